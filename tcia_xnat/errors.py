@@ -1,0 +1,142 @@
+"""Everything that can go wrong, in one tree.
+
+    Error                        exit   retryable
+    ├── UsageError                2               an option, an argument or a variable is wrong
+    │   └── ManifestError         2               the list of series cannot be used
+    ├── SourceError                               what IDC or NBIA did
+    │   ├── SourceUnreachable     4     yes       no connection, a stall, 429 or 5xx
+    │   ├── SeriesUnavailable                     the source does not offer this series
+    │   ├── SeriesIncomplete            yes       fewer images than the source says there are
+    │   └── SeriesDamaged               yes       an image with other bytes than it should have
+    ├── XnatError                                 what XNAT did
+    │   ├── XnatUnreachable       5     yes       no connection, a stall, 429 or 5xx
+    │   ├── XnatBusy                    yes       the session is locked by other work
+    │   ├── LoginRefused          5               wrong password, expired token, session cap
+    │   ├── RightsRefused         5               the user may not do this
+    │   ├── XnatRefused                           XNAT does not take it, and says why
+    │   └── ArchiveConflict                       the archive holds something that is in the way
+    ├── SpaceError                6               not enough room for the spool
+    └── Stopped                   130/143         Ctrl-C or SIGTERM
+
+One series' failure never ends a run: the lane turns it into an `Outcome`. Those of `FATAL` end it.
+"""
+
+from typing import ClassVar
+
+
+class Error(Exception):
+    """Base of all errors that we raise on purpose.
+
+    Parameters
+    ----------
+    message
+        One line that says what happened, without credentials.
+    hint
+        One line that says what to do about it; may be empty.
+    retry_after
+        Seconds that a server asked us to wait (header Retry-After); None when it did not.
+    """
+
+    retryable: ClassVar[bool] = False
+    exit_code: int = 1
+
+    def __init__(self, message: str, hint: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.retry_after = retry_after
+
+
+class UsageError(Error):
+    """An option, an argument or a variable is wrong."""
+
+    exit_code = 2
+
+
+class ManifestError(UsageError):
+    """The list of series cannot be used."""
+
+
+class SourceError(Error):
+    """IDC or NBIA did not deliver."""
+
+    exit_code = 3
+
+
+class SourceUnreachable(SourceError):
+    """No connection, a stall, or an answer that says "later"."""
+
+    retryable = True
+    exit_code = 4
+
+
+class SeriesUnavailable(SourceError):
+    """The source does not offer this series to the public."""
+
+
+class SeriesIncomplete(SourceError):
+    """Fewer images arrived than the source says there are."""
+
+    retryable = True
+
+
+class SeriesDamaged(SourceError):
+    """An image arrived with other bytes than it should have."""
+
+    retryable = True
+
+
+class XnatError(Error):
+    """XNAT did not do what was asked."""
+
+    exit_code = 3
+
+
+class XnatUnreachable(XnatError):
+    """No connection, a stall, or an answer that says "later"."""
+
+    retryable = True
+    exit_code = 5
+
+
+class XnatBusy(XnatError):
+    """The session is locked by other work; it passes."""
+
+    retryable = True
+
+
+class LoginRefused(XnatError):
+    """Wrong password, expired token, or too many sessions."""
+
+    exit_code = 5
+
+
+class RightsRefused(XnatError):
+    """The user may not do this."""
+
+    exit_code = 5
+
+
+class XnatRefused(XnatError):
+    """XNAT does not take it, and asking again changes nothing."""
+
+
+class ArchiveConflict(XnatError):
+    """The archive holds something that is in the way; the session stays in the prearchive."""
+
+
+class SpaceError(Error):
+    """Not enough room on the disk that holds the spool."""
+
+    exit_code = 6
+
+
+class Stopped(Error):
+    """Ctrl-C or SIGTERM: the report is written and the same command continues."""
+
+    def __init__(self, exit_code: int = 130) -> None:
+        super().__init__("stopped on request", "the same command continues where this run ended")
+        self.exit_code = exit_code
+
+
+FATAL = (UsageError, LoginRefused, RightsRefused, SpaceError, Stopped)
+"""What makes going on with other series pointless."""

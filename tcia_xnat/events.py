@@ -1,0 +1,65 @@
+"""What happens while a run goes on, told to whoever shows it: values, no text for people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tcia_xnat.errors import Error
+from tcia_xnat.model import Label, Outcome, Series, SourceName
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesStarted:
+    """A lane began to fetch a series."""
+
+    series: Series
+    label: Label
+    source: SourceName
+
+
+@dataclass(frozen=True, slots=True)
+class BytesArrived:
+    """So many bytes of a series arrived from its source."""
+
+    series: Series
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesImported:
+    """A proved series is in XNAT's prearchive."""
+
+    series: Series
+    label: Label
+    source: SourceName
+    image_count: int
+    byte_count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """Something failed and is tried again after a wait in seconds."""
+
+    error: Error
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSettled:
+    """How a series ended."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class SessionArchived:
+    """A study is in the archive and was found there whole."""
+
+    label: Label
+    uri: str
+    series_count: int
+
+
+Event = SeriesStarted | BytesArrived | SeriesImported | Retrying | SeriesSettled | SessionArchived
+Tell = Callable[[Event], None]
+"""Called from any thread; must not wait."""

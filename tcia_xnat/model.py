@@ -1,0 +1,120 @@
+"""The values that travel from step to step: frozen, and without behaviour of their own."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SourceName(StrEnum):
+    """Where the images of a series come from."""
+
+    IDC = "idc"
+    NBIA = "nbia"
+    LOCAL = "local"
+
+
+class State(StrEnum):
+    """How one series of the manifest ended."""
+
+    ARCHIVED = "archived"  # in the archive, put there by this run
+    PRESENT = "present"  # was in the archive already
+    HELD = "held"  # proved and in the prearchive, waiting for the rest of its study
+    FAILED = "failed"  # may work next time
+    UNAVAILABLE = "unavailable"  # neither source offers it
+
+    @property
+    def is_in(self) -> bool:
+        """Whether the series is in XNAT's archive."""
+        return self in {State.ARCHIVED, State.PRESENT}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What the catalogue knows of one series before it moves.
+
+    `study_date` is ISO (YYYY-MM-DD) or empty; `byte_count` counts the DICOM files, not a zip of them.
+    `aws_bucket` and `crdc_series_uuid` are empty for a series that only NBIA offers.
+    """
+
+    series_instance_uid: str
+    study_instance_uid: str
+    patient_id: str
+    collection_id: str = ""
+    modality: str = ""
+    series_number: str = ""
+    series_description: str = ""
+    study_date: str = ""
+    study_description: str = ""
+    image_count: int = 0
+    byte_count: int = 0
+    licence: str = ""
+    source_doi: str = ""
+    aws_bucket: str = ""
+    crdc_series_uuid: str = ""
+
+    @property
+    def is_in_idc(self) -> bool:
+        """Whether the catalogue knows where IDC keeps the series."""
+        return bool(self.crdc_series_uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Under which names a study goes to XNAT."""
+
+    subject: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One DICOM file of a series, as a range of bytes of the lane's spool file.
+
+    `method` is the zip method of the bytes in the spool: 0 stored, 8 deflated. `crc32` and `size` are of the
+    DICOM file itself.
+    """
+
+    sop_instance_uid: str
+    offset: int
+    compressed_size: int
+    size: int
+    crc32: int
+    method: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPackage:
+    """A fetched and proved series, or one part of a very large one.
+
+    `notes` are things worth reporting that do not make the series wrong, such as a size that differs from the
+    index although all hashes are right.
+    """
+
+    series: Series
+    source: SourceName
+    members: tuple[Member, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def byte_count(self) -> int:
+        """Sum of the DICOM files in bytes."""
+        return sum(member.size for member in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one series of the manifest ended, and why.
+
+    `kind` is the class name of the error, empty when there was none; `seconds` is the time the lane spent on it.
+    """
+
+    series_instance_uid: str
+    state: State
+    label: Label | None = None
+    source: SourceName | None = None
+    image_count: int = 0
+    byte_count: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+    hint: str = ""
+    kind: str = ""
+    notes: tuple[str, ...] = ()

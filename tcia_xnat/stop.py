@@ -1,0 +1,46 @@
+"""How a run is asked to end: Ctrl-C, SIGTERM, or an error that makes going on pointless."""
+
+import os
+import signal
+import threading
+from types import FrameType
+
+from tcia_xnat.errors import Stopped
+
+_EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+class Stop:
+    """A wish to end that all threads can see.
+
+    The first signal lets what is in flight end cleanly; a second one ends the process at once.
+    """
+
+    def __init__(self) -> None:
+        self._wished = threading.Event()
+        self._exit_code = _EXIT_CODES[signal.SIGINT]
+
+    def request(self) -> None:
+        """Ask everybody to end."""
+        self._wished.set()
+
+    def check(self) -> None:
+        """Raise `Stopped` when the end was asked for."""
+        if self._wished.is_set():
+            raise Stopped(self._exit_code)
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long; raise `Stopped` as soon as the end is asked for."""
+        if self._wished.wait(seconds):
+            raise Stopped(self._exit_code)
+
+    def on_signals(self) -> None:
+        """Take SIGINT and SIGTERM as the wish to end."""
+        for number in _EXIT_CODES:
+            signal.signal(number, self._take)
+
+    def _take(self, number: int, _frame: FrameType | None) -> None:
+        if self._wished.is_set():
+            os._exit(_EXIT_CODES[signal.Signals(number)])
+        self._exit_code = _EXIT_CODES[signal.Signals(number)]
+        self._wished.set()
