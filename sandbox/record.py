@@ -1,0 +1,72 @@
+"""What a server of the sandbox was asked: tests count requests and look for credentials in their addresses."""
+
+import threading
+from typing import NamedTuple
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class Asked(NamedTuple):
+    """One request that was answered; a status of 0 means that no answer was begun."""
+
+    method: str
+    path_with_query: str
+    status: int
+
+
+class Recorder:
+    """An application around another one, which remembers what was asked (tcia-nbia-and-idc.md §10 no. 30).
+
+    Attributes
+    ----------
+    most_at_once
+        The largest number of requests that were under way at the same time.
+    bytes_sent
+        Bytes of all answers, without their headers.
+    """
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+        self._lock = threading.Lock()
+        self._asked: list[Asked] = []
+        self._open = 0
+        self.most_at_once = 0
+        self.bytes_sent = 0
+
+    @property
+    def requests(self) -> list[Asked]:
+        """All requests that were answered, in the order in which their answers ended."""
+        with self._lock:
+            return list(self._asked)
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        with self._lock:
+            self._asked.clear()
+            self.most_at_once, self.bytes_sent = self._open, 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        status = 0
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            with self._lock:
+                self.bytes_sent += len(message.get("body", b""))
+            await send(message)
+
+        with self._lock:
+            self._open += 1
+            self.most_at_once = max(self.most_at_once, self._open)
+        try:
+            await self._application(scope, receive, noted)
+        finally:
+            query = scope["query_string"].decode("latin-1")
+            target = scope["path"] + (f"?{query}" if query else "")
+            with self._lock:
+                self._open -= 1
+                self._asked.append(Asked(scope["method"], target, status))

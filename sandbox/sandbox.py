@@ -1,0 +1,146 @@
+"""TCIA, IDC and XNAT together, each on a port of its own."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from starlette.types import ASGIApp
+
+from sandbox.dicom import Images
+from sandbox.index import Index, Served
+from sandbox.nbia import Nbia
+from sandbox.record import Recorder
+from sandbox.s3 import Buckets
+from sandbox.serve import Server
+
+USER, PASSWORD = "admin", "admin"
+
+Around = Callable[[ASGIApp], ASGIApp]
+"""An application made around another one: to answer instead, to cut, to delay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the sandbox serves, and how.
+
+    Parameters
+    ----------
+    pixels
+        Rows and columns of an image; with it grows every file.
+    max_instances
+        Cap on the images of a series; None serves as many as the IDC index counts.
+    port_nbia, port_idc, port_xnat
+        0 takes any free port.
+    hidden_from_nbia, hidden_from_idc
+        SeriesInstanceUIDs that one of the archives does not know.
+    extra_series
+        Series that only NBIA knows, as columns of the index; SeriesInstanceUID must be given.
+    collections
+        The only collections that are served, as collection_id; none given are all. A few make a quick start.
+    incompressible
+        Noise instead of pictures, for benchmarks.
+    deflate_level
+        Of NBIA's zips; Java's default is 6.
+    page_size
+        Most objects in one page of a list of IDC's buckets.
+    multipart_etags
+        ETags of IDC's objects are no MD5s.
+    around_nbia, around_idc
+        What is put around an application, inside of what records its requests.
+    with_xnat
+        Whether there is an XNAT at all.
+    """
+
+    pixels: int = 64
+    max_instances: int | None = None
+    port_nbia: int = 0
+    port_idc: int = 0
+    port_xnat: int = 0
+    hidden_from_nbia: Collection[str] = ()
+    hidden_from_idc: Collection[str] = ()
+    extra_series: Sequence[Mapping[str, Any]] = ()
+    collections: Collection[str] = ()
+    incompressible: bool = False
+    deflate_level: int = 6
+    page_size: int = 1000
+    multipart_etags: bool = False
+    around_nbia: Around | None = None
+    around_idc: Around | None = None
+    with_xnat: bool = True
+
+
+class Sandbox:
+    """The three servers, up inside a `with` block.
+
+    Parameters
+    ----------
+    directory
+        Where the sandbox keeps its index (`idc`) and its XNAT (`xnat`); what is in there is used again.
+    settings
+        The fields of `Settings`, by name.
+
+    Attributes
+    ----------
+    nbia, s3
+        What the servers were asked: `requests`, `most_at_once`, `bytes_sent`.
+    nbia_application
+        The NBIA itself, whose `wrap` may change the entries of its zips.
+    index, images
+        What is served, for tests that compare.
+    environment
+        Variables that point the tool to the sandbox; complete when the servers are up.
+    """
+
+    def __init__(self, directory: Path | str, **settings: Any) -> None:  # noqa: ANN401  the fields of Settings
+        self.directory, self.settings = Path(directory).resolve(), Settings(**settings)
+        chosen = self.settings
+        self.images = Images(chosen.pixels, incompressible=chosen.incompressible)
+        served = Served(
+            self.images.image_bytes,
+            chosen.max_instances,
+            chosen.hidden_from_idc,
+            chosen.hidden_from_nbia,
+            chosen.extra_series,
+            chosen.collections,
+        )
+        self.index = Index(self.directory / "idc", served)
+        self.nbia_application = Nbia(self.index, self.images, level=chosen.deflate_level)
+        buckets = Buckets(self.index, self.images, page_size=chosen.page_size, multipart=chosen.multipart_etags)
+        self.nbia = Recorder(_around(chosen.around_nbia, self.nbia_application.application))
+        self.s3 = Recorder(_around(chosen.around_idc, buckets.application))
+        self.environment: dict[str, str] = {}
+        self._servers = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as servers:
+            nbia = servers.enter_context(Server(self.nbia, self.settings.port_nbia))
+            idc = servers.enter_context(Server(self.s3, self.settings.port_idc))
+            self.environment = {
+                "TCIA_XNAT_NBIA_URL": f"{nbia.url}/nbia-api/services",
+                "TCIA_XNAT_IDC_URL": idc.url,
+                "TCIA_XNAT_IDC_INDEX": str(self.index.parquet),
+            }
+            if self.settings.with_xnat:
+                self.environment |= self._start_xnat(servers)
+            self._servers = servers.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._servers.close()
+
+    def _start_xnat(self, servers: ExitStack) -> dict[str, str]:
+        from sandbox.xnat import XnatServer  # noqa: PLC0415  tests of the sources do without it
+
+        xnat = XnatServer(self.directory / "xnat", port=self.settings.port_xnat, users={USER: PASSWORD})
+        servers.callback(xnat.stop)
+        xnat.start()
+        return {"XNAT_HOST": xnat.url, "XNAT_USER": USER, "XNAT_PASS": PASSWORD}
+
+
+def _around(around: Around | None, application: ASGIApp) -> ASGIApp:
+    return around(application) if around else application
