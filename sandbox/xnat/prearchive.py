@@ -1,0 +1,310 @@
+"""The prearchive: its rows, their statuses, and what may be done in which (xnat-http.md §7, §13.7)."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sandbox.xnat.builder import BuildFailed, Headers, build
+from sandbox.xnat.document import Session
+from sandbox.xnat.settings import Settings
+from sandbox.xnat.store import UNASSIGNED, Store, remove
+
+RECEIVING, INTERRUPT, BUILDING, READY = "RECEIVING", "RECEIVING_INTERRUPT", "BUILDING", "READY"
+CONFLICT, ERROR, ARCHIVING, DELETING, MOVING = "CONFLICT", "ERROR", "ARCHIVING", "DELETING", "MOVING"
+AUTO_ARCHIVE_CODES = {0: "Manual", 4: "AutoArchive", 5: "AutoArchiveOverwrite"}
+_AUTO_ARCHIVE, _OVERWRITE = 4, 5
+_LASTMOD_STEP = 15  # seconds (§5.9)
+_OUTSIDE = re.compile(r"(^|/)\.\.?(?=/|$)|\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One session of the prearchive; an empty project is Unassigned."""
+
+    id: int
+    project: str
+    timestamp: str
+    folder: str
+    name: str
+    tag: str
+    subject: str
+    status: str
+    lastmod: float
+    uploaded: float
+    scan_date: str
+    scan_time: str
+    autoarchive: str
+    prevent_anon: int
+    prevent_auto_commit: int
+    source: str
+    visit: str
+    direct: int
+
+    @property
+    def uri(self) -> str:
+        """Where the session is found, without /data."""
+        return f"/prearchive/projects/{self.project or UNASSIGNED}/{self.timestamp}/{self.folder}"
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether something works on it (§7.2)."""
+        return self.status.startswith("_")
+
+    @property
+    def is_auto_archive(self) -> bool:
+        """Whether XNAT archives it by itself."""
+        return self.autoarchive.startswith("Auto")
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether XNAT overwrites files when it does (§3.6)."""
+        return self.autoarchive == AUTO_ARCHIVE_CODES[_OVERWRITE]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What an object says of its session; the flags count only when the row is made for it (§7.3)."""
+
+    project: str
+    tag: str
+    name: str
+    subject: str
+    scan_date: str = ""
+    prevent_anon: bool = False
+    prevent_auto_commit: bool = False
+    source: str = ""
+    visit: str = ""
+    auto_archive: bool = False
+
+
+class Prearchive:
+    """All sessions that are not archived yet."""
+
+    def __init__(self, settings: Settings, store: Store, headers: Headers) -> None:
+        self._settings, self._store, self.headers = settings, store, headers
+        store.run(
+            "UPDATE prearchive SET status = ? WHERE status LIKE '\\_%' ESCAPE '\\'", ERROR
+        )  # a restart broke them off
+
+    # finding
+
+    def find(self, project: str, timestamp: str, folder: str) -> Row | None:
+        """Return a row by its address."""
+        named = "" if project == UNASSIGNED else project
+        statement = "SELECT * FROM prearchive WHERE project = ? AND timestamp = ? AND folder = ? AND direct = 0"
+        found = self._store.row(statement, named, timestamp, folder)
+        return Row(**found) if found else None
+
+    def get(self, row: Row) -> Row | None:
+        """Return a row as it is now."""
+        found = self._store.row("SELECT * FROM prearchive WHERE id = ?", row.id)
+        return Row(**found) if found else None
+
+    def list_all(self, projects: Collection[str] | None = None, *, direct: bool = False) -> list[Row]:
+        """Return the rows of some projects, or of all."""
+        rows = self._store.rows("SELECT * FROM prearchive WHERE direct = ? ORDER BY id", int(direct))
+        return [Row(**row) for row in rows if projects is None or row["project"] in projects]
+
+    def folder(self, row: Row) -> Path:
+        """Return where the files of a session are."""
+        if row.direct:
+            return self._store.session_folder(row.project, row.folder)
+        return self._store.prearchive / (row.project or UNASSIGNED) / row.timestamp / row.folder
+
+    def document(self, row: Row) -> Path:
+        """Return where the XML document of a session is, or will be."""
+        folder = self.folder(row)
+        return folder.with_name(f"{folder.name}.xml")
+
+    # receiving
+
+    def receive(self, incoming: Incoming, *, direct: bool = False) -> tuple[Row, bool]:
+        """Return the row that an object goes to, and whether it is new (§7.1).
+
+        Every status lets objects in, also that of a session being archived: what comes then may be lost.
+        """
+        statement = (
+            "SELECT * FROM prearchive WHERE tag = ? AND project = ? AND name = ? AND direct = ? ORDER BY id DESC"
+        )
+        with self._store.lock:
+            found = self._store.row(statement, incoming.tag, incoming.project, incoming.name, int(direct))
+            if found is None:
+                return self._create(incoming, direct=direct), True
+            row = Row(**found)
+            status = _when_interrupted(row.status)
+            now = self._settings.clock.now()
+            if status != row.status or now - row.lastmod > _LASTMOD_STEP:
+                self._store.run("UPDATE prearchive SET status = ?, lastmod = ? WHERE id = ?", status, now, row.id)
+            return row, False
+
+    def _create(self, incoming: Incoming, *, direct: bool) -> Row:
+        now = self._settings.clock.date()
+        folder = _OUTSIDE.sub(r"\1_", incoming.name.lstrip("/")) or "_"
+        number = self._store.insert(
+            "prearchive",
+            project=incoming.project,
+            timestamp=self._timestamp(incoming.project, f"{now:%Y%m%d_%H%M%S}{now.microsecond // 1000:03}", folder),
+            folder=folder,
+            name=incoming.name,
+            tag=incoming.tag,
+            subject=incoming.subject,
+            status=RECEIVING,
+            lastmod=now.timestamp(),
+            uploaded=now.timestamp(),
+            scan_date=incoming.scan_date,
+            scan_time="",
+            autoarchive=self._auto_archive(incoming),
+            prevent_anon=int(incoming.prevent_anon),
+            prevent_auto_commit=int(incoming.prevent_auto_commit),
+            source=incoming.source,
+            visit=incoming.visit,
+            direct=int(direct),
+        )
+        row = Row(**(self._store.row("SELECT * FROM prearchive WHERE id = ?", number) or {}))
+        self.folder(row).mkdir(parents=True, exist_ok=True)
+        return row
+
+    def _timestamp(self, project: str, timestamp: str, folder: str) -> str:
+        parent = self._store.prearchive / (project or UNASSIGNED)
+        tried = [timestamp, *(f"{timestamp}_{number}" for number in range(1, 1000))]
+        return next(name for name in tried if not (parent / name / folder).exists())
+
+    def _auto_archive(self, incoming: Incoming) -> str:
+        """Return the code of a new row: the project's overrules the request's (§5.4)."""
+        if not incoming.project:
+            return AUTO_ARCHIVE_CODES[_AUTO_ARCHIVE] if incoming.auto_archive else ""
+        return AUTO_ARCHIVE_CODES.get(self.project_code(incoming.project), "Manual")
+
+    def project_code(self, project: str) -> int:
+        """Return the prearchive_code of a project."""
+        found = self._store.row("SELECT prearchive_code FROM projects WHERE id = ?", project)
+        return int(found["prearchive_code"]) if found else 0
+
+    def archives_by_itself(self, row: Row) -> bool:
+        """Whether row or project say that XNAT archives (§7.3)."""
+        return row.is_auto_archive or self.project_code(row.project) >= _AUTO_ARCHIVE
+
+    # statuses
+
+    def set_status(self, row: Row, status: str) -> None:
+        """Set the status of a row."""
+        now = self._settings.clock.now()
+        self._store.run("UPDATE prearchive SET status = ?, lastmod = ? WHERE id = ?", status, now, row.id)
+
+    def lock(self, row: Row, status: str) -> bool:
+        """Set a locked status; False when the row is locked already or gone."""
+        now = self._settings.clock.now()
+        statement = "UPDATE prearchive SET status = ?, lastmod = ? WHERE id = ? AND status NOT LIKE '\\_%' ESCAPE '\\'"
+        return self._store.run(statement, f"_{status}", now, row.id) == 1
+
+    def log(self, row: Row, text: str) -> None:
+        """Add to the log of a session."""
+        self._store.insert("logs", row=row.id, date=self._settings.clock.now(), text=text)
+
+    def logs(self, row: Row) -> list[dict[str, Any]]:
+        """Return the log of a session, oldest first."""
+        return self._store.rows("SELECT * FROM logs WHERE row = ? ORDER BY rowid", row.id)
+
+    # steps
+
+    def build(self, row: Row) -> bool:
+        """Build a session; False when it is locked (§7.5).
+
+        Raises
+        ------
+        BuildFailed
+            The row then shows ERROR.
+        """
+        if not self.lock(row, BUILDING):
+            return False
+        self._settings.stops.wait("build")
+        try:
+            session = self._built(row)
+        except (BuildFailed, OSError) as error:
+            self.set_status(row, ERROR)
+            self.log(row, f"FAILED: Unable to build {row.name}: {error}")
+            raise BuildFailed(str(error)) from error
+        with self._store.lock:
+            now = self.get(row)
+            interrupted = now is not None and now.status != f"_{BUILDING}"
+            self.set_status(row, RECEIVING if interrupted else READY)
+            self._store.run("UPDATE prearchive SET scan_date = ? WHERE id = ?", session.date, row.id)
+        return True
+
+    def _built(self, row: Row) -> Session:
+        labels = Session("", row.tag, row.name, project=row.project, subject=row.subject)
+        return build(self.folder(row), self.document(row), labels, self.headers)
+
+    def delete(self, row: Row) -> bool:
+        """Delete a session; False when it is locked (§9.1)."""
+        if not self.lock(row, DELETING):
+            return False
+        self.drop(row)
+        return True
+
+    def drop(self, row: Row) -> None:
+        """Remove row and files."""
+        folder = self.folder(row)
+        self.forget(row)
+        remove([folder, self.document(row)])
+        if not row.direct and folder.parent.is_dir() and not any(folder.parent.iterdir()):
+            remove([folder.parent])
+
+    def forget(self, row: Row) -> None:
+        """Remove the row and leave the files."""
+        self.headers.forget(self.folder(row))
+        self._store.run("DELETE FROM prearchive WHERE id = ?", row.id)
+        self._store.run("DELETE FROM logs WHERE row = ?", row.id)
+
+    def move(self, row: Row, project: str) -> Row | None:
+        """Move a session to another project; None when it is locked."""
+        if not self.lock(row, MOVING):
+            return None
+        before, document = self.folder(row), self.document(row)
+        self._store.run("UPDATE prearchive SET project = ? WHERE id = ?", project, row.id)
+        moved = self.get(row) or row
+        self.headers.forget(before)
+        self.folder(moved).parent.mkdir(parents=True, exist_ok=True)
+        before.rename(self.folder(moved))
+        remove([document])
+        self.set_status(moved, RECEIVING)
+        return self.get(moved)
+
+
+def listed(row: Row) -> dict[str, Any]:
+    """Return the 19 fields of a row in a listing (§7.4)."""
+    return {
+        "project": row.project or UNASSIGNED,
+        "timestamp": row.timestamp,
+        "lastmod": _date(row.lastmod),
+        "uploaded": _date(row.uploaded),
+        "scan_date": f"{row.scan_date} 00:00:00.0" if row.scan_date else "",
+        "scan_time": row.scan_time,
+        "subject": row.subject,
+        "folderName": row.folder,
+        "name": row.name,
+        "tag": row.tag,
+        "status": row.status,
+        "url": row.uri,
+        "autoarchive": row.autoarchive,
+        "prevent_anon": str(bool(row.prevent_anon)).lower(),
+        "prevent_auto_commit": str(bool(row.prevent_auto_commit)).lower(),
+        "SOURCE": row.source,
+        "VISIT": row.visit,
+        "PROTOCOL": "",
+        "TIMEZONE": "",
+    }
+
+
+def _when_interrupted(status: str) -> str:
+    if status in {RECEIVING, INTERRUPT}:
+        return status
+    return INTERRUPT if status.lstrip("_") == BUILDING else RECEIVING
+
+
+def _date(seconds: float) -> str:
+    date = datetime.fromtimestamp(seconds, UTC)
+    return f"{date:%Y-%m-%d %H:%M:%S}.{date.microsecond // 1000:03}"

@@ -1,0 +1,133 @@
+"""The server on its port, and what tests and the demo do with it."""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.serve import Server
+from sandbox.xnat.application import Parts, make_application
+from sandbox.xnat.settings import Settings
+
+Around = Callable[[ASGIApp], ASGIApp]
+"""An application made around another one: to answer instead, to cut, to delay."""
+
+
+class Asked(NamedTuple):
+    """One request that was answered; status 0 when no answer was begun, user `guest` when nobody was logged in."""
+
+    method: str
+    path_with_query: str
+    status: int
+    user: str
+
+
+class _Recorder:
+    """An application around another one, which notes what was answered."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+        self._lock = threading.Lock()
+        self.asked: list[Asked] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        status = 0
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._application(scope, receive, noted)
+        finally:
+            query, user = scope["query_string"].decode("latin-1"), scope.get("user")
+            target = scope["path"] + (f"?{query}" if query else "")
+            with self._lock:
+                self.asked.append(Asked(scope["method"], target, status, user.name if user else "guest"))
+
+
+class XnatServer:
+    """An XNAT on loopback.
+
+    Parameters
+    ----------
+    directory
+        Holds everything; a second server on it goes on with the same projects, prearchive and archive.
+    settings
+        Site preferences; they may be changed while it serves.
+    port
+        0 takes any free port.
+    users
+        User name → password; `admin` is the administrator.
+    around
+        What is put around the application, inside of what records its requests.
+
+    Attributes
+    ----------
+    requests
+        Everything that was answered, in the order of the answers.
+    parts
+        The parts of the server, for tests that look inside.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        settings: Settings | None = None,
+        port: int = 0,
+        users: Mapping[str, str] | None = None,
+        around: Around | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.parts = Parts(directory, self.settings, users or {"admin": "admin"})
+        application = make_application(self.parts)
+        recorder = _Recorder(around(application) if around else application)
+        self.requests = recorder.asked
+        self._server = Server(recorder, port)
+        if not self.settings.site_url:
+            self.settings.site_url = self.url
+
+    @property
+    def url(self) -> str:
+        """Address of the server, with its context path and without a slash at its end."""
+        return f"{self._server.url}{self.settings.context_path}"
+
+    def start(self) -> Self:
+        """Serve in the background."""
+        self.parts.jobs.start()
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Finish what is in flight and free the port."""
+        self.settings.stops.open_all()
+        self._server.stop()
+        self.parts.jobs.stop()
+        self.parts.store.close()
+
+    def add_user(self, name: str, password: str, roles: Mapping[str, str] | None = None) -> None:
+        """Add a user with roles in projects: `{"PROJECT": "Collaborators"}`; also Members and Owners."""
+        self.parts.accounts.add_user(name, password)
+        for project, role in (roles or {}).items():
+            self.parts.rights.grant(project, name, role)
+
+    def advance(self, minutes: float) -> None:
+        """Let time pass, and do what is due then: idle sessions, old tokens."""
+        self.settings.clock.advance(minutes * 60)
+        self.parts.jobs.run_due()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
