@@ -1,0 +1,138 @@
+"""What is known of each series before it moves: IDC's embedded index first, NBIA for what it does not list."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.clients.tcia import METADATA_BATCH, TCIAClient
+from tcia_xnat.errors import Error, SeriesUnavailable, SourceError
+from tcia_xnat.manifest import Manifest
+from tcia_xnat.model import Series, SourceName
+from tcia_xnat.retry import Patience
+
+_LICENCES = {"NonCommercial": "BY-NC", "Attribution": "BY"}
+_NOT_PUBLIC = "it may have moved to controlled access (General Commons, dbGaP) or be withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The series of a manifest, in its order: those that are known, and why the others are not."""
+
+    series: Mapping[str, Series]
+    missing: Mapping[str, Error]
+
+    @property
+    def requested(self) -> int:
+        """How many series were asked for."""
+        return len(self.series) + len(self.missing)
+
+
+def look_up(manifest: Manifest, idc: IDCClient | None, nbia: TCIAClient | None, patience: Patience) -> Catalogue:
+    """Look up every series of a manifest.
+
+    Parameters
+    ----------
+    idc, nbia
+        The clients of the sources that may be used; None leaves one out. With both, NBIA is asked only for what
+        IDC does not list.
+    patience
+        How NBIA's answers are waited for; a batch that cannot be had makes its series missing, not the run fail.
+    """
+    found = {series.series_instance_uid: series for series in _in_idc(manifest, idc)}
+    wanted = dict.fromkeys([*manifest.series_instance_uids, *found])
+    rest = [uid for uid in wanted if uid not in found]
+    missing: dict[str, Error] = {}
+    if nbia is not None:
+        _ask_nbia(rest, nbia, patience, found, missing)
+    for uid in (*rest, *_lost_folders(manifest, found.values())):
+        if uid not in found:
+            missing.setdefault(uid, SeriesUnavailable(_nowhere(idc, nbia), _NOT_PUBLIC))
+    return Catalogue({uid: found[uid] for uid in wanted if uid in found}, missing)
+
+
+def offered_by(series: Series, sources: Sequence[SourceName]) -> list[SourceName]:
+    """Return the sources to try for a series, in order."""
+    return [name for name in sources if name is not SourceName.IDC or series.is_in_idc]
+
+
+def _in_idc(manifest: Manifest, idc: IDCClient | None) -> list[Series]:
+    if idc is None:
+        return []
+    folders = idc.find_folders(manifest.crdc_series_uuids) if manifest.crdc_series_uuids else []
+    return idc.find_series(manifest.series_instance_uids) + folders
+
+
+def _lost_folders(manifest: Manifest, found: Iterable[Series]) -> list[str]:
+    known = {series.crdc_series_uuid for series in found}
+    return [uuid for uuid in manifest.crdc_series_uuids if uuid not in known]
+
+
+def _ask_nbia(
+    uids: Sequence[str],
+    nbia: TCIAClient,
+    patience: Patience,
+    found: dict[str, Series],
+    missing: dict[str, Error],
+) -> None:
+    for start in range(0, len(uids), METADATA_BATCH):
+        batch = uids[start : start + METADATA_BATCH]
+        try:
+            rows = patience.call(_asking(nbia, batch))
+        except SourceError as error:
+            missing.update(dict.fromkeys(batch, error))
+        else:
+            found.update({row["SeriesInstanceUID"]: from_nbia(row) for row in rows})
+
+
+def _asking(nbia: TCIAClient, batch: Sequence[str]) -> Callable[[], list[dict[str, Any]]]:
+    return lambda: nbia.get_series_metadata(batch)
+
+
+def _nowhere(idc: IDCClient | None, nbia: TCIAClient | None) -> str:
+    names = [name for name, client in (("IDC", idc), ("NBIA", nbia)) if client is not None]
+    return f"{' and '.join(names)} {'do' if len(names) > 1 else 'does'} not offer it"
+
+
+def from_nbia(row: Mapping[str, Any]) -> Series:
+    """Return a row of getSeriesMetadata as a series (tcia-nbia-and-idc.md §2.8); NBIA leaves empty columns out."""
+
+    def text(column: str) -> str:
+        return str(row.get(column) or "")
+
+    return Series(
+        series_instance_uid=text("SeriesInstanceUID"),
+        study_instance_uid=text("StudyInstanceUID"),
+        patient_id=text("PatientID"),
+        collection_id=text("Collection").lower().replace("-", "_").replace(" ", "_"),
+        modality=text("Modality"),
+        series_number=text("SeriesNumber"),
+        series_description=text("SeriesDescription"),
+        study_date=_iso_date(text("StudyDate")),
+        study_description=text("StudyDesc"),
+        image_count=int(row.get("ImageCount") or 0),
+        byte_count=int(row.get("FileSize") or 0),
+        licence=_short_licence(text("LicenseName")),
+        source_doi=_bare_doi(text("DataDescriptionURI")),
+    )
+
+
+def _iso_date(date: str) -> str:
+    """Return NBIA's MM-DD-YYYY as ISO; what is no date stays as it is."""
+    try:
+        return datetime.strptime(date, "%m-%d-%Y").date().isoformat()  # noqa: DTZ007  a date has no time zone
+    except ValueError:
+        return date
+
+
+def _bare_doi(uri: str) -> str:
+    """Return a DOI as IDC writes it: lower case, without the resolver's address (§8)."""
+    return uri.lower().split("doi.org/")[-1]
+
+
+def _short_licence(name: str) -> str:
+    """Return `CC BY 4.0` for `Creative Commons Attribution 4.0 International License`; others as they are (§8)."""
+    version = next((word for word in name.split() if word.replace(".", "").isdigit()), "")
+    kind = next((short for long, short in _LICENCES.items() if long in name.replace("-", "")), "")
+    return f"CC {kind} {version}" if name.startswith("Creative Commons") and kind and version else name

@@ -1,0 +1,95 @@
+"""What every HTTP client here shares: who we are, how long we wait, whom we trust, what an error means."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import certifi
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry, Timeout, make_headers
+
+from tcia_xnat import __version__
+from tcia_xnat.errors import SourceUnreachable
+
+USER_AGENT = f"xnat-tcia-download/{__version__}"  # no browser's name: XNAT and NBIA treat those otherwise
+CONNECT_SECONDS = 15.0
+_CONNECTIONS = 32
+_LATER = {408, 425, 429}
+_SHOWN = 200  # characters of an error body that go into a message
+
+
+def session() -> requests.Session:
+    """Return a session with room for all lanes, which sends no credentials on its own account."""
+    made = requests.Session()
+    made.headers["User-Agent"] = USER_AGENT
+    made.auth = _no_credentials  # otherwise requests takes them from netrc
+    adapter = HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
+    made.mount("https://", adapter)
+    made.mount("http://", adapter)
+    return made
+
+
+def pool(url: str, read_seconds: float) -> urllib3.PoolManager:
+    """Return a connection pool for many small objects below `url`, through the environment's proxy if it has one."""
+    trusted = certificates()
+    options: dict[str, Any] = {
+        "maxsize": _CONNECTIONS,
+        "num_pools": 4,
+        "timeout": Timeout(connect=CONNECT_SECONDS, read=read_seconds),
+        "retries": Retry(total=False, redirect=False),
+        "ca_cert_dir" if Path(trusted).is_dir() else "ca_certs": trusted,
+        "headers": {"User-Agent": USER_AGENT},
+    }
+    proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+    if proxy is None:
+        return urllib3.PoolManager(**options)
+    secret = requests.utils.get_auth_from_url(proxy)
+    headers = make_headers(proxy_basic_auth=":".join(secret)) if any(secret) else None
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+
+
+def certificates() -> str:
+    """File or folder of the certificate authorities we trust: the environment's choice, else those of certifi."""
+    named = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"))
+    return next(filter(None, named), certifi.where())
+
+
+def is_later(status: int) -> bool:
+    """Whether a status says "not now" rather than "no"."""
+    return status in _LATER or status >= requests.codes.server_error
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds of a Retry-After header, given as seconds or as a date; None when there is none or it is none."""
+    try:
+        return Retry().parse_retry_after(value) if value else None
+    except urllib3.exceptions.InvalidHeader:
+        return None
+
+
+def unreachable(server: str, error: Exception) -> SourceUnreachable:
+    """Turn a failed connection into one of our errors."""
+    return SourceUnreachable(
+        f"{server} cannot be reached or broke off: {innermost(error)}",
+        "look at the network and the proxy; the same command continues",
+    )
+
+
+def innermost(error: BaseException) -> str:
+    """Say what lies at the bottom of a chain of errors, in the system's words where it has any."""
+    cause = error
+    while deeper := cause.__cause__ or cause.__context__:
+        cause = deeper
+    told = cause.strerror if isinstance(cause, OSError) else ""
+    return told or type(cause).__name__
+
+
+def shown(body: str) -> str:
+    """Shorten an error body to one readable line."""
+    return " ".join(body.split())[:_SHOWN]
+
+
+def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request

@@ -1,0 +1,29 @@
+"""Where images come from: each source fetches a series into the spool and proves that it is whole."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from tcia_xnat.model import Series, SeriesPackage, SourceName
+from tcia_xnat.spool import Spool
+
+OnBytes = Callable[[int], None]
+"""Told how many bytes have arrived; raises `Stopped` when the run is to end."""
+
+
+class Source(Protocol):
+    """One place that offers series."""
+
+    name: SourceName
+
+    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
+        """Yield the series as one package, or as several when it is larger than the spool may be.
+
+        A package is valid until the next one is asked for: they share the spool.
+
+        Raises
+        ------
+        SourceUnreachable, SeriesUnavailable, SeriesIncomplete, SeriesDamaged
+            After all tries that may help.
+        SpaceError, Stopped
+        """
+        ...

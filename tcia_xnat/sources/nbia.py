@@ -1,0 +1,218 @@
+"""Series from TCIA's NBIA server: a zip that may end early and still look whole (tcia-nbia-and-idc.md §3)."""
+
+import csv
+import io
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
+
+from tcia_xnat.clients.tcia import TCIAClient
+from tcia_xnat.dicom import read_identity
+from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete, SeriesUnavailable, SourceError
+from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
+from tcia_xnat.retry import Patience
+from tcia_xnat.sources import OnBytes
+from tcia_xnat.sources.proof import Digest, prove_count, prove_unique, proved_sop_instance_uid, stored_member
+from tcia_xnat.spool import Spool
+
+_LICENSE, _HASHES = "LICENSE", "md5hashes.csv"
+_LOCAL_HEADER = 30  # bytes before the name; the lengths of name and extra field are its last four
+_HASHES_LIMIT = 64 << 20  # a list of hashes that is larger than this is none
+_CHUNK = 1 << 20
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+
+
+@dataclass(frozen=True, slots=True)
+class _Zip:
+    """What a zip of NBIA holds.
+
+    `proved` are right by the zip's own list of hashes; `unproved` came with the MD5 given, and nothing in the zip
+    says whether that is right. `problem` is empty when the list is there and agrees with all images.
+    """
+
+    proved: tuple[Member, ...]
+    unproved: Mapping[str, tuple[Member, str]]
+    problem: str
+
+
+class NbiaSource:
+    """Fetches series from NBIA v4.
+
+    Proof of a series: `md5hashes.csv` is there, names every image and every image it names is there with that
+    hash; their number is NBIA's ImageCount; each is DICOM of this series; no instance comes twice. A zip that
+    falls short is repaired image by image before the series is asked for again.
+
+    Parameters
+    ----------
+    client
+        Speaks to NBIA.
+    patience
+        How a series is tried again.
+    """
+
+    name = SourceName.NBIA
+
+    def __init__(self, client: TCIAClient, patience: Patience) -> None:
+        self._client = client
+        self._patience = patience
+
+    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
+        """Yield the series as one package, proved; see `Source.fetch`."""
+        expected = self._patience.call(lambda: self._as_nbia_counts(series))
+        members = self._patience.call(lambda: self._try(expected, spool, on_bytes))
+        arrived = sum(member.size for member in members)
+        notes = (f"{arrived} bytes arrived, NBIA lists {expected.byte_count}",)
+        yield SeriesPackage(series, self.name, members, notes if arrived != expected.byte_count else ())
+
+    def _as_nbia_counts(self, series: Series) -> Series:
+        """Return the series with NBIA's own numbers: IDC may hold another version of it."""
+        if not series.is_in_idc:
+            return series
+        rows = self._client.get_series_metadata([series.series_instance_uid])
+        if not rows:
+            raise SeriesUnavailable("NBIA does not offer this series to the public")
+        return replace(series, image_count=int(rows[0]["ImageCount"]), byte_count=int(rows[0].get("FileSize") or 0))
+
+    def _try(self, series: Series, spool: Spool, on_bytes: OnBytes) -> tuple[Member, ...]:
+        spool.clear()
+
+        def write(chunk: bytes) -> None:
+            spool.write_at(spool.size, chunk)
+            on_bytes(len(chunk))
+
+        self._client.get_image(series.series_instance_uid, write)
+        content = _read_zip(series, spool)
+        members = content.proved
+        if content.problem or len(members) < series.image_count:
+            members = self._repaired(series, content, spool, on_bytes)
+        prove_count(len(members), series.image_count)
+        prove_unique(members)
+        return members
+
+    def _repaired(self, series: Series, content: _Zip, spool: Spool, on_bytes: OnBytes) -> tuple[Member, ...]:
+        """Prove or fetch one by one the images that the zip did not prove (§11.8)."""
+        have = {member.sop_instance_uid: member for member in content.proved}
+        listed = self._client.get_sop_instance_uids(series.series_instance_uid)
+        short = f"{len(have)} of {series.image_count} images ({content.problem or 'the zip holds no more'})"
+        if set(have) - set(listed) or len(listed) < series.image_count:
+            raise SeriesIncomplete(f"{short}, and NBIA lists {len(listed)} to repair it")
+        for uid in listed:
+            if uid not in have:
+                try:
+                    have[uid] = self._repaired_member(series, uid, content, spool, on_bytes)
+                except SourceError as error:
+                    raise SeriesIncomplete(f"{short}, and image {uid} cannot be had alone: {error}") from error
+        return tuple(have.values())
+
+    def _repaired_member(
+        self, series: Series, sop_instance_uid: str, content: _Zip, spool: Spool, on_bytes: OnBytes
+    ) -> Member:
+        should = self._client.get_md5_hash_for_image(sop_instance_uid)
+        member, md5 = content.unproved.get(sop_instance_uid, (None, ""))
+        if member is not None and should and md5 == should:
+            return member
+        return self._single_image(series, sop_instance_uid, should, spool, on_bytes)
+
+    def _single_image(
+        self, series: Series, sop_instance_uid: str, should: str, spool: Spool, on_bytes: OnBytes
+    ) -> Member:
+        data = self._client.get_single_image(series.series_instance_uid, sop_instance_uid)
+        on_bytes(len(data))
+        digest, offset = Digest(), spool.size
+        digest.update(data)
+        if should and digest.md5 != should:
+            raise SeriesDamaged(f"its MD5 is {digest.md5}, NBIA lists {should}")
+        spool.write_at(offset, data)
+        member = stored_member(series, spool, offset, digest, sop_instance_uid)
+        if member.sop_instance_uid != sop_instance_uid:
+            raise SeriesDamaged(f"it says that it is {member.sop_instance_uid}")
+        return member
+
+
+def _read_zip(series: Series, spool: Spool) -> _Zip:
+    """Prove what a zip holds; members keep their compressed bytes in the spool.
+
+    Raises
+    ------
+    SeriesDamaged
+        It is no zip, is cut off, or holds what no zip of NBIA may hold.
+    """
+    try:
+        with zipfile.ZipFile(spool.open_range(0, spool.size)) as archive:
+            return _prove(series, archive, spool)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
+        head = spool.size and b"".join(spool.read(0, min(spool.size, 80)))
+        shown = "" if not head or head.startswith(b"PK") else f", it starts {head!r}"
+        raise SeriesDamaged(f"NBIA sent {spool.size} bytes that are no whole zip: {error}{shown}") from error
+
+
+def _prove(series: Series, archive: zipfile.ZipFile, spool: Spool) -> _Zip:
+    images = _images(archive)
+    hashes = _hashes(archive)
+    proved: list[Member] = []
+    unproved: dict[str, tuple[Member, str]] = {}
+    for name, info in images.items():
+        try:
+            member, md5 = _read_member(series, archive, info, spool)
+        except (SeriesDamaged, zipfile.BadZipFile, zlib.error, EOFError):
+            continue  # an image that cannot be read is one that is missing
+        if hashes is not None and hashes.get(name) == md5:
+            proved.append(member)
+        else:
+            unproved[member.sop_instance_uid] = member, md5
+    return _Zip(tuple(proved), unproved, _problem(images, hashes, len(proved)))
+
+
+def _problem(images: Collection[str], hashes: Mapping[str, str] | None, proved: int) -> str:
+    if hashes is None:
+        return f"the zip holds {len(images)} and no md5hashes.csv, the mark of a whole one"
+    if set(hashes) != set(images):
+        return f"the zip holds {len(images)} images, its md5hashes.csv lists {len(hashes)}"
+    return "" if proved == len(images) else f"{len(images) - proved} are not what md5hashes.csv says"
+
+
+def _images(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
+    """Return the images by name; refuse names and methods that NBIA's zips never hold (§11.15)."""
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    for name, count in Counter(info.filename for info in infos).items():
+        if count > 1:
+            raise SeriesDamaged(f"the zip of NBIA holds {name!r} twice")
+        if "/" in name or "\\" in name or name.startswith("."):
+            raise SeriesDamaged(f"the zip of NBIA holds {name!r}, which is no plain file name")
+    if wrong := next((info for info in infos if info.compress_type not in _METHODS or info.flag_bits & 1), None):
+        raise SeriesDamaged(f"the zip of NBIA holds {wrong.filename!r} encrypted or by method {wrong.compress_type}")
+    return {info.filename: info for info in infos if info.filename not in {_LICENSE, _HASHES}}
+
+
+def _hashes(archive: zipfile.ZipFile) -> dict[str, str] | None:
+    """Return MD5 by file name as md5hashes.csv has it, in lower case; None when the zip has no such list (§3.4)."""
+    try:
+        info = archive.getinfo(_HASHES)
+    except KeyError:
+        return None
+    if info.file_size > _HASHES_LIMIT:
+        raise SeriesDamaged(f"the list of hashes is {info.file_size} bytes long")
+    rows = csv.reader(io.StringIO(archive.read(info).decode("utf-8", "replace")))
+    next(rows, None)  # Filename,MD5Hash
+    return {row[0]: row[1].strip().lower() for row in rows if len(row) > 1}
+
+
+def _read_member(series: Series, archive: zipfile.ZipFile, info: zipfile.ZipInfo, spool: Spool) -> tuple[Member, str]:
+    """Inflate one image once, to hash it (zipfile checks its CRC), and read what it says it is."""
+    digest = Digest()
+    with archive.open(info) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    with archive.open(info) as file:
+        uid = proved_sop_instance_uid(series, read_identity(cast("BinaryIO", file), info.filename), info.filename)
+    offset = _data_offset(info, spool)
+    return Member(uid, offset, info.compress_size, digest.size, digest.crc32, info.compress_type), digest.md5
+
+
+def _data_offset(info: zipfile.ZipInfo, spool: Spool) -> int:
+    header = b"".join(spool.read(info.header_offset, _LOCAL_HEADER))
+    name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+    return info.header_offset + _LOCAL_HEADER + name + extra

@@ -1,0 +1,1 @@
+"""Tests of the sources: real sockets, real zips, real DICOM."""
