@@ -1,0 +1,158 @@
+"""Options and their environment variables, shared by the scripts; errors become one line, a hint and an exit code."""
+
+import functools
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from tcia_xnat import __version__
+from tcia_xnat.errors import Error, UsageError
+
+PREFIX = "TCIA_XNAT"
+"""Every option `--like-this` can be given as the variable `TCIA_XNAT_LIKE_THIS`."""
+
+CONTEXT = {"auto_envvar_prefix": PREFIX, "help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+_PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
+_COMMON = (
+    click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series on their way at once."),
+    click.option("--retries", type=click.IntRange(1, 100), default=5, help="Tries for what may pass."),
+    click.option(
+        "--existing",
+        type=click.Choice(["skip", "append", "error"]),
+        default="skip",
+        help="What to do with series that the archive holds already: leave them, replace them, or refuse to run.",
+    ),
+    click.option("--limit", type=click.IntRange(1), help="Take only so many series, for a first try."),
+    click.option("--shard", metavar="K/N", help="Take the K-th (from 0) of N equal parts, cut by patient."),
+    click.option(
+        "--archive/--no-archive", default=True, help="Archive complete sessions, or leave them in the prearchive."
+    ),
+    click.option(
+        "--create-project/--no-create-project", default=True, help="Create a missing project, or refuse to run."
+    ),
+    click.option("--subject-label", default="{PatientID}", help="Template of subject labels."),
+    click.option("--session-label", default="{PatientID}", help="Template of session labels."),
+    click.option(
+        "--spool-dir",
+        type=click.Path(file_okay=False, exists=True, path_type=Path),
+        help="Folder for series on their way.  [default: the system's temporary folder]",
+    ),
+    click.option(
+        "--spool-limit", type=click.IntRange(1), help="Bytes above which an IDC series goes in parts.  [default: 8 GB]"
+    ),
+    click.option("--nbia-url", metavar="URL", help="NBIA's services, the part before /v4/.  [default: TCIA's]"),
+    click.option("--idc-url", metavar="URL", help="S3 endpoint of IDC's buckets, path style.  [default: Amazon's]"),
+    click.option("--idc-index", metavar="FILE", help="Another parquet in the place of IDC's embedded index."),
+    click.option("--quiet", is_flag=True, help="Only the result, no progress."),
+    click.option("--debug", is_flag=True, help="Show tracebacks."),
+    click.version_option(__version__, prog_name="xnat-tcia-download"),
+)
+
+
+def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every job has."""
+    for option in reversed(_COMMON):
+        command = option(command)
+    return command
+
+
+def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
+    """Make a command end with its exit code, and an error with one line, a hint and its own code."""
+
+    @functools.wraps(command)
+    def wrapped(*, debug: bool, **options: Any) -> None:  # noqa: ANN401  whatever the command takes
+        try:
+            code = command(**options)
+        except Error as error:
+            say_error(error, debug=debug)
+            code = error.exit_code
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001  the last place before a traceback
+            say_error(Error(f"unexpected {type(error).__name__}: {error}", "--debug shows where"), debug=debug)
+            code = Error.exit_code
+        sys.exit(code)
+
+    return wrapped
+
+
+def checked_project(project: str) -> str:
+    """Return a project ID that XNAT accepts.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not _PROJECT.fullmatch(project):
+        raise UsageError(f"XNAT accepts no project ID {project!r}", "use letters, digits, _ and - only")
+    return project
+
+
+def checked_host(host: str | None) -> str:
+    """Return the address of XNAT.
+
+    Raises
+    ------
+    UsageError
+        There is none, or it is no http address, or it holds a password.
+    """
+    if not host:
+        raise UsageError("no XNAT given", "name it after PROJECT, or set XNAT_HOST, XNAT_USER and XNAT_PASS")
+    parts = urlsplit(host)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UsageError(f"{host} is no address of an XNAT", "write it as https://xnat.example.org")
+    if parts.username or parts.password:
+        raise UsageError("the address of XNAT holds a user or password", "give them as XNAT_USER and XNAT_PASS")
+    return host.rstrip("/")
+
+
+def credentials(host: str, user: str | None, password: str | None) -> tuple[str, str]:
+    """Return user and password: as given, else from netrc, else asked for at a terminal.
+
+    Raises
+    ------
+    UsageError
+        There are none, and nobody to ask.
+    """
+    if user and password:
+        return user, password
+    from requests.utils import get_netrc_auth  # noqa: PLC0415  --help need not wait for it
+
+    found = get_netrc_auth(host)
+    if found and user in {None, "", found[0]}:
+        return found
+    if not sys.stdin.isatty():
+        raise UsageError("no user or no password for XNAT", "set XNAT_USER and XNAT_PASS, or keep them in ~/.netrc")
+    user = user or click.prompt(f"User at {host}", err=True)
+    return user, click.prompt(f"Password of {user}", hide_input=True, err=True)
+
+
+def parsed_shard(text: str | None) -> tuple[int, int] | None:
+    """Return `K/N` as two numbers.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or int(found[1]) >= int(found[2]):
+        raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
+    return int(found[1]), int(found[2])
+
+
+def say_error(error: Error, *, debug: bool = False) -> None:
+    """Say on stderr what went wrong and what to do about it, a line each."""
+    if debug:
+        traceback.print_exc()
+    click.echo(f"error: {error}", err=True)
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)

@@ -1,0 +1,201 @@
+"""What is left to do: the manifest's series, beside what XNAT holds of them. Pure; nothing is asked or sent."""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tcia_xnat import labels
+from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.errors import Error, SeriesUnavailable, UsageError
+from tcia_xnat.model import Label, Outcome, Series, State
+
+
+class Existing(StrEnum):
+    """What to do with a series that the archive holds already."""
+
+    SKIP = "skip"  # leave it; a series with too few images is sent again
+    APPEND = "append"  # send it again, over what is there
+    ERROR = "error"  # refuse to run
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What XNAT holds of the studies asked for.
+
+    Attributes
+    ----------
+    labels
+        StudyInstanceUID → the label under which the archive, else the prearchive, has it.
+    image_counts
+        SeriesInstanceUID → images in the archive; None when XNAT has not counted them.
+    imported
+        SeriesInstanceUID of those that an earlier run proved and sent, and that still wait in the prearchive.
+    prearchive
+        StudyInstanceUID → URL of its session in the prearchive.
+    sessions, subjects
+        All labels that are taken in the project.
+    """
+
+    labels: Mapping[str, Label] = field(default_factory=dict)
+    image_counts: Mapping[str, int | None] = field(default_factory=dict)
+    imported: frozenset[str] = frozenset()
+    prearchive: Mapping[str, str] = field(default_factory=dict)
+    sessions: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """What is left to do for one study.
+
+    Attributes
+    ----------
+    send
+        Series to fetch and import.
+    imported
+        Series that wait in the prearchive already.
+    overwrite
+        A series of the archive is completed or replaced, so XNAT must be told to overwrite.
+    prearchive
+        URL of the study's session in the prearchive; empty when there is none.
+    """
+
+    study_instance_uid: str
+    label: Label
+    send: tuple[Series, ...]
+    imported: tuple[Series, ...] = ()
+    overwrite: bool = False
+    prearchive: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run does: the studies with work in them, and the series that are settled before it starts."""
+
+    studies: tuple[StudyPlan, ...]
+    settled: tuple[Outcome, ...]
+
+    @property
+    def send(self) -> list[Series]:
+        """All series that are fetched."""
+        return [series for study in self.studies for series in study.send]
+
+
+def assign_labels(catalogue: Catalogue, held: Held, subject_label: str, session_label: str) -> dict[str, Label]:
+    """Return the label of every study by its StudyInstanceUID, from templates as `labels.assign` takes them.
+
+    Raises
+    ------
+    UsageError
+        A template is wrong.
+    """
+    keys = {
+        series.study_instance_uid: labels.StudyKey(
+            series.study_instance_uid,
+            series.patient_id,
+            series.study_date,
+            collection_id=series.collection_id,
+            study_description=series.study_description,
+            modality=series.modality,
+        )
+        for series in catalogue.series.values()
+    }
+    return labels.assign(
+        keys.values(),
+        held.labels,
+        held.sessions,
+        held.subjects,
+        subject_template=subject_label,
+        session_template=session_label,
+    )
+
+
+def make(catalogue: Catalogue, held: Held, names: Mapping[str, Label], existing: Existing = Existing.SKIP) -> Plan:
+    """Decide what is left to do for the series of a catalogue, its studies labelled by `names`.
+
+    Raises
+    ------
+    UsageError
+        `existing` is ERROR and the archive holds a series that was asked for.
+    """
+    settled = [missing_outcome(uid, error) for uid, error in catalogue.missing.items()]
+    studies: list[StudyPlan] = []
+    for study_instance_uid, all_series in _by_study(catalogue.series.values()).items():
+        label = names[study_instance_uid]
+        left: list[Series] = []
+        for series in all_series:
+            if _is_present(series, held, existing):
+                settled.append(_present_outcome(series, label, held))
+            else:
+                left.append(series)
+        if left:
+            studies.append(_study_plan(study_instance_uid, label, left, held))
+    return Plan(tuple(studies), tuple(settled))
+
+
+def shard(catalogue: Catalogue, number: int, of: int) -> Catalogue:
+    """Return the part of one of `of` equal workers, cut by patient so that no two meet in one subject (from 0)."""
+
+    def is_ours(key: str) -> bool:
+        return zlib.crc32(key.encode()) % of == number
+
+    return Catalogue(
+        {uid: series for uid, series in catalogue.series.items() if is_ours(series.patient_id)},
+        {uid: error for uid, error in catalogue.missing.items() if is_ours(uid)},
+    )
+
+
+def limited(catalogue: Catalogue, limit: int | None) -> Catalogue:
+    """Return the first `limit` series of a catalogue, those that nobody offers left out; all for None."""
+    if limit is None:
+        return catalogue
+    return Catalogue(dict(list(catalogue.series.items())[:limit]), {})
+
+
+def missing_outcome(series_instance_uid: str, error: Error) -> Outcome:
+    """Return the outcome of a series that the catalogue does not know."""
+    state = State.UNAVAILABLE if isinstance(error, SeriesUnavailable) else State.FAILED
+    return Outcome(series_instance_uid, state, reason=str(error), hint=error.hint, kind=type(error).__name__)
+
+
+def _by_study(series: Iterable[Series]) -> dict[str, list[Series]]:
+    grouped: dict[str, list[Series]] = defaultdict(list)
+    for one in series:
+        grouped[one.study_instance_uid].append(one)
+    return grouped
+
+
+def _is_present(series: Series, held: Held, existing: Existing) -> bool:
+    uid = series.series_instance_uid
+    if uid not in held.image_counts or existing is Existing.APPEND:
+        return False
+    if existing is Existing.ERROR:
+        raise UsageError(
+            f"the archive holds series {uid} already",
+            "with --existing skip what is there is left alone, with --existing append it is replaced",
+        )
+    count = held.image_counts[uid]
+    return count is None or count >= series.image_count
+
+
+def _study_plan(study_instance_uid: str, label: Label, left: Sequence[Series], held: Held) -> StudyPlan:
+    return StudyPlan(
+        study_instance_uid,
+        label,
+        send=tuple(series for series in left if series.series_instance_uid not in held.imported),
+        imported=tuple(series for series in left if series.series_instance_uid in held.imported),
+        overwrite=any(series.series_instance_uid in held.image_counts for series in left),
+        prearchive=held.prearchive.get(study_instance_uid, ""),
+    )
+
+
+def _present_outcome(series: Series, label: Label, held: Held) -> Outcome:
+    return Outcome(
+        series.series_instance_uid,
+        State.PRESENT,
+        label,
+        image_count=held.image_counts[series.series_instance_uid] or series.image_count,
+        byte_count=series.byte_count,
+    )

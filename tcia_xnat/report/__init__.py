@@ -1,0 +1,7 @@
+"""What a run leaves behind for people and programs: report.json, report.csv, failed.tcia, and the summary."""
+
+from tcia_xnat.report import summary
+from tcia_xnat.report.files import write
+from tcia_xnat.report.verdict import exit_code, verdict
+
+__all__ = ["exit_code", "summary", "verdict", "write"]

@@ -1,0 +1,51 @@
+"""What a run comes to: one sentence and one exit code (design §5)."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from tcia_xnat.errors import SourceUnreachable, XnatUnreachable
+from tcia_xnat.model import Outcome, State
+from tcia_xnat.transfer import TransferResult
+
+_IN, _SOME_MISSING = 0, 3
+_WORDS = {
+    State.FAILED: "failed",
+    State.UNAVAILABLE: "are offered by nobody",
+    State.HELD: "wait in the prearchive",
+}
+
+
+def exit_code(result: TransferResult) -> int:
+    """Return 0 when every series is in the archive, else the code of what kept them out.
+
+    A source or an XNAT that cannot be reached has a code of its own, a source only when it gave nothing at all.
+    """
+    if result.ended_by is not None:
+        return result.ended_by.exit_code
+    left = [outcome for outcome in result.outcomes if not outcome.state.is_in]
+    if not left:
+        return _IN
+    kinds = {outcome.kind for outcome in left}
+    if XnatUnreachable.__name__ in kinds:
+        return XnatUnreachable.exit_code
+    if kinds == {SourceUnreachable.__name__} and not any(o.state is State.ARCHIVED for o in result.outcomes):
+        return SourceUnreachable.exit_code
+    return _SOME_MISSING
+
+
+def verdict(result: TransferResult, *, archive: bool = True) -> str:
+    """Return the sentence that people read first."""
+    counts = state_counts(result.outcomes)
+    total, arrived = len(result.outcomes), counts[State.ARCHIVED] + counts[State.PRESENT]
+    if arrived == total:
+        new = counts[State.ARCHIVED]
+        return f"All {total} series are in the archive: {new} new, {total - new} were there."
+    if not archive and arrived + counts[State.HELD] == total:
+        return f"All {total} series are in XNAT, {counts[State.HELD]} of them in the prearchive, as asked."
+    parts = [f"{counts[state]} {words}" for state, words in _WORDS.items() if counts[state]]
+    return f"{arrived} of {total} series are in the archive; {', '.join(parts)}."
+
+
+def state_counts(outcomes: tuple[Outcome, ...]) -> Mapping[State, int]:
+    """Return how many series ended in each state."""
+    return Counter(outcome.state for outcome in outcomes)

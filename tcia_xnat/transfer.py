@@ -1,0 +1,273 @@
+"""The run of a plan: lanes side by side, and the session steps of each study when the last of its series is in.
+
+One thread, the caller's, decides; lanes and session steps work in pools and hand their results back through a queue.
+"""
+
+import queue
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
+
+from tcia_xnat.errors import FATAL, Error, SeriesUnavailable, Stopped, XnatError
+from tcia_xnat.events import SeriesImported, SeriesSettled, SessionArchived, Tell
+from tcia_xnat.lane import Lane, NotSent, Sent
+from tcia_xnat.ledger import Imported, Ledger
+from tcia_xnat.model import Outcome, Series, SourceName, State
+from tcia_xnat.plan import Plan, StudyPlan, missing_outcome
+from tcia_xnat.session import Finished, SessionSteps
+
+Result = TypeVar("Result")
+
+_RESENDS = 1  # how often a series is sent again when XNAT has lost some of its images
+
+
+@dataclass(frozen=True, slots=True)
+class TransferResult:
+    """How every series of the plan ended, and the error that ended the run early, if one did."""
+
+    outcomes: tuple[Outcome, ...]
+    ended_by: Error | None = None
+
+
+@dataclass(slots=True)
+class _Study:
+    """What has become of one study so far."""
+
+    plan: StudyPlan
+    waiting: set[str]
+    sent: dict[str, Sent] = field(default_factory=dict)
+    not_sent: dict[str, NotSent] = field(default_factory=dict)
+    resends: int = 0
+
+    @property
+    def may_still_come(self) -> list[NotSent]:
+        """Series that failed and may work next time: an archived session would have to be merged with them."""
+        return [failed for failed in self.not_sent.values() if not isinstance(failed.error, SeriesUnavailable)]
+
+
+def transfer(  # noqa: PLR0913  what a run needs, each once
+    plan: Plan,
+    lane: Lane,
+    ledger: Ledger,
+    tell: Tell,
+    *,
+    transfers: int,
+    archive: bool = True,
+    stop: Callable[[], None] = lambda: None,
+) -> TransferResult:
+    """Carry out a plan.
+
+    Parameters
+    ----------
+    transfers
+        Number of lanes.
+    archive
+        False leaves complete sessions in the prearchive.
+    stop
+        Called when the run must end early, so that the other lanes end, too.
+    """
+    return _Run(lane, ledger, tell, archive, stop).carry_out(plan, transfers)
+
+
+class _Run:
+    def __init__(self, lane: Lane, ledger: Ledger, tell: Tell, archive: bool, stop: Callable[[], None]) -> None:  # noqa: FBT001  as `transfer` names it
+        self._lane, self._ledger, self._tell, self._archive, self._stop = lane, ledger, tell, archive, stop
+        self._results: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._open = 0
+        self._outcomes: list[Outcome] = []
+        self._ended_by: Error | None = None
+
+    def carry_out(self, plan: Plan, transfers: int) -> TransferResult:
+        for outcome in plan.settled:
+            self._settle(outcome)
+        remembered = {entry.series_instance_uid: entry for entry in self._ledger.imported()}
+        studies = [_study(study, remembered) for study in plan.studies]
+        with (
+            ThreadPoolExecutor(transfers, "lane") as self._lanes,
+            ThreadPoolExecutor(transfers, "session") as self._sessions,
+        ):
+            for study in studies:
+                for series in study.plan.send:
+                    self._send(study, series)
+                self._proceed(study)
+            while self._open:
+                self._results.get()()
+                self._open -= 1
+        for study in studies:
+            self._leave(study)
+        return TransferResult(tuple(self._outcomes), self._ended_by)
+
+    # work that is handed out
+
+    def _send(self, study: _Study, series: Series) -> None:
+        self._hand_out(
+            self._lanes,
+            lambda: self._lane.run(series, study.plan.label),
+            partial(self._series_done, study),
+        )
+
+    def _hand_out(self, pool: ThreadPoolExecutor, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
+        """Do `work` in a pool, then `then` with its result in the deciding thread."""
+
+        def task() -> None:
+            try:
+                result = work()
+            except Error as error:
+                self._results.put(partial(self._end, error))
+            except BaseException as error:  # noqa: BLE001  a defect of ours: raised in the deciding thread
+                self._results.put(partial(self._fail, error))
+            else:
+                self._results.put(partial(then, result))
+
+        self._open += 1
+        pool.submit(task)
+
+    # what follows from a result, in the deciding thread
+
+    def _series_done(self, study: _Study, result: Sent | NotSent) -> None:
+        uid = result.series.series_instance_uid
+        study.waiting.discard(uid)
+        if isinstance(result, Sent):
+            study.sent[uid] = result
+            self._ledger.add(_entry(result))
+            self._tell(_imported(result, study))
+        else:
+            study.not_sent[uid] = result
+            self._settle(_not_sent_outcome(study, result))
+        self._proceed(study)
+
+    def _proceed(self, study: _Study) -> None:
+        """Start the session steps when all series of a study are in."""
+        if study.waiting or study.may_still_come or not study.sent or self._ended_by:
+            return
+        steps = SessionSteps(
+            self._lane.project,
+            next(reversed(study.sent.values())).prearchive,
+            study.plan.label,
+            {uid: sent.image_count for uid, sent in study.sent.items()},
+            self._lane.patience,
+            overwrite=study.plan.overwrite,
+        )
+        self._hand_out(self._sessions, partial(_try_steps, steps, self._archive), partial(self._session_done, study))
+
+    def _session_done(self, study: _Study, result: Finished | Error) -> None:
+        if isinstance(result, Error):
+            self._hold(study, str(result), result)
+        elif result.short:
+            self._lost(study, result)
+        elif not result.uri:
+            self._hold(study, "left in the prearchive as asked")
+        else:
+            self._ledger.forget(study.sent)
+            self._tell(SessionArchived(study.plan.label, result.uri, len(study.sent)))
+            for sent in study.sent.values():
+                self._settle(_outcome(study, sent, State.ARCHIVED))
+            study.sent.clear()
+
+    def _lost(self, study: _Study, result: Finished) -> None:
+        """Send series again of which XNAT holds less than it took; give them up when that does not help."""
+        self._ledger.forget(result.short)
+        if study.resends < _RESENDS and not result.uri:
+            study.resends += 1
+            study.waiting.update(result.short)
+            for uid in result.short:
+                self._send(study, study.sent.pop(uid).series)
+            return
+        for uid, reason in result.short.items():
+            self._settle(_outcome(study, study.sent.pop(uid), State.FAILED, reason))
+        if result.uri:
+            for sent in study.sent.values():
+                self._settle(_outcome(study, sent, State.ARCHIVED))
+            study.sent.clear()
+        else:
+            self._hold(study, f"waits for {len(result.short)} series of its study that XNAT does not hold whole")
+
+    def _hold(self, study: _Study, reason: str, error: Error | None = None) -> None:
+        for sent in study.sent.values():
+            self._settle(_outcome(study, sent, State.HELD, reason, error))
+        study.sent.clear()
+
+    def _leave(self, study: _Study) -> None:
+        """Settle what the run leaves undone: series that wait for others, and all that came after its end."""
+        missing = len(study.may_still_come) + len(study.waiting)
+        waits = f"waits in the prearchive for {missing} series of its study"
+        self._hold(study, str(self._ended_by or waits), self._ended_by)
+        for series in study.plan.send:
+            if series.series_instance_uid in study.waiting:
+                error = self._ended_by or Stopped()
+                self._settle(_not_sent_outcome(study, NotSent(series, error)))
+
+    def _end(self, error: Error) -> None:
+        """Remember the error that ends the run, and end it: a stop that was asked for counts before what it causes."""
+        if self._ended_by is None:
+            self._ended_by = error
+            self._stop()
+
+    def _fail(self, error: BaseException) -> None:
+        self._stop()
+        raise error
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._outcomes.append(outcome)
+        self._tell(SeriesSettled(outcome))
+
+
+def _try_steps(steps: SessionSteps, archive: bool) -> Finished | Error:  # noqa: FBT001  a part of `transfer`
+    try:
+        return steps.run(archive=archive)
+    except FATAL:
+        raise
+    except XnatError as error:
+        return error
+
+
+def _study(plan: StudyPlan, remembered: Mapping[str, Imported]) -> _Study:
+    study = _Study(plan, {series.series_instance_uid for series in plan.send})
+    for series in plan.imported:
+        entry = remembered[series.series_instance_uid]
+        study.sent[series.series_instance_uid] = Sent(
+            series, SourceName(entry.source), entry.prearchive, entry.image_count, entry.byte_count
+        )
+    return study
+
+
+def _entry(sent: Sent) -> Imported:
+    return Imported(
+        sent.series.series_instance_uid,
+        sent.series.study_instance_uid,
+        sent.prearchive,
+        sent.source,
+        sent.image_count,
+        sent.byte_count,
+    )
+
+
+def _imported(sent: Sent, study: _Study) -> SeriesImported:
+    label = study.plan.label
+    return SeriesImported(sent.series, label, sent.source, sent.image_count, sent.byte_count, sent.seconds)
+
+
+def _outcome(study: _Study, sent: Sent, state: State, reason: str = "", error: Error | None = None) -> Outcome:
+    return Outcome(
+        sent.series.series_instance_uid,
+        state,
+        study.plan.label,
+        sent.source,
+        sent.image_count,
+        sent.byte_count,
+        sent.seconds,
+        reason,
+        error.hint if error else "",
+        type(error).__name__ if error else "",
+        sent.notes,
+    )
+
+
+def _not_sent_outcome(study: _Study, failed: NotSent) -> Outcome:
+    return replace(
+        missing_outcome(failed.series.series_instance_uid, failed.error),
+        label=study.plan.label,
+        seconds=failed.seconds,
+    )
