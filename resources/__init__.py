@@ -1,0 +1,1 @@
+"""Manifests that are ready to use, and what makes them."""
