@@ -1,21 +1,33 @@
 """What a server of the sandbox was asked: tests count requests and look for credentials in their addresses."""
 
 import threading
+from collections.abc import Callable
 from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+Around = Callable[[ASGIApp], ASGIApp]
+"""An application made around another one: to answer instead, to cut, to delay."""
+
 
 class Asked(NamedTuple):
-    """One request that was answered; a status of 0 means that no answer was begun."""
+    """One request that was answered; status 0 when no answer was begun, no user where there are no logins."""
 
     method: str
     path_with_query: str
     status: int
+    user: str = ""
 
 
 class Recorder:
     """An application around another one, which remembers what was asked (tcia-nbia-and-idc.md §10 no. 30).
+
+    Parameters
+    ----------
+    application
+        What answers.
+    around
+        What is put around it, inside of what is recorded.
 
     Attributes
     ----------
@@ -25,8 +37,8 @@ class Recorder:
         Bytes of all answers, without their headers.
     """
 
-    def __init__(self, application: ASGIApp) -> None:
-        self._application = application
+    def __init__(self, application: ASGIApp, around: Around | None = None) -> None:
+        self._application = around(application) if around else application
         self._lock = threading.Lock()
         self._asked: list[Asked] = []
         self._open = 0
@@ -65,8 +77,8 @@ class Recorder:
         try:
             await self._application(scope, receive, noted)
         finally:
-            query = scope["query_string"].decode("latin-1")
+            query, user = scope["query_string"].decode("latin-1"), scope.get("user")
             target = scope["path"] + (f"?{query}" if query else "")
             with self._lock:
                 self._open -= 1
-                self._asked.append(Asked(scope["method"], target, status))
+                self._asked.append(Asked(scope["method"], target, status, user.name if user else ""))

@@ -1,25 +1,23 @@
 """TCIA, IDC and XNAT together, each on a port of its own."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-from starlette.types import ASGIApp
+from typing import TYPE_CHECKING, Any, Self
 
 from sandbox.dicom import Images
 from sandbox.index import Index, Served
 from sandbox.nbia import Nbia
-from sandbox.record import Recorder
+from sandbox.record import Around, Recorder
 from sandbox.s3 import Buckets
 from sandbox.serve import Server
 
 USER, PASSWORD = "admin", "admin"
 
-Around = Callable[[ASGIApp], ASGIApp]
-"""An application made around another one: to answer instead, to cut, to delay."""
+if TYPE_CHECKING:
+    import sandbox.xnat as sandbox_xnat
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +46,12 @@ class Settings:
         Most objects in one page of a list of IDC's buckets.
     multipart_etags
         ETags of IDC's objects are no MD5s.
-    around_nbia, around_idc
+    around_nbia, around_idc, around_xnat
         What is put around an application, inside of what records its requests.
+    users
+        Of XNAT: name → password; `admin` is the administrator.
+    xnat
+        Site preferences of XNAT.
     with_xnat
         Whether there is an XNAT at all.
     """
@@ -69,6 +71,9 @@ class Settings:
     multipart_etags: bool = False
     around_nbia: Around | None = None
     around_idc: Around | None = None
+    around_xnat: Around | None = None
+    users: Mapping[str, str] = field(default_factory=lambda: {USER: PASSWORD})
+    xnat: "sandbox_xnat.Settings | None" = None
     with_xnat: bool = True
 
 
@@ -109,9 +114,10 @@ class Sandbox:
         self.index = Index(self.directory / "idc", served)
         self.nbia_application = Nbia(self.index, self.images, level=chosen.deflate_level)
         buckets = Buckets(self.index, self.images, page_size=chosen.page_size, multipart=chosen.multipart_etags)
-        self.nbia = Recorder(_around(chosen.around_nbia, self.nbia_application.application))
-        self.s3 = Recorder(_around(chosen.around_idc, buckets.application))
+        self.nbia = Recorder(self.nbia_application.application, chosen.around_nbia)
+        self.s3 = Recorder(buckets.application, chosen.around_idc)
         self.environment: dict[str, str] = {}
+        self._xnat = self._make_xnat() if chosen.with_xnat else None
         self._servers = ExitStack()
 
     def __enter__(self) -> Self:
@@ -123,8 +129,9 @@ class Sandbox:
                 "TCIA_XNAT_IDC_URL": idc.url,
                 "TCIA_XNAT_IDC_INDEX": str(self.index.parquet),
             }
-            if self.settings.with_xnat:
-                self.environment |= self._start_xnat(servers)
+            if self._xnat:
+                servers.enter_context(self._xnat)
+                self.environment |= {"XNAT_HOST": self._xnat.url, "XNAT_USER": USER, "XNAT_PASS": PASSWORD}
             self._servers = servers.pop_all()
         return self
 
@@ -133,14 +140,20 @@ class Sandbox:
     ) -> None:
         self._servers.close()
 
-    def _start_xnat(self, servers: ExitStack) -> dict[str, str]:
+    @property
+    def xnat(self) -> "sandbox_xnat.XnatServer":
+        """The XNAT itself, for tests that look inside or turn its knobs."""
+        assert self._xnat, "this sandbox has no XNAT"  # noqa: S101  for mypy: only tests ask
+        return self._xnat
+
+    def _make_xnat(self) -> "sandbox_xnat.XnatServer":
         from sandbox.xnat import XnatServer  # noqa: PLC0415  tests of the sources do without it
 
-        xnat = XnatServer(self.directory / "xnat", port=self.settings.port_xnat, users={USER: PASSWORD})
-        servers.callback(xnat.stop)
-        xnat.start()
-        return {"XNAT_HOST": xnat.url, "XNAT_USER": USER, "XNAT_PASS": PASSWORD}
-
-
-def _around(around: Around | None, application: ASGIApp) -> ASGIApp:
-    return around(application) if around else application
+        chosen = self.settings
+        return XnatServer(
+            self.directory / "xnat",
+            settings=chosen.xnat,
+            port=chosen.port_xnat,
+            users=chosen.users,
+            around=chosen.around_xnat,
+        )

@@ -23,11 +23,6 @@ class Catalogue:
     series: Mapping[str, Series]
     missing: Mapping[str, Error]
 
-    @property
-    def requested(self) -> int:
-        """How many series were asked for."""
-        return len(self.series) + len(self.missing)
-
 
 def look_up(manifest: Manifest, idc: IDCClient | None, nbia: TCIAClient | None, patience: Patience) -> Catalogue:
     """Look up every series of a manifest.

@@ -22,14 +22,13 @@ def look(project: XnatProject, catalogue: Catalogue, asked: Catalogue, remembere
     archived = project.archived_sessions()
     waiting = project.prearchive_sessions()
     ours = [session for session in archived if session.study_instance_uid in wanted]
-    theirs = {session.study_instance_uid: session for session in waiting if session.study_instance_uid in wanted}
+    theirs = [session for session in waiting if session.study_instance_uid in wanted]
     urls = {session.url for session in waiting}
     taken = [session.label for session in archived] + [session.label for session in waiting]
     return Held(
-        labels=_labels([*theirs.values(), *ours]),  # the archive's word comes last and counts
+        labels=_labels([*theirs, *ours]),  # the archive's word comes last and counts
         image_counts=_image_counts(project, ours, asked),
         imported=frozenset(entry.series_instance_uid for entry in remembered if entry.prearchive in urls),
-        prearchive={uid: session.url for uid, session in theirs.items()},
         sessions=frozenset(label.session for label in taken),
         subjects=frozenset([*project.subject_labels(), *(label.subject for label in taken)]),
     )

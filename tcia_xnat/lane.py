@@ -138,13 +138,18 @@ class _Journey:
 
     def _verdict(self) -> SourceError:
         """Return one error for all sources that were tried; only if none offers the series it is unavailable."""
-        said = "; ".join(str(error) for error in self.refused.values()) or "no source offers it"
+        said = "; ".join(_said(name, error) for name, error in self.refused.items()) or "no source offers it"
         worst = [error for error in self.refused.values() if not isinstance(error, SeriesUnavailable)]
         if worst:
             return type(worst[-1])(said, worst[-1].hint)
         if self.prearchive:  # a part of it is in XNAT: the study must wait
             return SeriesIncomplete(said)
         return SeriesUnavailable(said, next((error.hint for error in self.refused.values()), ""))
+
+
+def _said(name: SourceName, error: SourceError) -> str:
+    text = str(error)
+    return text if text.startswith(name.upper()) else f"{name.upper()}: {text}"
 
 
 def _sent(

@@ -32,8 +32,6 @@ class Held:
         SeriesInstanceUID → images in the archive; None when XNAT has not counted them.
     imported
         SeriesInstanceUID of those that an earlier run proved and sent, and that still wait in the prearchive.
-    prearchive
-        StudyInstanceUID → URL of its session in the prearchive.
     sessions, subjects
         All labels that are taken in the project.
     """
@@ -41,7 +39,6 @@ class Held:
     labels: Mapping[str, Label] = field(default_factory=dict)
     image_counts: Mapping[str, int | None] = field(default_factory=dict)
     imported: frozenset[str] = frozenset()
-    prearchive: Mapping[str, str] = field(default_factory=dict)
     sessions: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
 
@@ -58,8 +55,6 @@ class StudyPlan:
         Series that wait in the prearchive already.
     overwrite
         A series of the archive is completed or replaced, so XNAT must be told to overwrite.
-    prearchive
-        URL of the study's session in the prearchive; empty when there is none.
     """
 
     study_instance_uid: str
@@ -67,7 +62,6 @@ class StudyPlan:
     send: tuple[Series, ...]
     imported: tuple[Series, ...] = ()
     overwrite: bool = False
-    prearchive: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +181,6 @@ def _study_plan(study_instance_uid: str, label: Label, left: Sequence[Series], h
         send=tuple(series for series in left if series.series_instance_uid not in held.imported),
         imported=tuple(series for series in left if series.series_instance_uid in held.imported),
         overwrite=any(series.series_instance_uid in held.image_counts for series in left),
-        prearchive=held.prearchive.get(study_instance_uid, ""),
     )
 
 

@@ -5,7 +5,7 @@ An upload goes `importer` → `dicomzip` → `zipinput` → `receiver` → `prea
 """
 
 from sandbox.xnat.application import make_application
-from sandbox.xnat.server import Asked, XnatServer
+from sandbox.xnat.server import XnatServer
 from sandbox.xnat.settings import Clock, Settings
 
-__all__ = ["Asked", "Clock", "Settings", "XnatServer", "make_application"]
+__all__ = ["Clock", "Settings", "XnatServer", "make_application"]

@@ -1,56 +1,14 @@
 """The server on its port, and what tests and the demo do with it."""
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
+from sandbox.record import Around, Asked, Recorder
 from sandbox.serve import Server
 from sandbox.xnat.application import Parts, make_application
 from sandbox.xnat.settings import Settings
-
-Around = Callable[[ASGIApp], ASGIApp]
-"""An application made around another one: to answer instead, to cut, to delay."""
-
-
-class Asked(NamedTuple):
-    """One request that was answered; status 0 when no answer was begun, user `guest` when nobody was logged in."""
-
-    method: str
-    path_with_query: str
-    status: int
-    user: str
-
-
-class _Recorder:
-    """An application around another one, which notes what was answered."""
-
-    def __init__(self, application: ASGIApp) -> None:
-        self._application = application
-        self._lock = threading.Lock()
-        self.asked: list[Asked] = []
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._application(scope, receive, send)
-            return
-        status = 0
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            status = message.get("status", status)
-            await send(message)
-
-        try:
-            await self._application(scope, receive, noted)
-        finally:
-            query, user = scope["query_string"].decode("latin-1"), scope.get("user")
-            target = scope["path"] + (f"?{query}" if query else "")
-            with self._lock:
-                self.asked.append(Asked(scope["method"], target, status, user.name if user else "guest"))
 
 
 class XnatServer:
@@ -71,8 +29,6 @@ class XnatServer:
 
     Attributes
     ----------
-    requests
-        Everything that was answered, in the order of the answers.
     parts
         The parts of the server, for tests that look inside.
     """
@@ -88,10 +44,8 @@ class XnatServer:
     ) -> None:
         self.settings = settings or Settings()
         self.parts = Parts(directory, self.settings, users or {"admin": "admin"})
-        application = make_application(self.parts)
-        recorder = _Recorder(around(application) if around else application)
-        self.requests = recorder.asked
-        self._server = Server(recorder, port)
+        self._recorder = Recorder(make_application(self.parts), around)
+        self._server = Server(self._recorder, port)
         if not self.settings.site_url:
             self.settings.site_url = self.url
 
@@ -99,6 +53,11 @@ class XnatServer:
     def url(self) -> str:
         """Address of the server, with its context path and without a slash at its end."""
         return f"{self._server.url}{self.settings.context_path}"
+
+    @property
+    def requests(self) -> list[Asked]:
+        """Everything that was answered, in the order of the answers."""
+        return self._recorder.requests
 
     def start(self) -> Self:
         """Serve in the background."""

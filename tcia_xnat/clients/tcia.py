@@ -10,7 +10,6 @@ from tcia_xnat.clients import web
 from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable
 
 NBIA_URL = "https://services.cancerimagingarchive.net/nbia-api/services"
-NLST_URL = "https://nlst.cancerimagingarchive.net/nbia-api/services"
 METADATA_BATCH = 500  # series per request: NBIA counts the images of each (peers-and-conventions.md §4.3)
 
 _READ_SECONDS = 300.0  # the first byte comes only after access check, licence and file list (§3.1)

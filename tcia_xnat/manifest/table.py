@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SERIES = ("seriesinstanceuid", "seriesuid", "seriesid")
+_STUDY = ("studyinstanceuid", "studyuid")
 _PAIR = ("petseriesinstanceuid", "ctseriesinstanceuid")
 _SEPARATORS = (",", "\t", ";")
 
@@ -23,9 +24,9 @@ def heading(text: str) -> str:
 
 
 def is_table(first_line: str) -> bool:
-    """Whether a line is the heading of a table of series."""
+    """Whether a line is the heading of a table of series; a lone column of them is a list as any other."""
     cells = {heading(cell) for cell in re.split(r"[,;\t]", first_line)}
-    return len(cells) > 1 and not cells.isdisjoint({*_SERIES, *_PAIR})
+    return (len(cells) > 1 and not cells.isdisjoint({*_SERIES, *_PAIR})) or not cells.isdisjoint(_STUDY)
 
 
 def parse_table(text: str, name: str) -> Manifest:
@@ -70,7 +71,7 @@ def parse_workbook(content: bytes, name: str) -> Manifest:
 def _from_frame(frame: "pd.DataFrame", name: str) -> Manifest:
     columns = _columns(frame)
     if not columns:
-        raise ManifestError(f"{name} has no column of series", "name a column SeriesInstanceUID")
+        raise ManifestError(f"{name} lists studies, not series", "add a column SeriesInstanceUID with their series")
     rows = frame[columns].fillna("").to_numpy().tolist()
     cells = [(number, str(cell).strip()) for number, row in enumerate(rows, 2) for cell in row]
     wrong = [(number, cell) for number, cell in cells if cell and not is_uid(cell)]

@@ -172,7 +172,7 @@ def test_what_was_asked_is_remembered(idc: Sandbox) -> None:
     idc.s3.forget()
     ask(idc, f"{key}?x=1")
     ask(idc, f"{key}gone")
-    assert idc.s3.requests == [("GET", f"{key}?x=1", 200), ("GET", f"{key}gone", 404)]
+    assert [asked[:3] for asked in idc.s3.requests] == [("GET", f"{key}?x=1", 200), ("GET", f"{key}gone", 404)]
     assert idc.s3.most_at_once == 1
     assert idc.s3.bytes_sent > 12_288
 
