@@ -12,7 +12,7 @@ from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Series, SourceName
 from tcia_xnat.retry import Patience
 
-_LICENCES = {"NonCommercial": "BY-NC", "Attribution": "BY"}
+_LICENCE_PARTS = {"attribution": "BY", "noncommercial": "NC", "noderiv": "ND", "sharealike": "SA"}
 _NOT_PUBLIC = "it may have moved to controlled access (General Commons, dbGaP) or be withdrawn"
 
 
@@ -129,5 +129,6 @@ def _bare_doi(uri: str) -> str:
 def _short_licence(name: str) -> str:
     """Return `CC BY 4.0` for `Creative Commons Attribution 4.0 International License`; others as they are (§8)."""
     version = next((word for word in name.split() if word.replace(".", "").isdigit()), "")
-    kind = next((short for long, short in _LICENCES.items() if long in name.replace("-", "")), "")
-    return f"CC {kind} {version}" if name.startswith("Creative Commons") and kind and version else name
+    squeezed = name.lower().replace("-", "").replace(" ", "")
+    kind = "-".join(short for long, short in _LICENCE_PARTS.items() if long in squeezed)
+    return f"CC {kind} {version}" if squeezed.startswith("creativecommons") and kind and version else name

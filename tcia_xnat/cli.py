@@ -17,7 +17,12 @@ from tcia_xnat.errors import Error, UsageError
 PREFIX = "TCIA_XNAT"
 """Every option `--like-this` can be given as the variable `TCIA_XNAT_LIKE_THIS`."""
 
-CONTEXT = {"auto_envvar_prefix": PREFIX, "help_option_names": ["-h", "--help"], "max_content_width": 100}
+CONTEXT = {
+    "auto_envvar_prefix": PREFIX,
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+    "show_default": True,
+}
 
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
 _COMMON = (

@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from sandbox.sandbox import Sandbox
+from tcia_xnat.clients.idc import index_path
 from tests.job.case import (
     ONE_PATIENT,
     ONE_SERIES,
@@ -171,3 +173,14 @@ def test_without_arguments_the_manifests_at_hand_are_listed(sandbox: Sandbox, tm
     assert done.code == 0
     for count, name in ((52, WHOLE.name), (8, ONE_PATIENT.name), (1, ONE_SERIES.name), (1, "mine.tcia")):
         assert re.search(rf"^ *{count} series  .*{name}$", done.out, re.MULTILINE)
+
+
+def test_a_large_collection_is_planned_from_the_embedded_index_alone(sandbox: Sandbox, tmp_path: Path) -> None:
+    with duckdb.connect() as database:
+        query = "SELECT SeriesInstanceUID FROM read_parquet(?) WHERE collection_id = 'breast_cancer_screening_dbt'"
+        uids = [uid for (uid,) in database.execute(query, [str(index_path())]).fetchall()]
+    listed = manifest(tmp_path / "dbt.tcia", uids)
+    nowhere = {"TCIA_XNAT_NBIA_URL": "http://127.0.0.1:9/x", "TCIA_XNAT_IDC_URL": "http://127.0.0.1:9"}
+    done = run(sandbox, tmp_path / "out", listed, "--dry-run", XNAT_HOST="", TCIA_XNAT_IDC_INDEX="", **nowhere)
+    assert done.code == 0, done.err
+    assert "To send: 22032 series" in done.out

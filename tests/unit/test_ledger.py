@@ -1,0 +1,56 @@
+"""The ledger: what one process wrote is there for the next, also after a kill."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tcia_xnat.errors import UsageError
+from tcia_xnat.ledger import Imported, Ledger
+
+ROOT = Path(__file__).resolve().parents[2]
+ENTRY = Imported("1.2.3", "1.2", "/prearchive/projects/P/20260101_000000000/S", "idc", 12, 3456)
+
+
+def test_entries_outlive_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "ledger.sqlite"
+    code = f"""
+import os, signal
+from pathlib import Path
+from tcia_xnat.ledger import Imported, Ledger
+Ledger(Path({str(path)!r}), "http://x/", "P").add({ENTRY!r})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+    with Ledger(path, "http://x", "P") as ledger:
+        assert ledger.imported() == [ENTRY]
+
+
+def test_projects_and_hosts_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path, "http://x", "P") as ledger, Ledger(path, "http://x", "Q") as other:
+        ledger.add(ENTRY)
+        assert not other.imported()
+        other.forget([ENTRY.series_instance_uid])
+        assert ledger.imported() == [ENTRY]
+        ledger.forget(["9", ENTRY.series_instance_uid])
+        assert not ledger.imported()
+
+
+def test_a_second_sending_replaces_the_first(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "l", "h", "P") as ledger:
+        ledger.add(ENTRY)
+        later = replace(ENTRY, prearchive="/prearchive/x", source="nbia", image_count=1)
+        ledger.add(later)
+        assert ledger.imported() == [later]
+
+
+def test_a_file_that_is_no_ledger_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_text("no database at all, but long enough to be looked at " * 40)
+    with pytest.raises(UsageError, match="cannot be opened"):
+        Ledger(path, "h", "P")

@@ -1,0 +1,91 @@
+"""The plan: what is sent, what is there, which part of the whole."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tcia_xnat import plan
+from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.errors import SeriesUnavailable, SourceUnreachable, UsageError
+from tcia_xnat.model import Label, Series, State
+from tcia_xnat.plan import Existing, Held
+
+LABEL = Label("P", "P")
+
+
+def series(number: int, study: str = "1.1", patient: str = "P", images: int = 3) -> Series:
+    return Series(f"{study}.{number}", study, patient, image_count=images, byte_count=100)
+
+
+def catalogue(*members: Series) -> Catalogue:
+    return Catalogue({one.series_instance_uid: one for one in members}, {})
+
+
+def made(
+    members: Iterable[Series], held: Held | None = None, existing: Existing = Existing.SKIP
+) -> tuple[list[str], dict[str, State]]:
+    whole = catalogue(*members)
+    names = {one.study_instance_uid: LABEL for one in whole.series.values()}
+    result = plan.make(whole, held or Held(), names, existing)
+    return [one.series_instance_uid for one in result.send], {o.series_instance_uid: o.state for o in result.settled}
+
+
+def test_an_empty_project_gets_everything() -> None:
+    assert made([series(1), series(2)]) == (["1.1.1", "1.1.2"], {})
+
+
+def test_what_is_there_whole_is_left_alone() -> None:
+    held = Held(image_counts={"1.1.1": 3})
+    assert made([series(1), series(2)], held) == (["1.1.2"], {"1.1.1": State.PRESENT})
+
+
+@pytest.mark.parametrize(("count", "sent"), [(2, True), (3, False), (4, False), (None, False), (0, True)])
+def test_a_series_with_too_few_images_is_sent_again(count: int | None, sent: bool) -> None:  # noqa: FBT001  a parameter
+    held = Held(image_counts={"1.1.1": count})
+    assert made([series(1)], held)[0] == (["1.1.1"] if sent else [])
+
+
+def test_a_repair_overwrites_and_a_first_sending_does_not() -> None:
+    names = {"1.1": LABEL, "1.2": LABEL}
+    both = catalogue(series(1), series(1, "1.2"))
+    short = plan.make(both, Held(image_counts={"1.1.1": 1}), names)
+    assert [study.overwrite for study in short.studies] == [True, False]
+
+
+def test_append_sends_all_and_error_refuses() -> None:
+    held = Held(image_counts={"1.1.1": 3})
+    assert made([series(1)], held, Existing.APPEND) == (["1.1.1"], {})
+    with pytest.raises(UsageError, match="holds series"):
+        made([series(1)], held, Existing.ERROR)
+    assert made([series(2)], held, Existing.ERROR)[0] == ["1.1.2"]
+
+
+def test_what_waits_in_the_prearchive_is_not_sent_again() -> None:
+    result = plan.make(catalogue(series(1), series(2)), Held(imported=frozenset({"1.1.1"})), {"1.1": LABEL})
+    (study,) = result.studies
+    assert [one.series_instance_uid for one in study.send] == ["1.1.2"]
+    assert [one.series_instance_uid for one in study.imported] == ["1.1.1"]
+
+
+def test_what_nobody_offers_is_unavailable_and_what_could_not_be_asked_failed() -> None:
+    missing = {"1": SeriesUnavailable("no"), "2": SourceUnreachable("down", "later")}
+    states = {o.series_instance_uid: (o.state, o.hint) for o in plan.make(Catalogue({}, missing), Held(), {}).settled}
+    assert states == {"1": (State.UNAVAILABLE, ""), "2": (State.FAILED, "later")}
+
+
+@given(st.lists(st.integers(0, 30), max_size=60), st.integers(1, 7))
+def test_shards_are_the_whole_cut_by_patient(patients: list[int], of: int) -> None:
+    whole = catalogue(*(series(number, f"1.{patient}", f"P{patient}") for number, patient in enumerate(patients)))
+    parts = [plan.shard(whole, number, of) for number in range(of)]
+    assert sorted(uid for part in parts for uid in part.series) == sorted(whole.series)
+    owners = [{one.patient_id for one in part.series.values()} for part in parts]
+    assert sum(map(len, owners)) == len(set().union(*owners))
+
+
+def test_a_limit_takes_the_first() -> None:
+    whole = Catalogue(catalogue(series(2), series(1)).series, {"9": SeriesUnavailable("no")})
+    assert list(plan.limited(whole, 1).series) == ["1.1.2"]
+    assert not plan.limited(whole, 1).missing
+    assert plan.limited(whole, None) is whole

@@ -1,0 +1,50 @@
+"""Exit codes and the sentence that people read first."""
+
+import pytest
+
+from tcia_xnat.errors import Error, LoginRefused, SpaceError, Stopped
+from tcia_xnat.model import Outcome, State
+from tcia_xnat.report.verdict import exit_code, verdict
+from tcia_xnat.transfer import TransferResult
+
+
+def result(*states: State, kind: str = "", ended_by: Error | None = None) -> TransferResult:
+    outcomes = [Outcome(str(n), state, kind="" if state.is_in else kind) for n, state in enumerate(states)]
+    return TransferResult(tuple(outcomes), ended_by)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (result(State.ARCHIVED, State.PRESENT), 0),
+        (result(), 0),
+        (result(State.ARCHIVED, State.HELD), 3),
+        (result(State.FAILED, kind="SeriesDamaged"), 3),
+        (result(State.UNAVAILABLE, kind="SeriesUnavailable"), 3),
+        (result(State.FAILED, kind="SourceUnreachable"), 4),
+        (result(State.FAILED, State.PRESENT, kind="SourceUnreachable"), 4),
+        (result(State.FAILED, State.ARCHIVED, kind="SourceUnreachable"), 3),
+        (result(State.FAILED, State.ARCHIVED, kind="XnatUnreachable"), 5),
+        (result(State.ARCHIVED, State.FAILED, ended_by=LoginRefused("no")), 5),
+        (result(State.FAILED, ended_by=SpaceError("full")), 6),
+        (result(State.FAILED, ended_by=Stopped(143)), 143),
+    ],
+)
+def test_exit_codes(given: TransferResult, code: int) -> None:
+    assert exit_code(given) == code
+
+
+@pytest.mark.parametrize(
+    ("given", "archive", "words"),
+    [
+        (result(State.ARCHIVED, State.PRESENT), True, "All 2 series are in the archive: 1 new, 1 were there."),
+        (result(State.HELD, State.HELD), False, "All 2 series are in XNAT, 2 of them in the prearchive, as asked."),
+        (
+            result(State.ARCHIVED, State.FAILED, State.UNAVAILABLE, State.HELD),
+            True,
+            "1 of 4 series are in the archive; 1 failed, 1 are offered by nobody, 1 wait in the prearchive.",
+        ),
+    ],
+)
+def test_the_verdict(given: TransferResult, archive: bool, words: str) -> None:  # noqa: FBT001  a parameter
+    assert verdict(given, archive=archive) == words
