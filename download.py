@@ -122,7 +122,7 @@ def carry_out(job: "Job", login: "Login", *, quiet: bool) -> int:
     stop = Stop()
     stop.on_signals()
     write = (lambda _line: None) if quiet else functools.partial(click.echo, err=True)
-    done = run(job, login, stop, lambda plan: Lines(write, plan.send))
+    done = run(job, login, stop, Lines(write))
     report.write(done)
     report.summary.console().print(report.summary.summary(done))
     if done.result.ended_by:

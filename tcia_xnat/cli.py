@@ -1,8 +1,10 @@
 """Options and their environment variables, shared by the scripts; errors become one line, a hint and an exit code."""
 
 import functools
+import os
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +54,11 @@ _COMMON = (
     click.option(
         "--spool-limit", type=click.IntRange(1), help="Bytes above which an IDC series goes in parts.  [default: 8 GB]"
     ),
+    click.option(
+        "--max-outage",
+        type=click.FloatRange(0),
+        help="Seconds that an XNAT which is away is waited for.  [default: 600]",
+    ),
     click.option("--nbia-url", metavar="URL", help="NBIA's services, the part before /v4/.  [default: TCIA's]"),
     click.option("--idc-url", metavar="URL", help="S3 endpoint of IDC's buckets, path style.  [default: Amazon's]"),
     click.option("--idc-index", metavar="FILE", help="Another parquet in the place of IDC's embedded index."),
@@ -83,9 +90,18 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
         except Exception as error:  # noqa: BLE001  the last place before a traceback
             say_error(Error(f"unexpected {type(error).__name__}: {error}", "--debug shows where"), debug=debug)
             code = Error.exit_code
-        sys.exit(code)
+        _leave(code)
 
     return wrapped
+
+
+def _leave(code: int) -> None:
+    """End the process; threads of a stopped run that still wait for a server do not keep it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+        os._exit(code)
+    sys.exit(code)
 
 
 def checked_project(project: str) -> str:

@@ -8,6 +8,14 @@ from tcia_xnat.model import Label, Outcome, Series, SourceName
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """The run knows what it has to move."""
+
+    series_count: int
+    byte_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesStarted:
     """A lane began to fetch a series."""
 
@@ -60,6 +68,6 @@ class SessionArchived:
     series_count: int
 
 
-Event = SeriesStarted | BytesArrived | SeriesImported | Retrying | SeriesSettled | SessionArchived
+Event = Planned | SeriesStarted | BytesArrived | SeriesImported | Retrying | SeriesSettled | SessionArchived
 Tell = Callable[[Event], None]
 """Called from any thread; must not wait."""

@@ -7,7 +7,8 @@ from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label
 from tcia_xnat.plan import Held
-from tcia_xnat.xnat_project import ArchivedSession, PrearchiveSession, XnatProject
+from tcia_xnat.xnat.prearchive import PrearchiveSession
+from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
 _QUESTIONS_AT_ONCE = 8  # sessions whose files are counted side by side
 
@@ -20,7 +21,7 @@ def look(project: XnatProject, catalogue: Catalogue, asked: Catalogue, remembere
     """
     wanted = {series.study_instance_uid for series in catalogue.series.values()}
     archived = project.archived_sessions()
-    waiting = project.prearchive_sessions()
+    waiting = project.prearchive.sessions()
     ours = [session for session in archived if session.study_instance_uid in wanted]
     theirs = [session for session in waiting if session.study_instance_uid in wanted]
     urls = {session.url for session in waiting}

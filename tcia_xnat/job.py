@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc import IDC_URL, IDCClient
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
 from tcia_xnat.errors import RightsRefused, SpaceError
-from tcia_xnat.events import Retrying, Tell
+from tcia_xnat.events import Planned, Retrying, Tell
 from tcia_xnat.holdings import look
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
@@ -28,8 +28,8 @@ from tcia_xnat.sources.idc import IdcSource
 from tcia_xnat.sources.nbia import NbiaSource
 from tcia_xnat.stop import Stop
 from tcia_xnat.transfer import TransferResult, transfer
-from tcia_xnat.xnat_connection import XnatConnection
-from tcia_xnat.xnat_project import XnatProject
+from tcia_xnat.xnat.connection import MAX_OUTAGE, XnatConnection
+from tcia_xnat.xnat.project import XnatProject
 
 SOURCES = {
     "auto": (SourceName.IDC, SourceName.NBIA),
@@ -70,6 +70,7 @@ class Job:
     nbia_url: str = NBIA_URL
     idc_url: str = IDC_URL
     idc_index: str | None = None
+    max_outage: float = MAX_OUTAGE
 
     @property
     def report_dir(self) -> Path:
@@ -105,23 +106,25 @@ class Run:
 
 def dry_run(job: Job, login: Login | None, stop: Stop) -> Prepared:
     """Plan without changing anything; without a login, as if XNAT held nothing."""
-    manifest = manifests.read(job.manifest)
+    manifest, patience = manifests.read(job.manifest), _patience(job, stop)
     with _clients(job) as (idc, nbia):
-        catalogue = look_up(manifest, idc, nbia, _patience(job, stop))
+        catalogue = look_up(manifest, idc, nbia, patience)
     if login is None:
         return _prepare(job, manifest, catalogue, Held())
-    with _project(job, login) as project:
+    with _project(job, login, patience) as project:
         held = look(project, catalogue, _asked(job, catalogue), ()) if project.exists() else Held()
     return _prepare(job, manifest, catalogue, held)
 
 
-def run(job: Job, login: Login, stop: Stop, listener: Callable[[Plan], Tell]) -> Run:
+def run(job: Job, login: Login, stop: Stop, tell: Tell) -> Run:
     """Bring the series of the manifest into the project.
 
     Parameters
     ----------
-    listener
-        Makes, from the plan, what is told the events of the run.
+    stop
+        The wish to end early.
+    tell
+        Told what happens.
 
     Raises
     ------
@@ -129,23 +132,22 @@ def run(job: Job, login: Login, stop: Stop, listener: Callable[[Plan], Tell]) ->
         What keeps the run from starting; what ends it early is in the result.
     """
     started = datetime.now(UTC)
-    manifest = manifests.read(job.manifest)
+    manifest, patience = manifests.read(job.manifest), _patience(job, stop, tell)
     with (
         _clients(job) as (idc, nbia),
-        _project(job, login) as project,
+        _project(job, login, patience) as project,
         Ledger(job.ledger_path, login.host, job.project) as ledger,
     ):
-        catalogue = look_up(manifest, idc, nbia, _patience(job, stop))
+        catalogue = look_up(manifest, idc, nbia, patience)
         _claim(project, job, manifest)
         held = look(project, catalogue, _asked(job, catalogue), ledger.imported())
         prepared = _prepare(job, manifest, catalogue, held)
         _make_room(job, prepared.plan)
         project.put_resource("MANIFEST_MODIFIED", manifest.name, _modified(prepared))
-        tell = listener(prepared.plan)
-        lane = _lane(job, project, _sources(idc, nbia, job, _patience(job, stop, tell)), stop, tell)
-        result = transfer(
-            prepared.plan, lane, ledger, tell, transfers=job.transfers, archive=job.archive, stop=stop.request
-        )
+        tell(_planned(prepared.plan))
+        sources = _sources(idc, nbia, job, patience)
+        lane = Lane(project, sources, SOURCES[job.source], tell, stop.check, job.spool_dir)
+        result = transfer(prepared.plan, lane, ledger, tell, stop, transfers=job.transfers, archive=job.archive)
     return Run(job, prepared, result, started, datetime.now(UTC))
 
 
@@ -173,8 +175,8 @@ def _clients(job: Job) -> Iterator[tuple[IDCClient | None, TCIAClient | None]]:
 
 
 @contextmanager
-def _project(job: Job, login: Login) -> Iterator[XnatProject]:
-    with closing(XnatConnection(login.host, login.user, login.password)) as connection:
+def _project(job: Job, login: Login, patience: Patience) -> Iterator[XnatProject]:
+    with closing(XnatConnection(login.host, login.user, login.password, patience, job.max_outage)) as connection:
         yield XnatProject(connection, job.project)
 
 
@@ -218,6 +220,10 @@ def _spooled(series: Series, job: Job) -> int:
     return min(series.byte_count, job.spool_limit) if series.is_in_idc else series.byte_count
 
 
+def _planned(plan: Plan) -> Planned:
+    return Planned(len(plan.send), sum(series.byte_count for series in plan.send))
+
+
 def _sources(idc: IDCClient | None, nbia: TCIAClient | None, job: Job, patience: Patience) -> dict[SourceName, Source]:
     sources: dict[SourceName, Source] = {}
     if idc is not None:
@@ -225,10 +231,6 @@ def _sources(idc: IDCClient | None, nbia: TCIAClient | None, job: Job, patience:
     if nbia is not None:
         sources[SourceName.NBIA] = NbiaSource(nbia, patience)
     return sources
-
-
-def _lane(job: Job, project: XnatProject, sources: dict[SourceName, Source], stop: Stop, tell: Tell) -> Lane:
-    return Lane(project, sources, SOURCES[job.source], _patience(job, stop, tell), tell, stop.check, job.spool_dir)
 
 
 def _patience(job: Job, stop: Stop, tell: Tell = lambda _event: None) -> Patience:

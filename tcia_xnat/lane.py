@@ -17,10 +17,9 @@ from tcia_xnat.errors import (
 )
 from tcia_xnat.events import BytesArrived, SeriesStarted, Tell
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
-from tcia_xnat.retry import Patience
 from tcia_xnat.sources import Source
 from tcia_xnat.spool import Spool
-from tcia_xnat.xnat_project import XnatProject
+from tcia_xnat.xnat.project import XnatProject
 from tcia_xnat.zipstream import ZipStream
 
 
@@ -56,8 +55,6 @@ class Lane:
         Where series go.
     sources
         By name; `order` says which is tried first.
-    patience
-        How an import is tried again.
     tell
         Told what happens.
     check
@@ -69,7 +66,6 @@ class Lane:
     project: XnatProject
     sources: Mapping[SourceName, Source]
     order: Sequence[SourceName]
-    patience: Patience
     tell: Tell
     check: Callable[[], None]
     spool_dir: Path | None = None
@@ -127,7 +123,8 @@ class _Journey:
         return packages
 
     def _import(self, body: ZipStream) -> None:
-        self.prearchive = self.lane.patience.call(lambda: self.lane.project.import_series(body, self.label))
+        project = self.lane.project
+        self.prearchive = project.patience.call(lambda: project.prearchive.import_series(body, self.label))
 
     def _count(self, count: int) -> None:
         self.lane.check()

@@ -57,7 +57,8 @@ class Ledger:
     def __init__(self, path: Path, host: str, project: str) -> None:
         self._whose = (host.rstrip("/"), project)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # what waits where is nobody else's business
             self._database = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
             self._database.execute(_SCHEMA)
         except (OSError, sqlite3.Error) as error:

@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import singledispatchmethod
 
 from tcia_xnat.events import (
     BytesArrived,
     Event,
+    Planned,
     Retrying,
     SeriesImported,
     SeriesSettled,
@@ -26,14 +27,11 @@ class Lines:
     ----------
     write
         Writes one line.
-    send
-        The series that the run is about to move.
     """
 
-    def __init__(self, write: Callable[[str], None], send: Sequence[Series]) -> None:
+    def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
-        self._series_count = len(send)
-        self._byte_count = sum(series.byte_count for series in send)
+        self._series_count = self._byte_count = 0
         self._lock = threading.Lock()
         self._done, self._arrived = 0, 0
         self._started = self._last_line = time.monotonic()
@@ -46,6 +44,10 @@ class Lines:
     @singledispatchmethod
     def _show(self, event: Event) -> None:
         """Say nothing of an event that has no line."""
+
+    @_show.register
+    def _(self, event: Planned) -> None:
+        self._series_count, self._byte_count = event.series_count, event.byte_count
 
     @_show.register
     def _(self, event: BytesArrived) -> None:

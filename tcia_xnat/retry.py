@@ -63,11 +63,14 @@ class Patience:
         Waits so many seconds; raises `Stopped` when the run is to end.
     on_retry
         Told each error that is about to be tried again, and the seconds of the wait before it.
+    outlast
+        Called after that wait; waits on while what failed is not there at all, or raises.
     """
 
     policy: RetryPolicy
     wait: Callable[[float], None]
     on_retry: Callable[[Error, float], None] = lambda _error, _delay: None
+    outlast: Callable[[Error], None] = lambda _error: None
 
     def call(self, action: Callable[[], Result]) -> Result:
         """Return what `action` returns, tried again as the policy says.
@@ -85,6 +88,7 @@ class Patience:
             except Error as error:
                 if not policy.allows(error):
                     raise
-                delay = policy.delay(error)
-                self.on_retry(error, delay)
+                failed, delay = error, policy.delay(error)
+            self.on_retry(failed, delay)
             self.wait(delay)
+            self.outlast(failed)

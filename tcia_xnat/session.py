@@ -5,15 +5,11 @@ from dataclasses import dataclass, field
 
 from tcia_xnat.errors import ArchiveConflict, XnatBusy, XnatError, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
-from tcia_xnat.retry import Patience
-from tcia_xnat.xnat_project import XnatProject
+from tcia_xnat.xnat.project import XnatProject
 
 _POLL_SECONDS = 5.0
 _POLLS = 720  # an hour: archiving a large session may outlast every proxy on the way
-_COUNT_TRIES, _COUNT_SECONDS = (
-    5,
-    1.0,
-)  # counts may be empty until XNAT's clean-up after archiving is through (xnat-http.md §10.4)
+_COUNT_TRIES, _COUNT_SECONDS = 5, 1.0  # counts may be empty until XNAT has cleaned up behind itself (§10.4)
 _REFUSED = {"CONFLICT", "ERROR"}
 _WAY_OUT = (
     "the session waits in the prearchive: settle the cause in XNAT, then run the same command again; "
@@ -51,8 +47,6 @@ class SessionSteps:
         Its names in the archive.
     sent
         SeriesInstanceUID → number of images that XNAT took.
-    patience
-        How a busy XNAT is waited for.
     overwrite
         Replace what the archive has of these series.
     """
@@ -61,7 +55,6 @@ class SessionSteps:
     url: str
     label: Label
     sent: Mapping[str, int]
-    patience: Patience
     overwrite: bool = False
 
     def run(self, *, archive: bool = True) -> Finished:
@@ -81,81 +74,79 @@ class SessionSteps:
         if not archive:
             return Finished()
         try:
-            self._archive()
+            self.project.patience.call(self._archive)
         except ArchiveConflict as error:
             return self._settle(error)
         return self._confirm()
 
     def _build(self) -> bool:
         """Build the session; False when the prearchive no longer has it."""
+        prearchive = self.project.prearchive
+        self.project.patience.wait(0)  # nothing new once the run is to end
         try:
-            self.patience.call(lambda: self.project.build(self.url))
-        except XnatRefused:
-            if self.project.prearchive_status(self.url):
+            self.project.patience.call(lambda: prearchive.build(self.url))
+        except (XnatRefused, ArchiveConflict):
+            if prearchive.status(self.url):
                 raise
             return False
         return True
 
     def _compare(self) -> dict[str, str]:
         """Compare what the prearchive holds with what was sent, by SeriesInstanceUID: scan IDs may change (§7.7)."""
-        scans = self.patience.call(lambda: self.project.prearchive_scans(self.url))
-        counts: dict[str, int | None] = {}
-        for uid, scan_id in scans.items():
-            if uid in self.sent:
-                counts[uid] = self.project.prearchive_image_count(self.url, scan_id)
-        return _short(self.sent, counts)
+        prearchive = self.project.prearchive
+        ours = {uid: scan_id for uid, scan_id in prearchive.scans(self.url).items() if uid in self.sent}
+        return _short(self.sent, {uid: prearchive.image_count(self.url, scan_id) for uid, scan_id in ours.items()})
 
     def _archive(self) -> None:
-        """Archive once; after an answer that leaves it open, look before asking again (§12.3)."""
-
-        def attempt() -> None:
-            try:
-                self.project.archive(self.url, self.label, overwrite=self.overwrite)
-            except (XnatBusy, XnatUnreachable, XnatRefused) as error:
-                if not self._has_left(error):
-                    raise
-
-        self.patience.call(attempt)
+        """Archive; after an answer that leaves it open, look before it is asked for again (§12.3)."""
+        self.project.patience.wait(0)
+        try:
+            self.project.prearchive.archive(self.url, self.label, overwrite=self.overwrite)
+        except (XnatBusy, XnatUnreachable, XnatRefused) as error:
+            self.project.patience.outlast(error)
+            if not self._has_left(error):
+                raise
 
     def _has_left(self, error: XnatError) -> bool:
         """Wait until XNAT is through with the session; whether it left the prearchive."""
+        prearchive = self.project.prearchive
         for _ in range(_POLLS):
-            status = self.patience.call(lambda: self.project.prearchive_status(self.url))
+            status = prearchive.status(self.url)
             if not status:
                 return True
-            if status in _REFUSED:
-                raise ArchiveConflict(f"{error} ({self.project.last_log(self.url) or status})", _WAY_OUT) from error
+            if status in _REFUSED and not isinstance(error, XnatBusy):
+                raise ArchiveConflict(f"{error} ({prearchive.last_log(self.url) or status})", _WAY_OUT) from error
             if "ARCHIVING" not in status:
                 return False
-            self.patience.wait(_POLL_SECONDS)
+            self.project.patience.wait(_POLL_SECONDS)
         raise error
 
     def _settle(self, error: ArchiveConflict) -> Finished:
         """Drop our copy when the archive has all of it already; else the conflict stands (§16.13)."""
         finished = self._confirm()
         if finished.uri and not finished.short:
-            self.project.delete_prearchive(self.url)
+            self.project.prearchive.delete(self.url)
             return finished
         raise ArchiveConflict(str(error), error.hint or _WAY_OUT) from error
 
     def _confirm(self) -> Finished:
         """Read back from the archive that every series is there with all of its images (§16.16)."""
         uri = self.project.experiment_uri(self.label)
-        experiment_id = self.patience.call(lambda: self.project.experiment_id(uri))
+        experiment_id = self.project.experiment_id(uri)
         if not experiment_id:
             return Finished(short=dict.fromkeys(self.sent, "the archive does not have its session"))
-        scans = self.patience.call(lambda: self.project.scans(experiment_id))
+        scans = self.project.scans(experiment_id)
         counts = self._counts(experiment_id, {scans[uid] for uid in self.sent if uid in scans})
         return Finished(uri, _short(self.sent, {uid: counts.get(scan, 0) for uid, scan in scans.items()}))
 
     def _counts(self, experiment_id: str, scan_ids: set[str]) -> dict[str, int]:
         counts: dict[str, int] = {}
         for _ in range(_COUNT_TRIES):
-            counts = self.patience.call(lambda: self.project.image_counts(experiment_id))
+            counts = self.project.image_counts(experiment_id)
             if scan_ids <= counts.keys():
                 break
             self.project.refresh_counts(experiment_id)
-            self.patience.wait(_COUNT_SECONDS)
+            self.project.patience.wait(_COUNT_SECONDS)
         for scan_id in scan_ids - counts.keys():
             counts[scan_id] = self.project.file_count(experiment_id, scan_id)
         return counts

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 from tcia_xnat.errors import Stopped
@@ -19,10 +20,21 @@ class Stop:
     def __init__(self) -> None:
         self._wished = threading.Event()
         self._exit_code = _EXIT_CODES[signal.SIGINT]
+        self._then = _nothing
+
+    @property
+    def requested(self) -> bool:
+        """Whether the end was asked for."""
+        return self._wished.is_set()
 
     def request(self) -> None:
         """Ask everybody to end."""
         self._wished.set()
+        self._then()
+
+    def call(self, action: Callable[[], None]) -> None:
+        """Have `action` called as soon as the end is asked for, maybe inside of a signal handler."""
+        self._then = action
 
     def check(self) -> None:
         """Raise `Stopped` when the end was asked for."""
@@ -43,4 +55,8 @@ class Stop:
         if self._wished.is_set():
             os._exit(_EXIT_CODES[signal.Signals(number)])
         self._exit_code = _EXIT_CODES[signal.Signals(number)]
-        self._wished.set()
+        self.request()
+
+
+def _nothing() -> None:
+    """Do nothing: nobody waits for the wish."""

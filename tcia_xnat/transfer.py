@@ -4,6 +4,7 @@ One thread, the caller's, decides; lanes and session steps work in pools and han
 """
 
 import queue
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,9 +18,11 @@ from tcia_xnat.ledger import Imported, Ledger
 from tcia_xnat.model import Outcome, Series, SourceName, State
 from tcia_xnat.plan import Plan, StudyPlan, missing_outcome
 from tcia_xnat.session import Finished, SessionSteps
+from tcia_xnat.stop import Stop
 
 Result = TypeVar("Result")
 
+_GRACE_SECONDS = 6.0  # for what is in flight when the end is asked for
 _RESENDS = 1  # how often a series is sent again when XNAT has lost some of its images
 
 
@@ -48,56 +51,62 @@ class _Study:
 
 
 def transfer(  # noqa: PLR0913  what a run needs, each once
-    plan: Plan,
-    lane: Lane,
-    ledger: Ledger,
-    tell: Tell,
-    *,
-    transfers: int,
-    archive: bool = True,
-    stop: Callable[[], None] = lambda: None,
+    plan: Plan, lane: Lane, ledger: Ledger, tell: Tell, stop: Stop, *, transfers: int, archive: bool = True
 ) -> TransferResult:
     """Carry out a plan.
 
     Parameters
     ----------
+    stop
+        The wish to end early; also expressed here, when an error makes going on pointless. What is in flight then has
+        a few seconds to end, and is dropped after that: an import that XNAT did not confirm is sent again next time.
     transfers
         Number of lanes.
     archive
         False leaves complete sessions in the prearchive.
-    stop
-        Called when the run must end early, so that the other lanes end, too.
     """
-    return _Run(lane, ledger, tell, archive, stop).carry_out(plan, transfers)
+    return _Run(lane, ledger, tell, stop, archive).carry_out(plan, transfers)
 
 
 class _Run:
-    def __init__(self, lane: Lane, ledger: Ledger, tell: Tell, archive: bool, stop: Callable[[], None]) -> None:  # noqa: FBT001  as `transfer` names it
-        self._lane, self._ledger, self._tell, self._archive, self._stop = lane, ledger, tell, archive, stop
+    def __init__(self, lane: Lane, ledger: Ledger, tell: Tell, stop: Stop, archive: bool) -> None:  # noqa: FBT001  as `transfer` names it
+        self._lane, self._ledger, self._tell, self._stop, self._archive = lane, ledger, tell, stop, archive
         self._results: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._open = 0
         self._outcomes: list[Outcome] = []
         self._ended_by: Error | None = None
+        stop.call(partial(self._results.put, lambda: None))  # wakes the deciding thread
 
     def carry_out(self, plan: Plan, transfers: int) -> TransferResult:
         for outcome in plan.settled:
             self._settle(outcome)
         remembered = {entry.series_instance_uid: entry for entry in self._ledger.imported()}
         studies = [_study(study, remembered) for study in plan.studies]
-        with (
-            ThreadPoolExecutor(transfers, "lane") as self._lanes,
-            ThreadPoolExecutor(transfers, "session") as self._sessions,
-        ):
+        self._lanes, self._sessions = ThreadPoolExecutor(transfers, "lane"), ThreadPoolExecutor(transfers, "session")
+        try:
             for study in studies:
                 for series in study.plan.send:
                     self._send(study, series)
                 self._proceed(study)
-            while self._open:
-                self._results.get()()
-                self._open -= 1
+            self._decide()
+        finally:
+            for pool in (self._lanes, self._sessions):
+                pool.shutdown(wait=False, cancel_futures=True)
         for study in studies:
             self._leave(study)
         return TransferResult(tuple(self._outcomes), self._ended_by)
+
+    def _decide(self) -> None:
+        """Take results as they come, until all are in or the time to end is over."""
+        ends = float("inf")
+        while self._open:
+            if self._stop.requested:
+                ends = min(ends, time.monotonic() + _GRACE_SECONDS)
+            try:
+                self._results.get(timeout=max(ends - time.monotonic(), 0) if self._stop.requested else None)()
+            except queue.Empty:
+                self._end(Stopped())
+                return
 
     # work that is handed out
 
@@ -115,14 +124,18 @@ class _Run:
             try:
                 result = work()
             except Error as error:
-                self._results.put(partial(self._end, error))
+                self._results.put(partial(self._take, self._end, error))
             except BaseException as error:  # noqa: BLE001  a defect of ours: raised in the deciding thread
                 self._results.put(partial(self._fail, error))
             else:
-                self._results.put(partial(then, result))
+                self._results.put(partial(self._take, then, result))
 
         self._open += 1
         pool.submit(task)
+
+    def _take(self, then: Callable[[Result], None], result: Result) -> None:
+        self._open -= 1
+        then(result)
 
     # what follows from a result, in the deciding thread
 
@@ -147,7 +160,6 @@ class _Run:
             next(reversed(study.sent.values())).prearchive,
             study.plan.label,
             {uid: sent.image_count for uid, sent in study.sent.items()},
-            self._lane.patience,
             overwrite=study.plan.overwrite,
         )
         self._hand_out(self._sessions, partial(_try_steps, steps, self._archive), partial(self._session_done, study))
@@ -203,10 +215,10 @@ class _Run:
         """Remember the error that ends the run, and end it: a stop that was asked for counts before what it causes."""
         if self._ended_by is None:
             self._ended_by = error
-            self._stop()
+            self._stop.request()
 
     def _fail(self, error: BaseException) -> None:
-        self._stop()
+        self._stop.request()
         raise error
 
     def _settle(self, outcome: Outcome) -> None:

@@ -1,42 +1,30 @@
-"""One login to XNAT, through xnatpy, and what its answers mean (xnat-http.md §1, §13.8, §16)."""
+"""One login to XNAT, through xnatpy: renewed when XNAT forgets it, patient when XNAT is away (xnat-http.md §1, §16)."""
 
-import html
 import logging
-import re
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from tcia_xnat.clients import web
-from tcia_xnat.errors import (
-    ArchiveConflict,
-    LoginRefused,
-    RightsRefused,
-    XnatBusy,
-    XnatError,
-    XnatRefused,
-    XnatUnreachable,
-)
+from tcia_xnat.errors import Error, LoginRefused, XnatError, XnatUnreachable
+from tcia_xnat.retry import Patience
+from tcia_xnat.xnat import tokens
+from tcia_xnat.xnat.answers import OK, Answer, Row, refusal, table
 
 if TYPE_CHECKING:
     import xnat.session
 
 ANSWER_SECONDS = 300.0
+MAX_OUTAGE = 600.0
 _PILOT_SECONDS = 30.0
+_LOGOUT_SECONDS = 3.0
+_PROBE_SECONDS = (0.5, 30.0)  # between two looks whether XNAT is back, first and last
 _CONNECTIONS = 32
-_HEADING = re.compile(r"<h3>(.*?)</h3>", re.DOTALL)
-_LOGIN_PAGE = re.compile(r"/app/template/Login\.vm|name=\"form1\"[^>]*login", re.IGNORECASE)
-_BUSY_TEXTS = (
-    "already in progress",
-    "document locked",
-    "is locked",
-    "concurrent file sends",
-    "duplicate archive attempt",
-)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -49,25 +37,11 @@ class Body(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What XNAT said: status, body, and where a redirect that nobody followed points to."""
-
-    status: int
-    text: str
-    location: str = ""
-
-    @property
-    def reason(self) -> str:
-        """The message of an error page, or the body, as one line."""
-        found = _HEADING.search(self.text)
-        return web.shown(html.unescape(found.group(1) if found else self.text))
-
-
 class XnatConnection:
-    """A login that lasts: opened once, renewed once when XNAT forgets it, closed at the end.
+    """A login that lasts: opened once, renewed when XNAT forgets it, closed at the end.
 
-    Several threads may ask at once.
+    Several threads may ask at once. A login by alias token is replaced by a token of our own, and that one by the
+    next before it is too old (§1.11).
 
     Parameters
     ----------
@@ -75,18 +49,30 @@ class XnatConnection:
         Address of XNAT, with its context path if it has one.
     user, password
         A name and password, or an alias token and its secret.
+    patience
+        How often and how long XNAT is asked again.
+    max_outage
+        Seconds that an XNAT which does not answer at all is waited for.
+
+    Attributes
+    ----------
+    patience
+        The same, which also waits while XNAT is away: an outage uses up one try, not all.
 
     Raises
     ------
     LoginRefused, XnatUnreachable
     """
 
-    def __init__(self, host: str, user: str, password: str) -> None:
+    def __init__(self, host: str, user: str, password: str, patience: Patience, max_outage: float = MAX_OUTAGE) -> None:
         self.host = host.rstrip("/")
+        self.patience = replace(patience, outlast=self._outlast)
         self._credentials = (user, password)
-        self._renewing = threading.Lock()
+        self._max_outage = max_outage
+        self._renewing, self._probing = threading.Lock(), threading.Lock()
         self._logins = 0
         self._connection = self._login()
+        self._keeper = tokens.Keeper(self._new_token) if tokens.is_alias(user) else None
 
     def ask(  # noqa: PLR0913  the parts of a request
         self,
@@ -97,8 +83,9 @@ class XnatConnection:
         body: Body | bytes | None = None,
         content_type: str = "",
         seconds: float = ANSWER_SECONDS,
+        accepted: Collection[int] = OK,
     ) -> Answer:
-        """Ask XNAT and return its answer, whatever its status; one new login when the old one is forgotten.
+        """Ask XNAT once; a second time, with a new login, when it has forgotten the old one.
 
         Parameters
         ----------
@@ -106,42 +93,49 @@ class XnatConnection:
             From `/data` or `/xapi` on; parameters go into `query` (§0.4).
         seconds
             How long XNAT may stay silent.
+        accepted
+            Statuses that are answers; any other one is raised.
 
         Raises
         ------
         XnatUnreachable
             No connection, or it broke off: whether XNAT acted is then unknown.
         LoginRefused
+        XnatError
+            See `refusal`.
         """
         options: dict[str, Any] = {"query": dict(query or {}), "timeout": (web.CONNECT_SECONDS, seconds)}
         if body is not None:
             options |= {"data": body, "headers": {"Content-Type": content_type}}
         logins = self._logins
         answer = self._send(method, path, options)
-        if not _is_logged_out(answer):
-            return answer
-        self._renew(logins)
-        answer = self._send(method, path, options)
-        if _is_logged_out(answer):
+        if answer.is_logged_out:
+            self._renew(logins)
+            answer = self._send(method, path, options)
+        if answer.is_web_page:
+            raise XnatUnreachable(f"XNAT, or a proxy before it, answers with a web page: {answer.reason}")
+        if answer.is_logged_out:
             raise LoginRefused(f"XNAT forgets the login at once: {answer.reason}", "is the number of sessions used up?")
+        if answer.status not in accepted:
+            raise refusal(answer)
         return answer
 
-    def expect(self, method: str, path: str, query: Mapping[str, str] | None = None, **options: Any) -> Answer:  # noqa: ANN401  as `ask` takes them
-        """Ask, and raise what any status but 200 and 201 means.
+    def rows(self, path: str, query: Mapping[str, str] | None = None) -> list[Row]:
+        """Ask for a JSON table, as often as patience allows.
 
         Raises
         ------
         XnatError
-            See `refusal`.
+            See `ask`.
         """
-        answer = self.ask(method, path, query, **options)
-        if answer.status not in {200, 201}:
-            raise refusal(answer)
-        return answer
+        wanted = {"format": "json", **(query or {})}
+        return self.patience.call(lambda: table(self.ask("GET", path, wanted)))
 
     def close(self) -> None:
         """Log out: XNAT counts sessions that nobody closes (§1.6)."""
-        _quietly(self._connection.disconnect)
+        if self._keeper:
+            self._keeper.close()
+        _log_out(self._connection)
 
     def _send(self, method: str, path: str, options: Mapping[str, Any]) -> Answer:
         try:
@@ -160,11 +154,41 @@ class XnatConnection:
             "check XNAT_HOST and that XNAT is up",
         )
 
+    # outages
+
+    def _outlast(self, error: Error) -> None:
+        """Wait until XNAT answers again; one thread looks, the others wait for it."""
+        if not isinstance(error, XnatUnreachable):
+            return
+        with self._probing:
+            gone, pause = time.monotonic(), _PROBE_SECONDS[0]
+            while away := self._away():
+                if time.monotonic() - gone >= self._max_outage:
+                    raise XnatUnreachable(
+                        f"{away}; waited {self._max_outage:.0f} s for it to come back", "the same command continues"
+                    )
+                self.patience.on_retry(away, pause)
+                self.patience.wait(pause)
+                pause = min(2 * pause, _PROBE_SECONDS[1])
+
+    def _away(self) -> Error | None:
+        """Return what keeps XNAT from answering; None when it does answer."""
+        try:
+            answer = self._send("GET", "/data/auth", {"timeout": (web.CONNECT_SECONDS, _PILOT_SECONDS)})
+        except XnatUnreachable as error:
+            return error
+        except Exception:  # a login that is being renewed by another thread has no connection for a moment
+            _LOGGER.debug("the probe failed", exc_info=True)
+            return XnatUnreachable(f"XNAT at {self.host} is not ready")
+        return refusal(answer) if web.is_later(answer.status) else None
+
+    # logins
+
     def _renew(self, logins: int) -> None:
         with self._renewing:
             if self._logins == logins:  # else another thread was first
                 _LOGGER.info("XNAT has forgotten the login; logging in again")
-                _quietly(self._connection.disconnect)
+                _log_out(self._connection)
                 self._connection = self._login()
 
     def _login(self) -> "xnat.session.XNATSession":
@@ -193,33 +217,22 @@ class XnatConnection:
         self._logins += 1
         return _prepared(connection)
 
-
-def refusal(answer: Answer) -> XnatError:
-    """Say what an answer that is no success means (§13.8): the text decides where the status does not."""
-    status, reason = answer.status, answer.reason
-    said = f"XNAT answered {status}: {reason}"
-    if any(text in reason.lower() for text in _BUSY_TEXTS) or status == requests.codes.locked:
-        return XnatBusy(said)
-    if status == requests.codes.forbidden:
-        return RightsRefused(said, "the user needs to be a member or owner of the project")
-    if status == requests.codes.conflict or "FAILED:" in reason:
-        return ArchiveConflict(said)
-    if status == requests.codes.request_entity_too_large:
-        return XnatRefused(said, "the proxy in front of XNAT limits uploads (nginx: client_max_body_size 0)")
-    if web.is_later(status):
-        return XnatUnreachable(said)
-    return XnatRefused(said)
-
-
-def _is_logged_out(answer: Answer) -> bool:
-    """Whether the answer is one to nobody: 401, or the way to the login page (§1.8)."""
-    is_redirect = 300 <= answer.status < 400  # noqa: PLR2004  HTTP's own classes
-    return answer.status == requests.codes.unauthorized or (is_redirect and bool(_LOGIN_PAGE.search(answer.location)))
+    def _new_token(self) -> float:
+        """Replace the credentials by a new token; return its life in seconds."""
+        try:
+            token = tokens.parse(self.ask("GET", tokens.ISSUE).text)
+        except XnatError as error:
+            _LOGGER.info("XNAT issued no token: %s", error)
+            return 0.0
+        self._credentials = (token.alias, token.secret)
+        return token.seconds
 
 
 def _prepared(connection: "xnat.session.XNATSession") -> "xnat.session.XNATSession":
     connection.skip_response_check = True  # statuses are judged here, in one place
     connection.interface.max_redirects = 0  # a redirect names the site's address, which a job may not reach (§8.1)
+    for cookie in connection.interface.cookies:
+        cookie.secure = False  # an https site marks it so also on the plain http of its own network (§1.2)
     adapter = HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
     connection.interface.mount("http://", adapter)
     connection.interface.mount("https://", adapter)
@@ -235,8 +248,9 @@ def _xnatpy_logger() -> logging.Logger:
     return logger
 
 
-def _quietly(action: Callable[[], object]) -> None:
+def _log_out(connection: "xnat.session.XNATSession") -> None:
+    connection.request_timeout = _LOGOUT_SECONDS
     try:
-        action()
+        connection.disconnect()
     except Exception:  # nothing is lost when a logout fails, whatever the reason
         _LOGGER.debug("the logout failed", exc_info=True)

@@ -1,0 +1,1 @@
+"""Everything said to XNAT, over one login through xnatpy."""

@@ -1,0 +1,113 @@
+"""What XNAT's answers mean (xnat-http.md §0.5, §13.8): statuses, error pages, tables."""
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import requests
+
+from tcia_xnat.clients import web
+from tcia_xnat.errors import (
+    ArchiveConflict,
+    RightsRefused,
+    XnatBusy,
+    XnatError,
+    XnatRefused,
+    XnatUnreachable,
+)
+
+OK = frozenset({200, 201})
+NOT_FOUND = 404
+
+_HEADING = re.compile(r"<h3>(.*?)</h3>", re.DOTALL)
+_LOGIN_PAGE = "/app/template/Login.vm"
+_BUSY_TEXTS = (
+    "already in progress",
+    "may already be in progress",
+    "document locked",
+    "is locked",
+    "concurrent file sends",
+    "duplicate archive attempt",
+)
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What XNAT said: status, body, and where a redirect that nobody followed points to."""
+
+    status: int
+    text: str
+    location: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The message of an error page, or the body, as one line."""
+        found = _HEADING.search(self.text)
+        return web.shown(html.unescape(found.group(1) if found else self.text))
+
+    @property
+    def is_web_page(self) -> bool:
+        """Whether a success is a page for people: no answer to a program, but that of a login or a proxy (§16.2)."""
+        return self.status in OK and self.text[:200].lstrip().lower().startswith(("<!doctype html", "<html"))
+
+    @property
+    def is_logged_out(self) -> bool:
+        """Whether the answer is one to nobody: 401, or the way to the login page (§1.8)."""
+        is_redirect = 300 <= self.status < 400  # noqa: PLR2004  HTTP's own classes
+        return (
+            self.status == requests.codes.unauthorized
+            or (is_redirect and _LOGIN_PAGE in self.location)
+            or self.is_web_page
+        )
+
+
+def refusal(answer: Answer) -> XnatError:
+    """Say what an answer that is no success means (§13.8): the text decides where the status does not."""
+    status, reason = answer.status, answer.reason
+    said = f"XNAT answered {status}: {reason}"
+    if any(text in reason.lower() for text in _BUSY_TEXTS) or status == requests.codes.locked:
+        return XnatBusy(said)
+    if status == requests.codes.forbidden:
+        return RightsRefused(said, "the user needs to be a member or owner of the project")
+    if status == requests.codes.conflict or "FAILED:" in reason:
+        return ArchiveConflict(said)
+    if status == requests.codes.request_entity_too_large:
+        return XnatRefused(said, "the proxy in front of XNAT limits uploads (nginx: client_max_body_size 0)")
+    if web.is_later(status):
+        return XnatUnreachable(said)
+    return XnatRefused(said)
+
+
+def table(answer: Answer) -> list[Row]:
+    """Return the rows of a JSON table (§0.5).
+
+    Raises
+    ------
+    XnatUnreachable
+        It is none; a query that fails inside of XNAT is a 200 with an empty body (§10.2).
+    """
+    try:
+        rows = json.loads(answer.text)["ResultSet"]["Result"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise XnatUnreachable(f"XNAT sent something that is no table: {answer.reason or 'nothing'}") from error
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def image_counts(rows: list[Row], column: str) -> dict[str, int]:
+    """Sum the file counts of the DICOM resources of each scan; `column` names the scan (§10.3).
+
+    Resources that XNAT has not counted yet are left out.
+    """
+    sums: dict[str, int] = {}
+    for row in rows:
+        count, scan_id = row.get("file_count", ""), row.get(column, "")
+        if row.get("label") in DICOM_RESOURCES and str(count).isdigit() and scan_id:
+            sums[scan_id] = sums.get(scan_id, 0) + int(count)
+    return sums
+
+
+DICOM_RESOURCES = ("DICOM", "secondary")  # other SOP classes of a scan lie in `secondary`

@@ -1,0 +1,184 @@
+"""The prearchive of one project: imports, building, archiving (xnat-http.md §5, §7, §8)."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from defusedxml import ElementTree
+
+from tcia_xnat.errors import RightsRefused, XnatRefused, XnatUnreachable
+from tcia_xnat.model import Label
+from tcia_xnat.xnat.answers import OK, Answer, Row, image_counts, refusal, table
+from tcia_xnat.xnat.connection import Body, XnatConnection
+
+_IMPORT_SECONDS = 1800.0  # XNAT reads, anonymises and stores every image before it answers
+_ARCHIVE_SECONDS = 900.0  # XNAT itself gives up waiting after 600 (§8.1)
+_ARCHIVED = OK | {301, 303}  # §13.8
+_JSON = {"format": "json"}
+
+
+@dataclass(frozen=True, slots=True)
+class PrearchiveSession:
+    """A session of the prearchive; `url` starts at /prearchive."""
+
+    study_instance_uid: str
+    label: Label
+    status: str
+    url: str
+
+
+class Prearchive:
+    """What waits to be archived in one project.
+
+    Parameters
+    ----------
+    connection
+        The login.
+    project
+        ID of the project.
+    """
+
+    def __init__(self, connection: XnatConnection, project: str) -> None:
+        self._xnat = connection
+        self._project = project
+
+    def sessions(self) -> list[PrearchiveSession]:
+        """Return what lies there (§7.4)."""
+        return [_session(row) for row in self._xnat.rows(f"/data/prearchive/projects/{quote(self._project)}")]
+
+    def import_series(self, body: Body, label: Label) -> str:
+        """Send one zip; return the URL of its session, from /prearchive on.
+
+        Labels go along in both spellings (§0.1), `rename` makes a second sending harmless (§5.7), and
+        `prevent_auto_commit` keeps XNAT from archiving a session that is not complete (§7.3).
+
+        Raises
+        ------
+        XnatRefused
+            XNAT took the zip and stored nothing of it, or put it elsewhere.
+        XnatError
+            See `refusal`.
+        """
+        query = {
+            "import-handler": "DICOM-zip",
+            "inbody": "true",
+            "rename": "true",
+            "prevent_auto_commit": "true",
+            **dict.fromkeys(("project", "PROJECT_ID"), self._project),
+            **dict.fromkeys(("subject", "SUBJECT_ID"), label.subject),
+            **dict.fromkeys(("session", "EXPT_LABEL"), label.session),
+        }
+        answer = self._xnat.ask(
+            "POST",
+            "/data/services/import",
+            query,
+            body=body,
+            content_type="application/zip",
+            seconds=_IMPORT_SECONDS,
+        )
+        return self._imported(answer, label)
+
+    def build(self, url: str) -> None:
+        """Have XNAT read what the session now holds; only then may it be compared and archived (§13.7)."""
+        self._xnat.ask("POST", f"/data{url}", {"action": "build"}, seconds=_ARCHIVE_SECONDS)
+
+    def status(self, url: str) -> str:
+        """Return the status of a session; empty when it is gone (§7.4)."""
+        rows = self._xnat.rows(f"/data{url}")
+        return rows[0].get("status", "") if rows else ""
+
+    def scans(self, url: str) -> dict[str, str]:
+        """Return the scan ID by SeriesInstanceUID of a built session: only its XML tells (§7.4)."""
+
+        def read() -> dict[str, str]:
+            answer = self._xnat.ask("GET", f"/data{url}", {"format": "xml"})
+            try:
+                root = ElementTree.fromstring(answer.text.encode())
+            except ElementTree.ParseError as error:
+                raise XnatUnreachable(f"XNAT's document of {url} cannot be read: {error}") from error
+            return {scan.get("UID", ""): scan.get("ID", "") for scan in root.iterfind("{*}scans/{*}scan")}
+
+        return self._xnat.patience.call(read)
+
+    def image_count(self, url: str, scan_id: str) -> int | None:
+        """Return the number of DICOM files of a scan; None when XNAT does not tell: a renamed scan has no page."""
+        path = f"/data{url}/scans/{quote(scan_id)}/resources"
+        answer = self._xnat.patience.call(lambda: self._xnat.ask("GET", path, _JSON, accepted={200, 404, 500}))
+        if answer.status not in OK or not answer.text.strip():
+            return None
+        return image_counts([{**row, "scan": scan_id} for row in table(answer)], "scan").get(scan_id)
+
+    def archive(self, url: str, label: Label, *, overwrite: bool) -> None:
+        """Archive a built session (§8.1).
+
+        Parameters
+        ----------
+        overwrite
+            Replace images that the archive already has; it also lifts checks, so only for a repair (§16.12).
+
+        Raises
+        ------
+        ArchiveConflict
+            XNAT refuses, and says why; the session stays in the prearchive.
+        XnatBusy
+            Something else works on the session, or on the one in the archive.
+        XnatUnreachable
+            It may have been archived all the same: look before asking again (§12.3).
+        """
+        query = {
+            "src": url,
+            "auto-archive": "false",
+            "project": self._project,
+            "subject": label.subject,
+            "session": label.session,
+        }
+        if overwrite:
+            query["overwrite"] = "append"
+        answer = self._xnat.ask(
+            "POST", "/data/services/archive", query, seconds=_ARCHIVE_SECONDS, accepted=_ARCHIVED | {500}
+        )
+        if "did not complete within" in answer.reason:
+            raise XnatUnreachable(f"XNAT answered {answer.status}: {answer.reason}")
+        if answer.status not in _ARCHIVED:
+            raise refusal(answer)
+
+    def last_log(self, url: str) -> str:
+        """Return XNAT's own last words on a session; empty when it has none (§8)."""
+        path = f"/data{url}/logs/last"
+        answer = self._xnat.patience.call(lambda: self._xnat.ask("GET", path, accepted={200, 404, 500}))
+        return answer.reason if answer.status in OK else ""
+
+    def delete(self, url: str) -> None:
+        """Remove a session; XNAT says 200 also when it did not (§9.1)."""
+        self._xnat.patience.call(lambda: self._xnat.ask("DELETE", f"/data{url}"))
+
+    def _imported(self, answer: Answer, label: Label) -> str:
+        uris = [uri.strip().removeprefix("/data") for uri in answer.text.splitlines() if uri.strip()]
+        if not uris:
+            raise XnatRefused(
+                "XNAT took the images and stored none of them",
+                "a series-import filter or an anonymisation script of the site or project may have dropped them",
+            )
+        expected = f"/prearchive/projects/{self._project}/"
+        strays = [uri for uri in uris if not uri.startswith(expected)]
+        for uri in strays:
+            if uri.startswith("/prearchive/"):
+                self.delete(uri)
+        if strays:
+            raise RightsRefused(
+                f"XNAT put the images into {strays[0]} instead of project {self._project}",
+                "the user needs the right to edit this project",
+            )
+        if len(uris) > 1:
+            raise XnatRefused(f"XNAT spread the images of one series over {len(uris)} sessions: {', '.join(uris)}")
+        if uris[0].rsplit("/", 1)[-1] != label.session:
+            raise XnatRefused(f"XNAT put the images into {uris[0]} instead of session {label.session}")
+        return uris[0]
+
+
+def _session(row: Row) -> PrearchiveSession:
+    return PrearchiveSession(
+        study_instance_uid=row.get("tag", ""),
+        label=Label(row.get("subject", ""), row.get("name", "")),
+        status=row.get("status", ""),
+        url=row.get("url", ""),
+    )

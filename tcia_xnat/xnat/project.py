@@ -1,0 +1,163 @@
+"""One project of XNAT: the project itself, and what its archive holds (xnat-http.md §3, §4, §10)."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from tcia_xnat.errors import RightsRefused, XnatRefused, XnatUnreachable
+from tcia_xnat.model import Label
+from tcia_xnat.retry import Patience
+from tcia_xnat.xnat.answers import DICOM_RESOURCES, NOT_FOUND, OK, Answer, Row, image_counts, table
+from tcia_xnat.xnat.connection import XnatConnection
+from tcia_xnat.xnat.prearchive import Prearchive
+
+_SCAN_ID, _SCAN_UID = "xnat:imageSessionData/scans/scan/ID", "xnat:imageSessionData/scans/scan/UID"
+_JSON = {"format": "json"}
+_REFUSED_IDS = {400, 403, 409, 417}
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedSession:
+    """A session of the archive; `scans` maps SeriesInstanceUID to scan ID."""
+
+    experiment_id: str
+    study_instance_uid: str
+    label: Label
+    scans: Mapping[str, str]
+
+
+class XnatProject:
+    """One project of an XNAT, over a login that is shared by all lanes.
+
+    Parameters
+    ----------
+    connection
+        The login.
+    project
+        ID of the project.
+    """
+
+    def __init__(self, connection: XnatConnection, project: str) -> None:
+        self._xnat = connection
+        self.project = project
+        self.prearchive = Prearchive(connection, project)
+        self._data = f"/data/projects/{quote(project)}"
+
+    @property
+    def patience(self) -> Patience:
+        """How XNAT is waited for; questions are asked again by themselves."""
+        return self._xnat.patience
+
+    # the project itself
+
+    def exists(self) -> bool:
+        """Whether the project is there and this user may read it: XNAT does not tell the two apart (§3.1)."""
+        return self._found(self._data).status in OK
+
+    def create(self) -> None:
+        """Create the project, private, with its prearchive under our hand alone (§3.2, §3.6).
+
+        Raises
+        ------
+        XnatRefused
+            XNAT does not take the ID: an odd character, or used by a project that this user cannot see.
+        """
+        query = {"name": self.project, "accessibility": "private"}
+        answer = self.patience.call(lambda: self._xnat.ask("PUT", self._data, query, accepted=OK | _REFUSED_IDS))
+        if not self.exists():
+            raise XnatRefused(
+                f"XNAT does not create project {self.project} ({answer.status}: {answer.reason})",
+                "choose another ID, or ask its owner or an administrator for access",
+            )
+        self.patience.call(lambda: self._xnat.ask("PUT", f"{self._data}/prearchive_code/0"))
+
+    def put_resource(self, resource: str, name: str, content: bytes) -> None:
+        """Store a file as project resource and prove that it is there: XNAT says 200 also when it is not (§4.3).
+
+        Raises
+        ------
+        RightsRefused
+            The user may not write to the project.
+        """
+        path = f"{self._data}/resources/{quote(resource)}/files"
+        query = {"inbody": "true", "overwrite": "true"}
+
+        def put() -> None:
+            file = f"{path}/{quote(name)}"
+            self._xnat.ask("PUT", file, query, body=content, content_type="application/octet-stream")
+
+        self.patience.call(put)
+        size = str(len(content))
+        if not any(row.get("Name") == name and row.get("Size") == size for row in self._xnat.rows(path)):
+            raise RightsRefused(
+                f"XNAT did not store {resource}/{name} in project {self.project}, although it said so",
+                "the user needs the right to edit this project",
+            )
+
+    # what its archive holds
+
+    def archived_sessions(self) -> list[ArchivedSession]:
+        """Return every imaging session of the archive with its scans, by one question (§10.1)."""
+        columns = f"ID,label,subject_label,UID,{_SCAN_ID},{_SCAN_UID}"
+        query = {"xsiType": "xnat:imageSessionData", "columns": columns}
+        grouped: dict[str, list[Row]] = defaultdict(list)
+        for row in self._xnat.rows(f"{self._data}/experiments", query):
+            grouped[row.get("ID", "")].append(row)
+        return [_archived_session(rows) for rows in grouped.values()]
+
+    def subject_labels(self) -> list[str]:
+        """Return the labels of all subjects, those without sessions included."""
+        rows = self._xnat.rows(f"{self._data}/subjects", {"columns": "ID,URI,label"})
+        return [row["label"] for row in rows if row.get("label")]
+
+    def experiment_uri(self, label: Label) -> str:
+        """Return where the archive has, or would have, a session of this label."""
+        return f"{self._data}/subjects/{quote(label.subject)}/experiments/{quote(label.session)}"
+
+    def experiment_id(self, uri: str) -> str:
+        """Return the ID of the session at `uri`, from /data on; empty when the archive has none there."""
+        answer = self._found(uri)
+        if answer.status == NOT_FOUND:
+            return ""
+        try:
+            return str(json.loads(answer.text)["items"][0]["data_fields"]["ID"])
+        except (ValueError, LookupError, TypeError) as error:
+            raise XnatUnreachable(f"XNAT sent something that is no session: {answer.reason}") from error
+
+    def scans(self, experiment_id: str) -> dict[str, str]:
+        """Return the scan ID by SeriesInstanceUID of one archived session."""
+        rows = self._xnat.rows(f"/data/experiments/{quote(experiment_id)}/scans", {"columns": "ID,UID"})
+        return {row["UID"]: row["ID"] for row in rows if row.get("UID")}
+
+    def image_counts(self, experiment_id: str) -> dict[str, int]:
+        """Return the number of DICOM files by scan ID (§10.3); scans that XNAT has not counted yet are left out."""
+        rows = self._xnat.rows(f"/data/experiments/{quote(experiment_id)}/scans/ALL/resources")
+        return image_counts(rows, "cat_id")
+
+    def file_count(self, experiment_id: str, scan_id: str) -> int:
+        """Return the number of DICOM files of one scan by listing them, for an XNAT that does not count (§10.3)."""
+        scan = f"/data/experiments/{quote(experiment_id)}/scans/{quote(scan_id)}"
+        answers = [self._found(f"{scan}/resources/{resource}/files") for resource in DICOM_RESOURCES]
+        return sum(len(table(answer)) for answer in answers if answer.status in OK)
+
+    def refresh_counts(self, experiment_id: str) -> None:
+        """Have XNAT count the files of a session anew: the numbers may be empty after archiving (§10.4)."""
+        query = {"resource": f"/archive/experiments/{experiment_id}", "options": "populateStats"}
+        self.patience.call(lambda: self._xnat.ask("POST", "/data/services/refresh/catalog", query))
+
+    def _found(self, path: str) -> Answer:
+        """Ask for what may not be there."""
+        return self.patience.call(lambda: self._xnat.ask("GET", path, _JSON, accepted=OK | {NOT_FOUND}))
+
+
+def _archived_session(rows: list[Row]) -> ArchivedSession:
+    first = rows[0]
+    uids = [(row.get(_SCAN_UID.lower(), ""), row.get(_SCAN_ID.lower(), "")) for row in rows]
+    return ArchivedSession(
+        experiment_id=first.get("ID", ""),
+        study_instance_uid=first.get("UID", ""),
+        label=Label(first.get("subject_label", ""), first.get("label", "")),
+        scans={uid: scan_id for uid, scan_id in uids if uid},
+    )
