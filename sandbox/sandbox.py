@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sandbox.dicom import Images
+from sandbox.faults import Faults
 from sandbox.index import Index, Served
 from sandbox.nbia import Nbia
-from sandbox.record import Around, Recorder
+from sandbox.record import Recorder
 from sandbox.s3 import Buckets
 from sandbox.serve import Server
 
@@ -46,8 +47,6 @@ class Settings:
         Most objects in one page of a list of IDC's buckets.
     multipart_etags
         ETags of IDC's objects are no MD5s.
-    around_nbia, around_idc, around_xnat
-        What is put around an application, inside of what records its requests.
     users
         Of XNAT: name → password; `admin` is the administrator.
     xnat
@@ -69,9 +68,6 @@ class Settings:
     deflate_level: int = 6
     page_size: int = 1000
     multipart_etags: bool = False
-    around_nbia: Around | None = None
-    around_idc: Around | None = None
-    around_xnat: Around | None = None
     users: Mapping[str, str] = field(default_factory=lambda: {USER: PASSWORD})
     xnat: "sandbox_xnat.Settings | None" = None
     with_xnat: bool = True
@@ -91,6 +87,8 @@ class Sandbox:
     ----------
     nbia, s3
         What the servers were asked: `requests`, `most_at_once`, `bytes_sent`.
+    nbia_faults, idc_faults, xnat_faults
+        What goes wrong.
     nbia_application
         The NBIA itself, whose `wrap` may change the entries of its zips.
     index, images
@@ -114,8 +112,9 @@ class Sandbox:
         self.index = Index(self.directory / "idc", served)
         self.nbia_application = Nbia(self.index, self.images, level=chosen.deflate_level)
         buckets = Buckets(self.index, self.images, page_size=chosen.page_size, multipart=chosen.multipart_etags)
-        self.nbia = Recorder(self.nbia_application.application, chosen.around_nbia)
-        self.s3 = Recorder(buckets.application, chosen.around_idc)
+        self.nbia_faults, self.idc_faults, self.xnat_faults = Faults(), Faults(), Faults()
+        self.nbia = Recorder(self.nbia_application.application, self.nbia_faults.around)
+        self.s3 = Recorder(buckets.application, self.idc_faults.around)
         self.environment: dict[str, str] = {}
         self._xnat = self._make_xnat() if chosen.with_xnat else None
         self._servers = ExitStack()
@@ -155,5 +154,5 @@ class Sandbox:
             settings=chosen.xnat,
             port=chosen.port_xnat,
             users=chosen.users,
-            around=chosen.around_xnat,
+            around=self.xnat_faults.around,
         )

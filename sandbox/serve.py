@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 _START_SECONDS = 30
 
@@ -25,7 +25,9 @@ class Server:
     def __init__(self, application: ASGIApp, port: int = 0) -> None:
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
-        config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+        config = uvicorn.Config(
+            _abortable(application), log_level="warning", access_log=False, timeout_graceful_shutdown=2
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
 
@@ -57,3 +59,18 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _abortable(application: ASGIApp) -> ASGIApp:
+    """Let the application end the connection of a request without a word, by `await scope["abort"]()`."""
+
+    async def with_abort(scope: Scope, receive: Receive, send: Send) -> None:
+        async def abort() -> None:
+            send.__self__.transport.abort()  # type: ignore[attr-defined]  # uvicorn's own request
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        scope["abort"] = abort
+        await application(scope, receive, send)
+
+    return with_abort
