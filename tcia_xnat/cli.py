@@ -59,6 +59,16 @@ _COMMON = (
         type=click.FloatRange(0),
         help="Seconds that an XNAT which is away is waited for.  [default: 600]",
     ),
+    click.option(
+        "--retry-wait",
+        type=click.FloatRange(0),
+        help="Seconds, at the most, before the second try; doubled before each further one.  [default: 2]",
+    ),
+    click.option(
+        "--source-timeout",
+        type=click.FloatRange(0, min_open=True),
+        help="Seconds that IDC or NBIA may say nothing.  [default: 300]",
+    ),
     click.option("--nbia-url", metavar="URL", help="NBIA's services, the part before /v4/.  [default: TCIA's]"),
     click.option("--idc-url", metavar="URL", help="S3 endpoint of IDC's buckets, path style.  [default: Amazon's]"),
     click.option("--idc-index", metavar="FILE", help="Another parquet in the place of IDC's embedded index."),

@@ -14,6 +14,7 @@ from tcia_xnat import plan as plans
 from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc import IDC_URL, IDCClient
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
+from tcia_xnat.clients.web import SILENT_SECONDS
 from tcia_xnat.errors import RightsRefused, SpaceError
 from tcia_xnat.events import Planned, Retrying, Tell
 from tcia_xnat.holdings import look
@@ -22,7 +23,7 @@ from tcia_xnat.ledger import Ledger
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Series, SourceName
 from tcia_xnat.plan import Existing, Held, Plan
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.retry import RETRY_WAIT, Patience, RetryPolicy
 from tcia_xnat.sources import Source
 from tcia_xnat.sources.idc import IdcSource
 from tcia_xnat.sources.nbia import NbiaSource
@@ -71,6 +72,8 @@ class Job:
     idc_url: str = IDC_URL
     idc_index: str | None = None
     max_outage: float = MAX_OUTAGE
+    retry_wait: float = RETRY_WAIT
+    source_timeout: float = SILENT_SECONDS
 
     @property
     def report_dir(self) -> Path:
@@ -168,9 +171,9 @@ def _clients(job: Job) -> Iterator[tuple[IDCClient | None, TCIAClient | None]]:
     with ExitStack() as opened:
         idc = nbia = None
         if SourceName.IDC in names:
-            idc = opened.enter_context(closing(IDCClient(job.idc_url, job.idc_index)))
+            idc = opened.enter_context(closing(IDCClient(job.idc_url, job.idc_index, job.source_timeout)))
         if SourceName.NBIA in names:
-            nbia = opened.enter_context(closing(TCIAClient(job.nbia_url)))
+            nbia = opened.enter_context(closing(TCIAClient(job.nbia_url, job.source_timeout)))
         yield idc, nbia
 
 
@@ -234,4 +237,6 @@ def _sources(idc: IDCClient | None, nbia: TCIAClient | None, job: Job, patience:
 
 
 def _patience(job: Job, stop: Stop, tell: Tell = lambda _event: None) -> Patience:
-    return Patience(RetryPolicy(job.retries), stop.wait, lambda error, delay: tell(Retrying(error, delay)))
+    return Patience(
+        RetryPolicy(job.retries, job.retry_wait), stop.wait, lambda error, delay: tell(Retrying(error, delay))
+    )

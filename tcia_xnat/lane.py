@@ -131,7 +131,7 @@ class _Journey:
         self.lane.tell(BytesArrived(self.series, count))
 
     def _detours(self) -> list[str]:
-        return [f"{name} did not deliver it: {error}" for name, error in self.refused.items()]
+        return [f"tried before: {_said(name, error)}" for name, error in self.refused.items()]
 
     def _verdict(self) -> SourceError:
         """Return one error for all sources that were tried; only if none offers the series it is unavailable."""

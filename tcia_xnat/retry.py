@@ -9,6 +9,7 @@ from tcia_xnat.errors import Error
 
 Result = TypeVar("Result")
 
+RETRY_WAIT = 2.0  # seconds, the longest first wait
 _RETRY_AFTER_CAP = 300.0  # a server that asks for more is treated as one that asks for this
 
 
@@ -29,7 +30,7 @@ class RetryPolicy:
     """
 
     attempts: int = 5
-    base: float = 2.0
+    base: float = RETRY_WAIT
     cap: float = 120.0
     used: int = 0
 

@@ -7,8 +7,8 @@ from tcia_xnat.errors import ArchiveConflict, XnatBusy, XnatError, XnatRefused, 
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.project import XnatProject
 
-_POLL_SECONDS = 5.0
-_POLLS = 720  # an hour: archiving a large session may outlast every proxy on the way
+_POLL_SECONDS = 0.5, 10.0  # between two looks at a session that XNAT works on, first and last
+_POLLS = 400  # about an hour: archiving a large session may outlast every proxy on the way
 _COUNT_TRIES, _COUNT_SECONDS = 5, 1.0  # counts may be empty until XNAT has cleaned up behind itself (§10.4)
 _REFUSED = {"CONFLICT", "ERROR"}
 _WAY_OUT = (
@@ -109,7 +109,7 @@ class SessionSteps:
 
     def _has_left(self, error: XnatError) -> bool:
         """Wait until XNAT is through with the session; whether it left the prearchive."""
-        prearchive = self.project.prearchive
+        prearchive, pause = self.project.prearchive, _POLL_SECONDS[0]
         for _ in range(_POLLS):
             status = prearchive.status(self.url)
             if not status:
@@ -118,7 +118,8 @@ class SessionSteps:
                 raise ArchiveConflict(f"{error} ({prearchive.last_log(self.url) or status})", _WAY_OUT) from error
             if "ARCHIVING" not in status:
                 return False
-            self.project.patience.wait(_POLL_SECONDS)
+            self.project.patience.wait(pause)
+            pause = min(2 * pause, _POLL_SECONDS[1])
         raise error
 
     def _settle(self, error: ArchiveConflict) -> Finished:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 IDC_URL = "https://s3.amazonaws.com"
 
-_READ_SECONDS = 120.0
 _CHUNK = 1 << 20
 _OK = 200
 _GONE = {403, 404}
@@ -70,12 +69,16 @@ class IDCClient:
         S3 endpoint; buckets are addressed in path style below it.
     index
         Parquet of the index; None is the embedded one.
+    silent_seconds
+        How long the buckets may say nothing.
     """
 
-    def __init__(self, url: str = IDC_URL, index: str | Path | None = None) -> None:
+    def __init__(
+        self, url: str = IDC_URL, index: str | Path | None = None, silent_seconds: float = web.SILENT_SECONDS
+    ) -> None:
         self.url = url.rstrip("/")
         self._index = index_path(index)
-        self._pool = web.pool(self.url, _READ_SECONDS)
+        self._pool = web.pool(self.url, silent_seconds)
 
     def find_series(self, series_instance_uids: Sequence[str]) -> list[Series]:
         """Return what the index knows of these series; those it does not list are left out."""

@@ -12,7 +12,6 @@ from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable
 NBIA_URL = "https://services.cancerimagingarchive.net/nbia-api/services"
 METADATA_BATCH = 500  # series per request: NBIA counts the images of each (peers-and-conventions.md §4.3)
 
-_READ_SECONDS = 300.0  # the first byte comes only after access check, licence and file list (§3.1)
 _CHUNK = 1 << 20
 _OTHERS = "NBIA answers the same for a series it does not know and for one that is not public"
 
@@ -26,9 +25,12 @@ class TCIAClient:
     ----------
     url
         The part of the address before `/v4/`.
+    silent_seconds
+        How long NBIA may say nothing.
     """
 
-    def __init__(self, url: str = NBIA_URL) -> None:
+    def __init__(self, url: str = NBIA_URL, silent_seconds: float = web.SILENT_SECONDS) -> None:
+        self._timeout = (web.CONNECT_SECONDS, silent_seconds)
         self.url = url.rstrip("/")
         self._session = web.session()
 
@@ -102,7 +104,7 @@ class TCIAClient:
             answer = self._session.request(
                 method,
                 f"{self.url}/v4/{endpoint}",
-                timeout=(web.CONNECT_SECONDS, _READ_SECONDS),
+                timeout=self._timeout,
                 allow_redirects=False,
                 **options,
             )

@@ -15,6 +15,7 @@ from tcia_xnat.errors import SourceUnreachable
 
 USER_AGENT = f"xnat-tcia-download/{__version__}"  # no browser's name: XNAT and NBIA treat those otherwise
 CONNECT_SECONDS = 15.0
+SILENT_SECONDS = 300.0  # NBIA's first byte comes only after access check, licence and file list (§3.1)
 _CONNECTIONS = 32
 _LATER = {408, 425, 429}
 _SHOWN = 200  # characters of an error body that go into a message

@@ -13,6 +13,7 @@ from tcia_xnat.model import Outcome, Series, State
 from tcia_xnat.progress import size
 from tcia_xnat.report.verdict import verdict
 
+_EXAMPLES = 3  # series that are named for each cause
 _SHOWN = 40  # rows of a table of sessions; all of them are in the files
 
 
@@ -91,16 +92,19 @@ def _bytes(outcomes: Iterable[Outcome]) -> int:
 
 
 def _causes(outcomes: Iterable[Outcome]) -> RenderableType:
-    """Group what is not in by state and reason; each with an example and the way out."""
-    grouped: dict[tuple[str, str, str], list[Outcome]] = defaultdict(list)
+    """Return what is not in, grouped by state and reason: the way out, and UIDs that can be copied."""
+    grouped: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for outcome in outcomes:
-        grouped[outcome.state, outcome.reason, outcome.hint].append(outcome)
-    table = _table("series", "state", "reason", "what to do", "first of them")
-    for (state, reason, hint), members in list(grouped.items())[:_SHOWN]:
-        table.add_row(str(len(members)), state, reason, hint, members[0].series_instance_uid)
+        grouped[outcome.state, outcome.reason, outcome.hint].append(outcome.series_instance_uid)
+    lines: list[str] = []
+    for (state, reason, hint), uids in list(grouped.items())[:_SHOWN]:
+        lines += [f"{len(uids)} series {state}: {reason}", *([f"  what to do: {hint}"] if hint else [])]
+        lines += [f"  {uid}" for uid in uids[:_EXAMPLES]]
+        if len(uids) > _EXAMPLES:
+            lines.append(f"  and {len(uids) - _EXAMPLES} more in report.csv")
     if len(grouped) > _SHOWN:
-        table.add_row("…", "", f"{len(grouped) - _SHOWN} more causes in report.csv")
-    return table
+        lines.append(f"{len(grouped) - _SHOWN} more causes in report.csv")
+    return Text("\n".join([*lines, ""]), overflow="fold", no_wrap=True)
 
 
 def _collection_table(prepared: Prepared) -> RenderableType:

@@ -40,12 +40,7 @@ class IdcSource:
 
     def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
         """Yield the series, proved; see `Source.fetch`."""
-        objects = self._patience.call(lambda: self._client.list_objects(series.aws_bucket, series.crdc_series_uuid))
-        if not objects:
-            raise SeriesUnavailable(
-                "IDC lists this series and no longer holds it", "a newer index may know where it went"
-            )
-        prove_count(len(objects), series.image_count)
+        objects = self._patience.call(lambda: self._list(series))
         notes = _size_notes(series, objects)
         arrived: list[Member] = []
         for part in _parts(objects, self._spool_limit):
@@ -54,6 +49,15 @@ class IdcSource:
             arrived += members
             prove_unique(arrived)
             yield SeriesPackage(series, self.name, tuple(members), notes)
+
+    def _list(self, series: Series) -> list[StoredObject]:
+        objects = self._client.list_objects(series.aws_bucket, series.crdc_series_uuid)
+        if not objects:
+            raise SeriesUnavailable(
+                "IDC lists this series and no longer holds it", "a newer index may know where it went"
+            )
+        prove_count(len(objects), series.image_count)
+        return objects
 
     def _fetch_part(
         self, series: Series, objects: Sequence[StoredObject], spool: Spool, on_bytes: OnBytes

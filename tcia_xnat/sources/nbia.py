@@ -5,7 +5,7 @@ import io
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
@@ -22,6 +22,7 @@ _LICENSE, _HASHES = "LICENSE", "md5hashes.csv"
 _LOCAL_HEADER = 30  # bytes before the name; the lengths of name and extra field are its last four
 _HASHES_LIMIT = 64 << 20  # a list of hashes that is larger than this is none
 _CHUNK = 1 << 20
+_BOMB_FACTOR, _BOMB_SLACK = 2, 64 << 20  # sizes that NBIA lists may be old, but not that old
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
@@ -151,6 +152,7 @@ def _read_zip(series: Series, spool: Spool) -> _Zip:
 
 def _prove(series: Series, archive: zipfile.ZipFile, spool: Spool) -> _Zip:
     images = _images(archive)
+    _refuse_bomb(images.values(), series)
     hashes = _hashes(archive)
     proved: list[Member] = []
     unproved: dict[str, tuple[Member, str]] = {}
@@ -185,6 +187,13 @@ def _images(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
     if wrong := next((info for info in infos if info.compress_type not in _METHODS or info.flag_bits & 1), None):
         raise SeriesDamaged(f"the zip of NBIA holds {wrong.filename!r} encrypted or by method {wrong.compress_type}")
     return {info.filename: info for info in infos if info.filename not in {_LICENSE, _HASHES}}
+
+
+def _refuse_bomb(infos: Iterable[zipfile.ZipInfo], series: Series) -> None:
+    """Refuse a zip that would unpack to far more than NBIA lists; zipfile reads no more than these sizes say."""
+    total = sum(info.file_size for info in infos)
+    if series.byte_count and total > _BOMB_FACTOR * series.byte_count + _BOMB_SLACK:
+        raise SeriesDamaged(f"the zip of NBIA would unpack to {total} bytes, NBIA lists {series.byte_count}")
 
 
 def _hashes(archive: zipfile.ZipFile) -> dict[str, str] | None:

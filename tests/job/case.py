@@ -189,3 +189,20 @@ def assert_holds(sandbox: Sandbox, project: str, wanted: Expected) -> None:
         assert (subject_of[session], session) == wanted.sessions[uid]
     assert set(subject_of) == {session for _, session in wanted.sessions.values()}
     assert not in_prearchive(sandbox, project)
+
+
+def several(sandbox: Sandbox, path: Path) -> Path:
+    """Write a manifest of small series: several patients, studies and modalities, and studies of many series."""
+    query = """
+        SELECT SeriesInstanceUID FROM read_parquet(?)
+        WHERE collection_id = 'cmb_aml' AND Modality <> 'SM' AND instanceCount <= 20
+            AND PatientID IN ('MSB-01723', 'MSB-05702', 'MSB-07656', 'MSB-07839')
+        ORDER BY PatientID, StudyInstanceUID, SeriesInstanceUID"""
+    with duckdb.connect() as database:
+        rows = database.execute(query, [str(sandbox.index.parquet)]).fetchall()
+    return manifest(path, [uid for (uid,) in rows])
+
+
+def quick(*options: str) -> tuple[str, ...]:
+    """Return options that make a run give up soon, for faults that last."""
+    return ("--retry-wait", "0.05", "--retries", "3", "--source-timeout", "2", "--max-outage", "1", *options)
