@@ -209,7 +209,7 @@ def cut_upload(after: int) -> Action:
             if message["type"] != "http.request":
                 return message
             body = message.get("body", b"")[:left]
-            left -= len(body)
+            left = left - len(body) if message.get("more_body", False) else 0
             return {"type": "http.request", "body": body, "more_body": True}
 
         async def swallow(_message: Message) -> None:

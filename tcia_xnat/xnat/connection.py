@@ -71,6 +71,8 @@ class XnatConnection:
         self._max_outage = max_outage
         self._renewing, self._probing = threading.Lock(), threading.Lock()
         self._logins = 0
+        self._refused: LoginRefused | None = None
+        self._retired: list[xnat.session.XNATSession] = []
         self._connection = self._login()
         self._keeper = tokens.Keeper(self._new_token) if tokens.is_alias(user) else None
 
@@ -135,7 +137,8 @@ class XnatConnection:
         """Log out: XNAT counts sessions that nobody closes (§1.6)."""
         if self._keeper:
             self._keeper.close()
-        _log_out(self._connection)
+        for connection in (*self._retired, self._connection):
+            _log_out(connection)
 
     def _send(self, method: str, path: str, options: Mapping[str, Any]) -> Answer:
         try:
@@ -185,11 +188,20 @@ class XnatConnection:
     # logins
 
     def _renew(self, logins: int) -> None:
+        """Log in again, once for all threads; a refusal is final, as XNAT locks users out who try on (§1.14)."""
         with self._renewing:
-            if self._logins == logins:  # else another thread was first
-                _LOGGER.info("XNAT has forgotten the login; logging in again")
-                _log_out(self._connection)
-                self._connection = self._login()
+            if self._refused:
+                raise LoginRefused(str(self._refused), self._refused.hint)
+            if self._logins != logins:
+                return  # another thread was first
+            try:
+                renewed = self._login()
+            except LoginRefused as error:
+                self._refused = error
+                raise
+            self._connection.keepalive = False
+            self._retired.append(self._connection)  # other threads may still be asking through it
+            self._connection = renewed
 
     def _login(self) -> "xnat.session.XNATSession":
         import xnat  # noqa: PLC0415  0.3 s and 100 MB that --help and --dry-run without XNAT need not pay
