@@ -1,0 +1,1 @@
+"""Clients written by others accept the sandbox."""
