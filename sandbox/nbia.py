@@ -1,4 +1,4 @@
-"""TCIA's NBIA server: REST v4, and v1 and v2 as far as they go the same way (tcia-nbia-and-idc.md §2, §3, §10)."""
+"""TCIA's NBIA server: REST v4, v1 and v2 as far as they go the same way, DownloadServlet (tcia-nbia-and-idc.md §10)."""
 
 import re
 import secrets
@@ -16,6 +16,7 @@ from starlette.routing import Route
 from sandbox.dicom import Images
 from sandbox.index import Index, Row
 from sandbox.nbia_queries import Queries
+from sandbox.nbia_servlet import Servlet
 from sandbox.nbia_tables import POLICY, UNABLE, answer
 from sandbox.nbia_zip import Entry, Variant, coded, entries
 from sandbox.uids import instance_number, series_half, sop_instance_uid
@@ -65,7 +66,7 @@ class Nbia:
     level
         Deflate level of the zips; Java's default is 6.
     wrap
-        May change the entries of every zip; None leaves them as they are.
+        May change the entries of every zip and tar; None leaves them as they are.
     """
 
     def __init__(self, index: Index, images: Images, *, level: int = 6, wrap: Wrap | None = None) -> None:
@@ -80,6 +81,7 @@ class Nbia:
                 Route("/nbia-api/oauth/token", self._token, methods=["POST"]),
                 Route("/nbia-api/services/{version}/{name}", self._answer, methods=every),
                 Route("/nbia-api/{version}/{name}", self._answer, methods=every),
+                *Servlet(index, images, self._wrapped).routes,
             ],
             exception_handlers={HTTPException: _unable, Exception: _unable},
         )
@@ -148,10 +150,11 @@ class Nbia:
         row = self._index.nbia_series(asked[_UID])
         if row is None:
             return _unknown(asked[_UID], version)
-        files = entries(row, self._index, self._images, variant)
-        if self.wrap is not None:
-            files = self.wrap(asked[_UID], files)
+        files = self._wrapped(asked[_UID], entries(row, self._index, self._images, variant))
         return _streamed(asked[_UID], coded(files, self._level))
+
+    def _wrapped(self, uid: str, files: Iterator[Entry]) -> Iterator[Entry]:
+        return self.wrap(uid, files) if self.wrap else files
 
     def _head_of_zip(self, asked: Asked, version: str) -> Response:
         known = self._index.nbia_series(asked[_UID])
@@ -282,4 +285,4 @@ def _with_cors(response: Response) -> Response:
 
 
 def _up(_request: Request) -> Response:
-    return PlainTextResponse("up")
+    return _with_cors(PlainTextResponse("up"))

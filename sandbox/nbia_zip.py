@@ -102,11 +102,16 @@ def coded(files: Iterable[Entry], level: int = 6) -> Iterator[bytes]:
     yield b"".join((*central, _end(len(central), sum(map(len, central)), offset)))
 
 
+def series_file_names(row: Row) -> list[str]:
+    """Return the new names of all images of a series, in the order of their InstanceNumbers."""
+    return new_file_names([(acquisition_number(row, number), number) for number in range(1, row["instanceCount"] + 1)])
+
+
 def _named(row: Row, *, new_names: bool) -> list[tuple[str, int]]:
     """Return name and number of the images, in the order of their entries."""
     numbers = list(range(1, row["instanceCount"] + 1))
     if new_names:
-        return list(zip(new_file_names([(acquisition_number(row, n), n) for n in numbers]), numbers, strict=True))
+        return list(zip(series_file_names(row), numbers, strict=True))
     # default names come in the order of the database, which is none (§3.2)
     shuffled = sorted(numbers, key=lambda number: zlib.crc32(f"{row['SeriesInstanceUID']}{number}".encode()))
     return [(f"{position:08}.dcm", number) for position, number in enumerate(shuffled, 1)]

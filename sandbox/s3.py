@@ -1,4 +1,4 @@
-"""IDC's buckets over S3, path style: ListObjectsV2, and objects with ETag and Range (tcia-nbia-and-idc.md §7)."""
+"""IDC's buckets over S3: ListObjectsV2, and objects with ETag and Range (tcia-nbia-and-idc.md §7)."""
 
 import base64
 import binascii
@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.dicom import Images
 from sandbox.index import Index, Row
@@ -58,13 +59,14 @@ class Buckets:
         self._page_size, self._multipart = page_size, multipart
         self._listing = lru_cache(maxsize=64)(self._list_series)
         every = ["GET", "HEAD", "PUT", "POST", "DELETE"]
-        self.application = Starlette(
+        paths = Starlette(
             routes=[
                 Route("/{bucket}", self.answer_bucket, methods=every),
                 Route("/{bucket}/", self.answer_bucket, methods=every),
                 Route("/{bucket}/{key:path}", self.answer_object, methods=every),
             ]
         )
+        self.application: ASGIApp = _Hosts(paths)
 
     def answer_bucket(self, request: Request) -> Response:
         """Answer ListObjectsV2 for the prefix of a series, and HEAD of a bucket."""
@@ -78,7 +80,7 @@ class Buckets:
             return _error(501, "NotImplemented", bucket)
         try:
             after = _untokened(query["continuation-token"]) if "continuation-token" in query else ""
-            size = min(int(query.get("max-keys", _LONGEST_PAGE)), self._page_size, _LONGEST_PAGE)
+            size = min(_natural(query.get("max-keys", str(_LONGEST_PAGE))), self._page_size, _LONGEST_PAGE)
         except ValueError:
             return _error(400, "InvalidArgument", bucket)
         return self._list(bucket, query.get("prefix", ""), after or query.get("start-after", ""), size)
@@ -114,8 +116,8 @@ class Buckets:
             f"<Size>{self._images.image_bytes}</Size><StorageClass>STANDARD</StorageClass></Contents>"
             for found in page
         )
-        cut = start + size < len(objects)
-        more = f"<NextContinuationToken>{_token(page[-1].key)}</NextContinuationToken>" if cut and page else ""
+        cut = 0 < size < len(objects) - start
+        more = f"<NextContinuationToken>{_token(page[-1].key)}</NextContinuationToken>" if cut else ""
         return _xml(
             f'<ListBucketResult xmlns="{_NAMESPACE}"><Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix>'
             f"<KeyCount>{len(page)}</KeyCount><MaxKeys>{size}</MaxKeys><IsTruncated>{str(cut).lower()}</IsTruncated>"
@@ -136,6 +138,19 @@ class Buckets:
         return sorted(
             _Object(f"{crdc_series_uuid}/{instance_uuid(row, number)}.dcm", number) for number in numbers if row
         )
+
+
+class _Hosts:
+    """Brings `BUCKET.host/KEY` and `host/BUCKET/KEY` together."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1") if scope["type"] == "http" else ""
+        bucket = host.partition(".")[0]
+        named = {"path": f"/{bucket}{scope['path']}"} if bucket in BUCKETS else {}
+        await self._application(dict(scope) | named, receive, send)
 
 
 def _refused(request: Request) -> Response | None:
@@ -169,6 +184,12 @@ def _error(status: int, code: str, resource: str) -> Response:
 
 def _xml(body: str, status: int = 200) -> Response:
     return Response(f'<?xml version="1.0" encoding="UTF-8"?>\n{body}', status, media_type="application/xml")
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)
 
 
 def _token(key: str) -> str:

@@ -5,7 +5,8 @@ import string
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sandbox.xnat.settings import Settings
@@ -34,12 +35,13 @@ GUEST = User("guest", is_guest=True)
 
 @dataclass(slots=True)
 class HttpSession:
-    """One JSESSIONID; without a user it is anonymous."""
+    """One JSESSIONID; without a user it is anonymous. `requests` counts those that are being answered."""
 
     id: str
     user: User | None
     last_access: float
     timeout: float
+    requests: int = 0
 
 
 class LoginFailed(Exception):
@@ -61,11 +63,22 @@ class Accounts:
         self._passwords = dict(passwords)
         self._sessions: dict[str, HttpSession] = {}
         self._failures: Counter[str] = Counter()
+        self._expired: set[str] = set()
 
     def add_user(self, name: str, password: str) -> None:
         """Add a user, or change the password of one."""
         with self._lock:
             self._passwords[name] = password
+            self._expired.discard(name)
+
+    def expire_password(self, name: str) -> None:
+        """Make a user change the password: until then every request is refused (§1.9)."""
+        with self._lock:
+            self._expired.add(name)
+
+    def has_expired_password(self, user: User) -> bool:
+        """Whether a user has to change the password first."""
+        return user.name in self._expired
 
     def user(self, name: str) -> User | None:
         """Return a user by name."""
@@ -119,12 +132,26 @@ class Accounts:
         """Return a live session and note that it is used (§1.7)."""
         with self._lock:
             session = self._sessions.get(session_id or "")
-            now = self._settings.clock.now()
-            if session is None or now - session.last_access > session.timeout:
+            if session is None or self._is_over(session):
                 self._sessions.pop(session_id or "", None)
                 return None
-            session.last_access = now
+            session.last_access = self._settings.clock.now()
             return session
+
+    @contextmanager
+    def used(self, session: HttpSession) -> Iterator[None]:
+        """Keep a session while a request lasts, and count its idle time from the end of the request (§1.7)."""
+        with self._lock:
+            session.requests += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                session.requests -= 1
+                session.last_access = self._settings.clock.now()
+
+    def _is_over(self, session: HttpSession) -> bool:
+        return not session.requests and self._settings.clock.now() - session.last_access > session.timeout
 
     def belongs_to(self, session: HttpSession, name: str) -> bool:
         """Whether a session is that of this user, or of this alias token's user (§1.1)."""
@@ -150,9 +177,7 @@ class Accounts:
             return sum(session.user is not None and session.user.name == name for session in self._sessions.values())
 
     def _forget_expired(self) -> None:
-        now = self._settings.clock.now()
-        expired = [key for key, session in self._sessions.items() if now - session.last_access > session.timeout]
-        for key in expired:
+        for key in [key for key, session in self._sessions.items() if self._is_over(session)]:
             del self._sessions[key]
 
     # alias tokens, §1.11

@@ -26,6 +26,7 @@ _TOMCAT_PAGE = (
     '<!doctype html><html lang="en"><head><title>HTTP Status {status}</title></head>'
     "<body><h1>HTTP Status {status}</h1><p><b>Message</b> {message}</p></body></html>"
 )
+_PAGE_ROWS = 100
 Cells = Mapping[str, Any]
 
 
@@ -78,6 +79,17 @@ def table(request: Request, rows: Sequence[Cells], columns: Sequence[str] = (), 
     if title:
         result["title"] = title
     return as_json({"ResultSet": result})
+
+
+def page(request: Request, rows: Sequence[Cells]) -> Response:
+    """Return a table; with `limit` or `offset` only a part of it, which does not tell how many there are (§10.2)."""
+    query = request.query_params
+    if not {"limit", "offset"} & set(query):
+        return table(request, rows)
+    start, count = (int(query.get(name, "")) if query.get(name, "").isdecimal() else default
+                    for name, default in (("offset", 0), ("limit", _PAGE_ROWS)))  # fmt: skip
+    part = [{name: _cell(value) for name, value in row.items()} for row in rows[start : start + count]]
+    return as_json({"ResultSet": {"Result": part}})
 
 
 def item(xsi_type: str, fields: Cells, children: Iterable[Cells] = ()) -> dict[str, Any]:

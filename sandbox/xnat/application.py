@@ -7,7 +7,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -77,7 +77,8 @@ def make_application(parts: Parts) -> ASGIApp:
         *_archive_routes(parts),
         *_project_routes(parts),
     ]
-    application = Starlette(routes=routes, exception_handlers={Refused: _refused, HTTPException: _no_such_page})
+    handlers: dict[Any, Any] = {Refused: _refused, HTTPException: _no_such_page, FileNotFoundError: _vanished}
+    application = Starlette(routes=routes, exception_handlers=handlers)
     return _Front(Login(application, parts.accounts, parts.settings), parts.settings)
 
 
@@ -92,6 +93,9 @@ class _Front:
             await self._application(scope, receive, send)
             return
         context, path = self._settings.context_path, scope["path"]
+        if context and path == context:
+            await RedirectResponse(f"{context}/", 302)(scope, receive, send)
+            return
         if context and not path.startswith(f"{context}/"):
             await answers.tomcat_page(404, "Not Found")(scope, receive, send)
             return
@@ -114,6 +118,11 @@ def _refused(_request: Request, error: Exception) -> Response:
     return answers.restlet_page(error.status, error.message)
 
 
+def _vanished(_request: Request, error: Exception) -> Response:
+    """Answer for a file that went away while somebody asked for it: XNAT fails there, too."""
+    return answers.restlet_page(500, f"java.io.FileNotFoundException: {getattr(error, 'filename', '')}")
+
+
 def _no_such_page(request: Request, error: Exception) -> Response:
     """Answer for an address or a method that does not exist: Restlet's page below /data, Tomcat's elsewhere."""
     if not isinstance(error, HTTPException):
@@ -134,7 +143,7 @@ def _login_routes(parts: Parts) -> Iterator[Route]:
     yield from _routes("/app/template/Login.vm", get=pages.login_page)
     yield from _routes("/data/auth", get=pages.auth)
     yield from _routes("/data/JSESSION", get=pages.jsession, post=pages.jsession, delete=pages.end_session)
-    yield from _routes("/data/services/auth", put=pages.service, post=pages.service)
+    yield from _routes("/data/services/auth", get=pages.no_service, put=pages.service, post=pages.service)
     yield from _routes("/data/services/tokens/{rest:path}", get=pages.token)
 
 
@@ -157,6 +166,7 @@ def _service_routes(parts: Parts) -> Iterator[Route]:
     yield from _routes("/data/status/{id}", get=pages.status)
     direct = DirectPages(parts.rights, parts.prearchive, parts.jobs)
     yield from _routes("/xapi/direct-archive", post=direct.list_all)
+    yield from _routes("/xapi/direct-archive/{id:int}", delete=direct.delete)
     yield from _routes("/xapi/direct-archive/{project}/{tag}/{label}", get=direct.get, post=direct.post)
 
 
@@ -168,6 +178,7 @@ def _prearchive_routes(parts: Parts) -> Iterator[Route]:
     pages = _prearchive_pages(parts)
     files = PrearchiveFilePages(parts.store, parts.prearchive, pages)
     yield from _routes("/data/prearchive", get=pages.list_all)
+    yield from _routes("/data/prearchive/projects", get=pages.list_all)  # so xnatpy and pyxnat ask for all projects
     yield from _routes("/data/prearchive/projects/{project}", get=pages.list_projects)
     yield from _routes(_PREARCHIVE, get=pages.get, post=pages.post, delete=pages.delete)
     yield from _routes(f"{_PREARCHIVE}/logs", get=pages.logs)

@@ -61,15 +61,15 @@ class Archive:
         folder = self._store.archive / project / "resources"
         return Owner(f"projects/{project}", f"/data/projects/{project}", project, folder, "project", project)
 
-    def scan_catalog(self, experiment: str, scan_id: str) -> Path | None:
-        """Return the catalog of a scan's images."""
-        found = self._store.row(
-            "SELECT resources.folder, resources.catalog FROM resources JOIN scans ON owner = 'scans/' || key"
-            " WHERE experiment = ? AND scans.id = ? AND label = 'DICOM'",
+    def scan_catalogs(self, experiment: str, scan_id: str) -> dict[str, Path]:
+        """Return the catalogs of a scan's resources, by label."""
+        found = self._store.rows(
+            "SELECT label, resources.folder, resources.catalog FROM resources JOIN scans ON owner = 'scans/' || key"
+            " WHERE experiment = ? AND scans.id = ? ORDER BY resources.id",
             experiment,
             scan_id,
         )
-        return self._store.directory / found["folder"] / found["catalog"] if found else None
+        return {row["label"]: self._store.directory / row["folder"] / row["catalog"] for row in found}
 
     # writing
 
@@ -103,7 +103,7 @@ class Archive:
         }
         with self._store.transaction():
             experiment = existing["id"] if existing else self._insert(session, {**fields, **described})
-            if existing:
+            if existing and existing["xsi_type"] == session.xsi_type:  # else its own description stays (§8.4)
                 changes = ", ".join(f"{name} = ?" for name in described)
                 statement = f"UPDATE experiments SET {changes} WHERE id = ?"  # noqa: S608  names from above
                 self._store.run(statement, *described.values(), experiment)
@@ -118,45 +118,42 @@ class Archive:
         return experiment
 
     def _register_scan(self, experiment: str, scan: Scan, folder: Path) -> None:
-        known = self.scan_catalog(experiment, scan.id)
-        catalog = known or folder / scan.catalog
-        count, size = sizes(catalog.parent, read_catalog(catalog).entries.values())
+        found = self._store.row("SELECT key FROM scans WHERE experiment = ? AND id = ?", experiment, scan.id)
+        key = found["key"] if found else self._store.insert("scans", experiment=experiment, id=scan.id)
+        count = sum(self._register_resource(key, label, folder / catalog) for label, catalog in scan.catalogs.items())
         described = {
             "uid": scan.uid,
             "xsi_type": scan.xsi_type,
             "type": scan.type,
             "series_description": scan.series_description,
             "modality": scan.modality,
-            "frames": str(count) if known else scan.frames,
+            "frames": str(count) if found else scan.frames,
         }
-        if known:
-            changes = ", ".join(f"{name} = ?" for name in described)
-            statement = f"UPDATE scans SET {changes} WHERE experiment = ? AND id = ?"  # noqa: S608  names from above
-            self._store.run(statement, *described.values(), experiment, scan.id)
-        else:
-            self._insert_scan(experiment, scan.id, catalog, described)
-        stats = (count, size) if self._settings.populate_stats else (None, None)
-        self._store.run(
-            "UPDATE resources SET file_count = ?, file_size = ? WHERE label = 'DICOM' AND owner IN"
-            " (SELECT 'scans/' || key FROM scans WHERE experiment = ? AND id = ?)",
-            *stats,
-            experiment,
-            scan.id,
-        )
+        changes = ", ".join(f"{name} = ?" for name in described)
+        self._store.run(f"UPDATE scans SET {changes} WHERE key = ?", *described.values(), key)  # noqa: S608  names from above
 
-    def _insert_scan(self, experiment: str, scan_id: str, catalog: Path, described: Mapping[str, str]) -> None:
-        key = self._store.insert("scans", experiment=experiment, id=scan_id, **described)
-        self._store.insert(
-            "resources",
-            owner=f"scans/{key}",
-            label="DICOM",
-            folder=str(catalog.parent.relative_to(self._store.directory)),
-            catalog=catalog.name,
-            format="DICOM",
-            content="RAW",
-            tags="",
-            description="",
-        )
+    def _register_resource(self, scan: int, label: str, catalog: Path) -> int:
+        """Enter a resource of a scan, or count one that is there; return the number of its files."""
+        owner = f"scans/{scan}"
+        known = self._store.row("SELECT * FROM resources WHERE owner = ? AND label = ?", owner, label)
+        path = self._store.directory / known["folder"] / known["catalog"] if known else catalog
+        if known is None:
+            self._store.insert(
+                "resources",
+                owner=owner,
+                label=label,
+                folder=str(path.parent.relative_to(self._store.directory)),
+                catalog=path.name,
+                format="DICOM",
+                content="RAW",
+                tags="",
+                description="",
+            )
+        count, size = sizes(path.parent, read_catalog(path).entries.values())
+        stats = (count, size) if self._settings.populate_stats else (None, None)
+        statement = "UPDATE resources SET file_count = ?, file_size = ? WHERE owner = ? AND label = ?"
+        self._store.run(statement, *stats, owner, label)
+        return count
 
     def delete(self, experiment: Record) -> None:
         """Remove a session from the database."""

@@ -83,7 +83,7 @@ class ArchivePages:
             rows = queries.session_rows(sessions, self._archive.scan_rows, request.query_params)
         except BrokenQuery:
             return answers.empty()
-        return answers.table(request, rows)
+        return answers.page(request, rows)
 
     def experiment(self, request: Request) -> Response:
         """Show a session."""
@@ -135,9 +135,10 @@ class ArchivePages:
     def archive(self, request: Request) -> Response:
         """Archive prearchive sessions."""
         rows = [self._source(source) for source in self._sources(request)]
-        for row in rows:
-            if not self._rights.can_edit(request.user, row.project):
-                raise Refused(403, "Invalid permissions for new project.")
+        named = request.query_params.get("project")
+        projects = {row.project for row in rows} | ({named} if named else set())
+        if not all(self._rights.can_edit(request.user, project) for project in projects):
+            raise Refused(403, "Invalid permissions for new project.")
         if len(rows) > 1:
             return self._archive_several(request, rows)
         return self._archive_one(request, rows[0])

@@ -32,6 +32,13 @@ class ArchiveFailed(Exception):
         self.status, self.reason = status, reason
 
 
+class NeverBuilt(ArchiveFailed):
+    """There is no document to archive by; this is told before the operation begins (§13.7)."""
+
+    def __init__(self, document: Path) -> None:
+        super().__init__(500, f"java.io.FileNotFoundException: {document} (No such file or directory)")
+
+
 class Locked(ArchiveFailed):
     """Something else works on the prearchive session."""
 
@@ -134,6 +141,9 @@ class Archiver:
         folder = self._prearchive.folder(row)
         if not wish.override:
             _refuse_odd_files(folder, session)
+        types = self._settings.session_types
+        if types is not None and session.xsi_type not in types and not user.is_admin:
+            raise ArchiveFailed(500, f"{session.xsi_type} is not set up on this site.")
         overwrites = wish.override or wish.overwrite_files
         merge = Merge(folder, self._store.session_folder(labels.project, labels.session), self._store, self._archive)
         try:
@@ -160,8 +170,7 @@ class Archiver:
         try:
             return read_session(path)
         except FileNotFoundError as error:
-            text = f"java.io.FileNotFoundException: {path} (No such file or directory)"
-            raise ArchiveFailed(500, text) from error
+            raise NeverBuilt(path) from error
 
     def _refuse_conflicts(
         self, existing: dict[str, Any], session: Session, labels: _Labels, subject: dict[str, Any], wish: Wish
@@ -196,7 +205,8 @@ class Archiver:
 
 def failure_text(row: Row, error: ArchiveFailed) -> str:
     """Return what services/archive and commit answer, and the log keeps (§13.5)."""
-    return f"FAILED: Unable to archive {row.name}: Operation Failed: {error.reason}"
+    begun = "" if isinstance(error, NeverBuilt) else "Operation Failed: "
+    return f"FAILED: Unable to archive {row.name}: {begun}{error.reason}"
 
 
 def _labels(row: Row, session: Session, wish: Wish) -> _Labels:
@@ -222,8 +232,8 @@ def _refuse_moved_scans(scans: list[dict[str, Any]], session: Session, wish: Wis
 def _refuse_odd_files(folder: Path, session: Session) -> None:
     """Compare files with catalogs: what no catalog lists is taken for no DICOM (§8.3)."""
     listed: dict[Path, set[str]] = {}
-    for scan in session.scans:
-        path = folder / scan.catalog
+    catalogs = [(scan, folder / catalog) for scan in session.scans for catalog in scan.catalogs.values()]
+    for scan, path in catalogs:
         if not path.is_file():
             raise ArchiveFailed(400, "Expected a catalog file, however it was missing.")
         entries = read_catalog(path).entries.values()
@@ -232,8 +242,7 @@ def _refuse_odd_files(folder: Path, session: Session) -> None:
         if twice := sorted({uid for uid in uids if uids.count(uid) > 1}) if len(set(uids)) < len(uids) else []:
             shown = ", ".join(twice[:_SHOWN_UIDS])
             raise ArchiveFailed(400, f"Scan {scan.id} DICOM catalog contains duplicated SOP instance UIDs: {shown}")
-    for scan in session.scans:
-        path = (folder / scan.catalog).parent
-        odd = [file for file in path.iterdir() if file.suffix != ".xml" and file.name not in listed[path]]
+    for scan, path in catalogs:
+        odd = [file for file in path.parent.iterdir() if file.suffix != ".xml" and file.name not in listed[path.parent]]
         if odd:
             raise ArchiveFailed(400, f"Scan {scan.id} has {len(odd)} non-DICOM (or non-parsable DICOM) files")

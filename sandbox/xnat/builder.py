@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sandbox.xnat.catalog import Catalog, Entry
@@ -14,6 +14,9 @@ from sandbox.xnat.store import remove
 
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)")
 _TIME = re.compile(r"(\d\d)(\d\d)(\d\d)")
+DICOM, SECONDARY = "DICOM", "secondary"
+"""Labels of the resources of a scan."""
+
 Image = tuple[str, Header]
 """File name and header."""
 
@@ -59,7 +62,7 @@ class Headers:
                 del self._known[parent]
 
 
-def build(folder: Path, document: Path, labels: Session, headers: Headers) -> Session:
+def build(folder: Path, document: Path, labels: Session, headers: Headers, secondary: Collection[str] = ()) -> Session:
     """Read all files of a session, write the catalogs of its scans and its document.
 
     Parameters
@@ -68,6 +71,8 @@ def build(folder: Path, document: Path, labels: Session, headers: Headers) -> Se
         Of the session.
     labels
         Its project, subject and label; the rest is filled in.
+    secondary
+        SOP classes whose images go to the resource `secondary` of their scan (§10.3).
 
     Raises
     ------
@@ -83,7 +88,8 @@ def build(folder: Path, document: Path, labels: Session, headers: Headers) -> Se
     _describe(labels, images)
     labels.scans = []
     for name in sorted({name for name, _ in series}):
-        labels.scans += _scans(folder, name, {uid: group for (key, uid), group in series.items() if key == name})
+        mine = {uid: group for (key, uid), group in series.items() if key == name}
+        labels.scans += _scans(folder, name, mine, secondary)
     labels.xsi_type = session_type(header.modality for _, header in images)
     write_session(labels, document)
     return labels
@@ -109,7 +115,7 @@ def _describe(session: Session, images: Sequence[Image]) -> None:
     session.accession_number = first.accession_number
 
 
-def _scans(folder: Path, name: str, series: dict[str, list[Image]]) -> list[Scan]:
+def _scans(folder: Path, name: str, series: dict[str, list[Image]], secondary: Collection[str]) -> list[Scan]:
     """Return the scans of one folder; where series share it, all of them are renamed (§7.7)."""
     files = folder / "SCANS" / name / "DICOM"
     remove(files.glob("scan_*_catalog.xml"))
@@ -120,13 +126,23 @@ def _scans(folder: Path, name: str, series: dict[str, list[Image]]) -> list[Scan
         if len(series) > 1:
             numbers[header.modality] += 1
             scan_id = f"{name}-{header.modality}{numbers[header.modality]}"
-        catalog = files / f"scan_{scan_id}_catalog.xml"
-        Catalog(uid, {file: _entry(file, of) for file, of in images}).write(catalog)
-        scans.append(_scan(scan_id, images, catalog.relative_to(folder)))
+        scan = _scan(scan_id, images)
+        for label, some in _resources(images, secondary).items():
+            catalog = files / f"scan_{scan_id}_{'' if label == DICOM else f'{label}_'}catalog.xml"
+            Catalog(uid, {file: _entry(file, of) for file, of in some}).write(catalog)
+            scan.catalogs[label] = catalog.relative_to(folder).as_posix()
+        scans.append(scan)
     return scans
 
 
-def _scan(scan_id: str, images: Sequence[Image], catalog: Path) -> Scan:
+def _resources(images: Sequence[Image], secondary: Collection[str]) -> dict[str, list[Image]]:
+    found: dict[str, list[Image]] = defaultdict(list)
+    for file, header in images:
+        found[SECONDARY if header.sop_class_uid in secondary else DICOM].append((file, header))
+    return found
+
+
+def _scan(scan_id: str, images: Sequence[Image]) -> Scan:
     header = images[0][1]
     frames = sum(int(of.number_of_frames) if of.number_of_frames.isdigit() else 1 for _, of in images)
     return Scan(
@@ -137,7 +153,6 @@ def _scan(scan_id: str, images: Sequence[Image], catalog: Path) -> Scan:
         series_description=header.series_description,
         modality=header.modality,
         frames=str(frames),
-        catalog=catalog.as_posix(),
     )
 
 

@@ -7,6 +7,8 @@ from xml.sax.saxutils import quoteattr
 
 from defusedxml import ElementTree
 
+from sandbox.xnat.files import write_document
+
 _NAMESPACES = 'xmlns:cat="http://nrg.wustl.edu/catalog" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 
@@ -40,8 +42,7 @@ class Catalog:
         kind = "DCMCatalog" if self.uid else "Catalog"
         head = f'<?xml version="1.0" encoding="UTF-8"?>\n<cat:{kind} UID={quoteattr(self.uid)} {_NAMESPACES}>'
         lines = [head, "<cat:entries>", *map(_line, self.entries.values()), "</cat:entries>", f"</cat:{kind}>", ""]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines))
+        write_document(path, "\n".join(lines))
 
 
 def read_catalog(path: Path) -> Catalog:

@@ -30,6 +30,17 @@ class DirectPages:
         self._jobs.archive_direct(row)
         return answers.empty()
 
+    def delete(self, request: Request) -> Response:
+        """Delete a session with its files."""
+        wanted = request.path_params["id"]
+        row = next((row for row in self._prearchive.list_all(direct=True) if row.id == wanted), None)
+        if row is None:
+            return answers.empty(404)
+        if not self._rights.can_edit(request.user, row.project):
+            return answers.empty(403)
+        self._prearchive.delete(row)
+        return answers.empty()
+
     def list_all(self, request: Request) -> Response:
         """List the sessions of the projects that the user may edit."""
         rows = self._prearchive.list_all(direct=True)

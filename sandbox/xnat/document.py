@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from defusedxml import ElementTree
 
+from sandbox.xnat.files import write_document
 from sandbox.xnat.modalities import element_name
 
 _NAMESPACES = 'xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
@@ -15,7 +16,7 @@ _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 @dataclass(slots=True)
 class Scan:
-    """One scan; `catalog` is relative to the session's folder."""
+    """One scan; `catalogs` has by label where those of its resources lie in the session's folder."""
 
     id: str
     uid: str
@@ -24,7 +25,7 @@ class Scan:
     series_description: str = ""
     modality: str = ""
     frames: str = ""
-    catalog: str = ""
+    catalogs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,8 +70,7 @@ def write_session(session: Session, path: Path) -> None:
         f"</xnat:{name}>",
         "",
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines), encoding="utf-8")
+    write_document(path, "\n".join(lines))
 
 
 def read_session(path: Path) -> Session:
@@ -98,19 +98,18 @@ def read_session(path: Path) -> Session:
 
 def _scan_element(scan: Scan) -> str:
     attributes = {"ID": scan.id, "UID": scan.uid, "type": scan.type, "xsi:type": scan.xsi_type}
-    file = {"label": "DICOM", "URI": scan.catalog, "format": "DICOM", "content": "RAW"}
+    files = [{"label": label, "URI": uri, "format": "DICOM", "content": "RAW"} for label, uri in scan.catalogs.items()]
     return (
         f"<xnat:scan {_attributes(attributes)}>"
         f"<xnat:series_description>{escape(scan.series_description)}</xnat:series_description>"
-        f'<xnat:file xsi:type="xnat:resourceCatalog" {_attributes(file)}/>'
-        f"<xnat:frames>{escape(scan.frames)}</xnat:frames>"
+        + "".join(f'<xnat:file xsi:type="xnat:resourceCatalog" {_attributes(file)}/>' for file in files)
+        + f"<xnat:frames>{escape(scan.frames)}</xnat:frames>"
         f"<xnat:modality>{escape(scan.modality)}</xnat:modality>"
         "</xnat:scan>"
     )
 
 
 def _scan(element: Element) -> Scan:
-    file = element.find("{*}file")
     return Scan(
         id=element.get("ID", ""),
         uid=element.get("UID", ""),
@@ -119,7 +118,7 @@ def _scan(element: Element) -> Scan:
         series_description=element.findtext("{*}series_description") or "",
         modality=element.findtext("{*}modality") or "",
         frames=element.findtext("{*}frames") or "",
-        catalog="" if file is None else file.get("URI", ""),
+        catalogs={file.get("label", ""): file.get("URI", "") for file in element.iterfind("{*}file")},
     )
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from sandbox.xnat.accounts import Accounts, User
 from sandbox.xnat.archiver import ArchiveFailed, Archiver, Wish
 from sandbox.xnat.builder import BuildFailed
-from sandbox.xnat.prearchive import READY, RECEIVING, Prearchive, Row
+from sandbox.xnat.prearchive import QUEUED_ARCHIVING, QUEUED_BUILDING, READY, RECEIVING, Prearchive, Row
 from sandbox.xnat.receiver import Receiver
 from sandbox.xnat.settings import Settings
 
@@ -79,11 +79,23 @@ class Jobs:
 
     def _finish(self, row: Row) -> None:
         try:
-            if not self._prearchive.build(row):
+            self._wait_in_queue(row, QUEUED_BUILDING)
+            if self._status(row) != QUEUED_BUILDING or not self._prearchive.build(row):
                 return
             built = self._prearchive.get(row)
             if built and built.status == READY and self._prearchive.archives_by_itself(built):
                 wish = Wish(merge=built.is_auto_archive, overwrite_files=built.overwrites)
-                self._archiver.archive(built, wish, _SYSTEM)
+                self._wait_in_queue(built, QUEUED_ARCHIVING)
+                if self._status(built) == QUEUED_ARCHIVING:
+                    self._archiver.archive(built, wish, _SYSTEM)
         except (BuildFailed, ArchiveFailed):
             return  # the row shows it
+
+    def _wait_in_queue(self, row: Row, status: str) -> None:
+        """Show that a session waits for its turn; what arrives meanwhile takes it out of the queue (§13.7)."""
+        self._prearchive.set_status(row, status)
+        self._settings.stops.wait("queue")
+
+    def _status(self, row: Row) -> str:
+        now = self._prearchive.get(row)
+        return now.status if now else ""

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from contextlib import nullcontext
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -20,6 +21,7 @@ _OPEN = re.compile(
     r"|/xapi/siteConfig/(buildInfo|siteHome|siteId|siteLogoPath|siteUrl)"
 )
 _BASIC = "basic "
+_EXPIRED = "Your password has expired. Please try again after changing your password."
 Credentials = tuple[str, str]
 
 
@@ -46,9 +48,8 @@ class Login:
         scope["http_session"] = session
         scope["user"] = (session.user if session else None) or GUEST
         answer = self._refusal(request, session) or self._application
-        await answer(scope, receive, self._with_cookies(scope, send, known))
-        if session:
-            self._accounts.session(session.id)  # a long request keeps its session alive to its end (§1.7)
+        with self._accounts.used(session) if session else nullcontext():
+            await answer(scope, receive, self._with_cookies(scope, send, known))
 
     def _session(self, request: Request, known: HttpSession | None) -> HttpSession | None:
         """Return the session of the request: the cookie's, a new one for its credentials, or an anonymous one."""
@@ -64,8 +65,10 @@ class Login:
         path = request.url.path
         if not self._settings.initialized:
             return answers.tomcat_page(403, "Site has not yet been configured.")
-        is_user = session is not None and session.user is not None
-        if is_user or not self._settings.require_login or _OPEN.fullmatch(path):
+        user = session.user if session else None
+        if user and self._accounts.has_expired_password(user) and not _OPEN.fullmatch(path):
+            return answers.tomcat_page(403, _EXPIRED)
+        if user or not self._settings.require_login or _OPEN.fullmatch(path):
             return None
         if _DATA.match(path) and not _BROWSER.search(request.headers.get("User-Agent", "")):
             return answers.tomcat_page(401, "Full authentication is required.", self._challenge())

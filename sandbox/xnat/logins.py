@@ -41,6 +41,10 @@ class LoginPages:
         self._accounts.end(request.scope["http_session"].id)
         return answers.empty()
 
+    def no_service(self, _request: Request) -> Response:
+        """Tell whoever does not bring a form that there is nothing."""
+        raise Refused(404, "Not Found")
+
     async def service(self, request: Request) -> Response:
         """Log in with a form in the body (§1.5)."""
         form = {key: values[-1] for key, values in parse_qs((await request.body()).decode()).items()}

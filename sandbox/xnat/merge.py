@@ -55,14 +55,16 @@ class Merge:
         return session
 
     def _rename(self, scan: Scan, scan_id: str) -> None:
-        before = self._source / scan.catalog
         folder = self._source / "SCANS" / scan_id / "DICOM"
         folder.mkdir(parents=True, exist_ok=True)
-        for entry in read_catalog(before).entries.values():
-            _move(before.parent / entry.uri, folder / entry.uri)
-        after = folder / f"scan_{scan_id}_catalog.xml"
-        _move(before, after)
-        scan.id, scan.catalog = scan_id, after.relative_to(self._source).as_posix()
+        for label, catalog in scan.catalogs.items():
+            before = self._source / catalog
+            for entry in read_catalog(before).entries.values():
+                _move(before.parent / entry.uri, folder / entry.uri)
+            after = folder / before.name.replace(f"scan_{scan.id}_", f"scan_{scan_id}_", 1)
+            _move(before, after)
+            scan.catalogs[label] = after.relative_to(self._source).as_posix()
+        scan.id = scan_id
 
     def run(self, session: Session, existing: ScanRow | None, *, overwrite: bool) -> None:
         """Move the files.
@@ -83,8 +85,8 @@ class Merge:
         self._backup = self._store.cache_path(".backup")
         shutil.copytree(self._target, self._backup)  # XNAT copies the whole session before each merge (§8.4)
         try:
-            for scan in session.scans:
-                self._merge_scan(scan, existing)
+            for scan, label in _resources(session):
+                self._merge_scan(scan, label, existing)
             self._move_rest(overwrite=overwrite)
         except BaseException:
             self._restore()
@@ -104,21 +106,22 @@ class Merge:
         files = (path for path in self._source.rglob("*") if path.is_file() and path.suffix not in _UNCOMPARED)
         if any((self._target / path.relative_to(self._source)).exists() for path in files):
             raise Clash(_HAS_FILES)
-        for scan in session.scans:
-            there = read_catalog(self._target_catalog(scan, existing))
+        for scan, label in _resources(session):
+            there = read_catalog(self._target_catalog(scan, label, existing))
             uids = {entry.uid for entry in there.entries.values() if entry.uid}
-            incoming = read_catalog(self._source / scan.catalog).entries.values()
+            incoming = read_catalog(self._source / scan.catalogs[label]).entries.values()
             if any(entry.uid in uids or entry.uri in there.entries for entry in incoming):
                 raise Clash(_CAT_ENTRY_MATCH)
 
-    def _target_catalog(self, scan: Scan, existing: ScanRow | None) -> Path:
+    def _target_catalog(self, scan: Scan, label: str, existing: ScanRow | None) -> Path:
         """Return the catalog of the archive that a scan goes to."""
-        known = self._archive.scan_catalog(existing["id"], scan.id) if existing else None
-        return known or self._target / scan.catalog
+        known = {} if existing is None else self._archive.scan_catalogs(existing["id"], scan.id)
+        beside = next((path.with_name(f"scan_{scan.id}_{label}_catalog.xml") for path in known.values()), None)
+        return known.get(label) or beside or self._target / scan.catalogs[label]
 
-    def _merge_scan(self, scan: Scan, existing: ScanRow | None) -> None:
-        path = self._target_catalog(scan, existing)
-        there, incoming = read_catalog(path), read_catalog(self._source / scan.catalog)
+    def _merge_scan(self, scan: Scan, label: str, existing: ScanRow | None) -> None:
+        path, source = self._target_catalog(scan, label, existing), self._source / scan.catalogs[label]
+        there, incoming = read_catalog(path), read_catalog(source)
         there.uid = there.uid or incoming.uid
         by_uid = {entry.uid: entry for entry in there.entries.values() if entry.uid}
         for entry in incoming.entries.values():
@@ -127,10 +130,11 @@ class Merge:
             if old and old.uri != entry.uri:
                 del there.entries[old.uri]
                 remove([path.parent / old.uri])
-            _move((self._source / scan.catalog).parent / entry.uri, path.parent / entry.uri)
+            _move(source.parent / entry.uri, path.parent / entry.uri)
             there.add(entry)
         there.write(path)
-        remove([self._source / scan.catalog])
+        scan.catalogs[label] = path.relative_to(self._target).as_posix()
+        remove([source])
 
     def _move_rest(self, *, overwrite: bool) -> None:
         """Take along what no catalog lists."""
@@ -141,6 +145,11 @@ class Merge:
 
     def _rest(self) -> Iterator[Path]:
         return (path for path in self._source.rglob("*") if path.is_file() and path.suffix != ".xml")
+
+
+def _resources(session: Session) -> list[tuple[Scan, str]]:
+    """Return the resources of all scans: the scan and the label of each."""
+    return [(scan, label) for scan in session.scans for label in scan.catalogs]
 
 
 def _refuse_clash(there: Catalog, entry: Entry) -> None:

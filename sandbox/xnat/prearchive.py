@@ -14,6 +14,7 @@ from sandbox.xnat.store import UNASSIGNED, Store, remove
 
 RECEIVING, INTERRUPT, BUILDING, READY = "RECEIVING", "RECEIVING_INTERRUPT", "BUILDING", "READY"
 CONFLICT, ERROR, ARCHIVING, DELETING, MOVING = "CONFLICT", "ERROR", "ARCHIVING", "DELETING", "MOVING"
+QUEUED_BUILDING, QUEUED_ARCHIVING = "QUEUED_BUILDING", "QUEUED_ARCHIVING"
 AUTO_ARCHIVE_CODES = {0: "Manual", 4: "AutoArchive", 5: "AutoArchiveOverwrite"}
 _AUTO_ARCHIVE, _OVERWRITE = 4, 5
 _LASTMOD_STEP = 15  # seconds (§5.9)
@@ -236,7 +237,7 @@ class Prearchive:
 
     def _built(self, row: Row) -> Session:
         labels = Session("", row.tag, row.name, project=row.project, subject=row.subject)
-        return build(self.folder(row), self.document(row), labels, self.headers)
+        return build(self.folder(row), self.document(row), labels, self.headers, self._settings.secondary_sop_classes)
 
     def delete(self, row: Row) -> bool:
         """Delete a session; False when it is locked (§9.1)."""

@@ -1,6 +1,7 @@
 """Pages of what lies in a prearchive session: scans, their resources and files (xnat-http.md §7.4)."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -41,17 +42,17 @@ class PrearchiveFilePages:
     def _rows(self, row: Row, scans: Iterable[Scan], *, is_long: bool) -> Iterable[dict[str, Any]]:
         folder = self._prearchive.folder(row)
         for scan in scans:
-            path = folder / scan.catalog
-            count, size = sizes(path.parent, read_catalog(path).entries.values())
-            place = {"category": "scans", "cat_id": scan.id} if is_long else {}
-            yield place | {"label": "DICOM", "file_count": count, "file_size": size}
+            for label, catalog in scan.catalogs.items():
+                path = folder / catalog
+                count, size = sizes(path.parent, read_catalog(path).entries.values())
+                place = {"category": "scans", "cat_id": scan.id} if is_long else {}
+                yield place | {"label": label, "file_count": count, "file_size": size}
 
     def files(self, request: Request) -> Response:
         """List the files of a scan."""
-        row = self._pages.existing(request)
-        scan = self._scan(row, request.path_params["scan"])
-        path = self._prearchive.folder(row) / scan.catalog
-        base = f"/data{row.uri}/scans/{scan.id}/resources/DICOM/files"
+        row, path = self._catalog(request)
+        scan, label = request.path_params["scan"], request.path_params["resource"]
+        base = f"/data{row.uri}/scans/{scan}/resources/{label}/files"
         rows = [
             {"Name": entry.uri, "Size": file.stat().st_size, "URI": f"{base}/{entry.uri}"}
             for entry in read_catalog(path).entries.values()
@@ -61,9 +62,7 @@ class PrearchiveFilePages:
 
     def file(self, request: Request) -> Response:
         """Send one file."""
-        row = self._pages.existing(request)
-        scan = self._scan(row, request.path_params["scan"])
-        path = self._prearchive.folder(row) / scan.catalog
+        _, path = self._catalog(request)
         name = request.path_params["name"]
         if name not in read_catalog(path).entries or not (path.parent / name).is_file():
             raise Refused(404, "Unable to find the specified file.")
@@ -87,6 +86,14 @@ class PrearchiveFilePages:
             return read_session(self._prearchive.document(row))
         except FileNotFoundError:
             raise Refused(404, _NO_RESOURCE) from None
+
+    def _catalog(self, request: Request) -> tuple[Row, Path]:
+        """Return the session of the address, and the catalog of the scan's resource."""
+        row = self._pages.existing(request)
+        catalogs = self._scan(row, request.path_params["scan"]).catalogs
+        if request.path_params["resource"] not in catalogs:
+            raise Refused(404, _NO_RESOURCE)
+        return row, self._prearchive.folder(row) / catalogs[request.path_params["resource"]]
 
     def _scan(self, row: Row, name: str) -> Scan:
         found = next((scan for scan in self._session(row).scans if scan.id == name), None)

@@ -16,7 +16,7 @@ from sandbox.xnat.answers import Refused
 from sandbox.xnat.archiver import ArchiveFailed, Archiver, Locked, Wish, failure_text
 from sandbox.xnat.builder import BuildFailed
 from sandbox.xnat.jobs import Jobs
-from sandbox.xnat.prearchive import READY, RECEIVING, Prearchive, Row, listed
+from sandbox.xnat.prearchive import QUEUED_ARCHIVING, QUEUED_BUILDING, READY, RECEIVING, Prearchive, Row, listed
 from sandbox.xnat.rights import Rights
 from sandbox.xnat.settings import Settings
 from sandbox.xnat.store import UNASSIGNED, Store, remove
@@ -26,7 +26,7 @@ _NO_DOCUMENT = (
     " The session is likely invalid or incomplete."
 )
 _LOCKED_DOCUMENT = "session document locked"
-_QUEUED = {"delete": "QUEUED_DELETING", "rebuild": "QUEUED_BUILDING", "move": "QUEUED_MOVING"}
+_QUEUED = {"delete": "QUEUED_DELETING", "rebuild": QUEUED_BUILDING, "move": "QUEUED_MOVING"}
 _STATUSES = {
     READY,
     RECEIVING,
@@ -91,10 +91,10 @@ class PrearchivePages:
             return self._zipped(self._prearchive.folder(row))
         if wanted not in {"xml", "text/xml"}:
             raise Refused(400, f"Unsupported format: {wanted}")
-        document = self._prearchive.document(row)
-        if not document.is_file():
-            raise Refused(404, _NO_DOCUMENT)
-        return FileResponse(document, media_type="text/xml")
+        try:
+            return Response(self._prearchive.document(row).read_bytes(), media_type="text/xml")
+        except FileNotFoundError as error:  # never built, or archived just now
+            raise Refused(404, _NO_DOCUMENT) from error
 
     def logs(self, request: Request) -> Response:
         """Show the log of a session, or its last entry."""
@@ -173,9 +173,15 @@ class PrearchivePages:
     def archive_in_background(self, request: Request, rows: list[Row], wish: Wish) -> Response:
         """Queue the archiving of several sessions and show their rows (§8.1)."""
         for row in rows:
-            self._jobs.submit(partial(self._archiver.archive, row, wish, request.user))
+            if not row.is_locked:
+                self._prearchive.set_status(row, QUEUED_ARCHIVING)
+                self._jobs.submit(partial(self._archive_queued, row, wish, request.user))
         now = [self._prearchive.get(row) or row for row in rows]
         return answers.table(request, [listed(row) for row in now])
+
+    def _archive_queued(self, row: Row, wish: Wish, user: User) -> None:
+        self._settings.stops.wait("queue")
+        self._archiver.archive(row, wish, user)
 
     def _move(self, request: Request, row: Row) -> Response:
         project = request.query_params.get("newProject", "")

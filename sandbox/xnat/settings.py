@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -34,7 +34,8 @@ class Clock:
 class Stops:
     """Places where the server waits until a test lets it go on.
 
-    `build` and `archive` are passed while the prearchive row is locked, `import` before each object is stored.
+    `build` and `archive` are passed while the prearchive row is locked, `import` before each object is stored, `queue`
+    while an idle session, or one of several to archive, waits for its turn.
     """
 
     def __init__(self) -> None:
@@ -81,6 +82,10 @@ class Settings:
         Of new projects: 0 manual, 4 auto-archive, 5 auto-archive and overwrite (§3.6).
     series_import_filter
         Says which objects to keep; None keeps all (§5.9).
+    secondary_sop_classes
+        SOP classes whose images are in the resource `secondary` of their scan, not in `DICOM` (§10.3).
+    session_types
+        Data types of sessions that the site has set up: only administrators archive others. None is all (§11.4).
     anonymization_error
         What the anonymisation script fails with; empty when it works (§11.2).
     open_workflow
@@ -110,6 +115,8 @@ class Settings:
     enable_sitewide_anonymization_script: bool = True
     anonymization_error: str = ""
     series_import_filter: Callable[[Header], bool] | None = None
+    secondary_sop_classes: Collection[str] = ()
+    session_types: Collection[str] | None = None
     prevent_cross_modality_merge: bool = True
     session_xml_rebuilder_interval: int = 5
     session_xml_rebuilder_repeat: float = 60

@@ -104,6 +104,8 @@ class SitePages:
         """List the data types of the site."""
         counts = {row["xsi_type"]: row["n"] for row in self._store.rows(_COUNT)}
         names = ["xnat:projectData", "xnat:subjectData", *all_session_types()]
+        types = self._settings.session_types
+        registered = _REGISTERED if types is None else {*names[:2], *types}
         rows = [
             {
                 "ELEMENT_NAME": name,
@@ -113,7 +115,7 @@ class SitePages:
                 "COUNT": counts.get(name, 0),
             }
             for name in names
-            if name in {*_REGISTERED, *counts}
+            if name in {*registered, *counts}
         ]
         return answers.table(request, rows)
 

@@ -142,6 +142,25 @@ def test_what_is_not_there(idc: Sandbox) -> None:
     assert ask(idc, f"/{row['aws_bucket']}/{folder}/x.dcm", "PUT").status == 405
 
 
+def test_a_bucket_may_stand_in_the_host(idc: Sandbox) -> None:
+    row = series(idc, "Modality = 'CT'")
+    key, host = key_of(idc, row), f"{row['aws_bucket']}.s3.amazonaws.com"
+    inside = "/" + key.split("/", 2)[2]
+    assert ask(idc, inside, Host=host).data == ask(idc, key).data
+    listed = ask(idc, f"/?list-type=2&prefix={row['crdc_series_uuid']}/", Host=host)
+    assert texts(ElementTree.fromstring(listed.data), "Key")[0] == inside[1:]
+    assert ask(idc, inside).status == 404
+
+
+@pytest.mark.parametrize(("most", "count"), [("0", 0), ("2", 2), ("9", 7)])
+def test_a_page_may_be_made_shorter_and_no_longer(idc: Sandbox, most: str, count: int) -> None:
+    row = series(idc, "Modality = 'CT' AND instanceCount > 9")
+    path = f"/{row['aws_bucket']}?list-type=2&prefix={row['crdc_series_uuid']}/"
+    page = listing(idc, f"{path}&max-keys={most}")
+    assert len(texts(page, "Key")) == len(texts(page, "NextContinuationToken")) * count == count
+    assert ask(idc, f"{path}&max-keys=-1").status == 400
+
+
 def test_an_unknown_folder_lists_nothing(idc: Sandbox) -> None:
     row = series(idc, "Modality = 'CT'")
     for path in (

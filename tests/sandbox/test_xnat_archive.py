@@ -65,6 +65,13 @@ def test_archive_redirects_to_the_site_url(tmp_path: Path) -> None:
         assert list(scans(site)) == ["3"]
 
 
+def test_the_project_s_code_redirects_unless_told_otherwise(site: Site) -> None:
+    first, second = site.built(), site.built(session="E2", EXPT_LABEL="E2")
+    site.ask("PUT", f"/data/projects/{PROJECT}/prearchive_code/4")
+    assert site.archive(first, **{"auto-archive": "false"}).status_code == 200
+    assert site.archive(second, **{"auto-archive": "true"}).status_code == 303
+
+
 def test_archive_redirects_when_asked_to(site: Site) -> None:
     assert site.archive(site.built(), redirect="true").status_code == 303
 
@@ -97,6 +104,23 @@ def test_who_may_archive(site: Site) -> None:
     url = f"{site.server.url}/data/services/archive"
     answer = requests.post(url, params={"src": uri}, auth=("reader", "p"), timeout=30)
     assert (answer.status_code, message(answer)) == (403, "Invalid permissions for new project.")
+    elsewhere = site.archive(uri, project="NONE")
+    assert (elsewhere.status_code, message(elsewhere)) == (403, "Invalid permissions for new project.")
+    assert site.status(uri) == "READY"
+
+
+def test_only_administrators_archive_types_that_are_not_set_up(site: Site) -> None:
+    site.settings.session_types = {"xnat:mrSessionData"}
+    site.server.add_user("member", "p", {PROJECT: "Members"})
+    uri = site.built()
+    url = f"{site.server.url}/data/services/archive"
+    answer = requests.post(url, params={"src": uri}, auth=("member", "p"), timeout=30)
+    assert (answer.status_code, site.status(uri)) == (500, "ERROR")
+    assert message(answer).startswith("FAILED: Unable to archive E1: Operation Failed: xnat:ctSessionData")
+    names = {row["ELEMENT_NAME"] for row in site.rows("/data/search/elements")}
+    assert "xnat:mrSessionData" in names
+    assert "xnat:ctSessionData" not in names
+    assert site.archive(uri).status_code == 200
 
 
 def test_labels_may_be_given_again(site: Site) -> None:
@@ -106,15 +130,21 @@ def test_labels_may_be_given_again(site: Site) -> None:
 
 def test_a_session_that_was_never_built_cannot_be_archived(site: Site) -> None:
     uri = site.sent()
-    reason = refused(site, uri, "ERROR")
-    assert reason.startswith("java.io.FileNotFoundException: ")
-    assert reason.endswith("/E1.xml (No such file or directory)")
+    answer = site.archive(uri)
+    assert (answer.status_code, site.status(uri)) == (500, "ERROR")
+    text = message(answer)
+    assert text.startswith("FAILED: Unable to archive E1: java.io.FileNotFoundException: /")
+    assert text.endswith("/E1.xml (No such file or directory)")
+    assert site.ask("GET", f"{uri}/logs/last").text == text
 
 
 def test_several_sources_are_queued(site: Site) -> None:
     uris = [site.built(of_series(3), session=name, EXPT_LABEL=name) for name in ("A", "B")]
+    site.settings.stops.close("queue")
     answer = site.ask("POST", "/data/services/archive", src=[uri.removeprefix("/data") for uri in uris])
-    assert [row["name"] for row in answer.json()["ResultSet"]["Result"]] == ["A", "B"]
+    rows = answer.json()["ResultSet"]["Result"]
+    assert [(row["name"], row["status"]) for row in rows] == [("A", "QUEUED_ARCHIVING"), ("B", "QUEUED_ARCHIVING")]
+    site.settings.stops.open("queue")
     for _ in range(1000):
         if not site.rows(f"/data/prearchive/projects/{PROJECT}"):
             break

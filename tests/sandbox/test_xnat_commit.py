@@ -82,6 +82,17 @@ def test_direct_archive_on_demand(site: Site) -> None:
     assert [row["label"] for row in site.rows(f"/data/projects/{PROJECT}/experiments")] == ["E1"]
 
 
+def test_a_session_on_its_direct_way_can_be_deleted(site: Site) -> None:
+    path = site.upload(ZIP, PLAIN, **{"Direct-Archive": "true"}).text.strip()
+    number = site.ask("GET", path).json()["id"]
+    url = f"{site.server.url}/xapi/direct-archive/{number}"
+    assert requests.delete(url, auth=("guest-user", "secret"), timeout=30).status_code == 403
+    assert site.ask("DELETE", f"/xapi/direct-archive/{number}").status_code == 200
+    assert site.ask("DELETE", f"/xapi/direct-archive/{number}").status_code == 404
+    assert site.ask("GET", path).status_code == 404
+    assert not list((site.directory / "archive").rglob("*.dcm"))
+
+
 def test_a_client_that_breaks_off_leaves_what_was_read(site: Site) -> None:
     body = zipped({f"{number}.dcm": dicom(number, SeriesInstanceUID=SERIES) for number in range(1, 20)})
 

@@ -104,14 +104,18 @@ def test_another_subject_is_never_overwritten(site: Site) -> None:
     assert site.archive(uri, subject="s1").status_code == 200  # subjects are found without regard to case
 
 
-def test_another_modality_is_never_overwritten(site: Site) -> None:
+@pytest.mark.parametrize("modality", ["PT", "SEG"])
+def test_another_modality_is_never_overwritten(site: Site, modality: str) -> None:
     site.archived()
-    uri = site.built(of_series(5, Modality="PT"))
+    uri = site.built(of_series(5, Modality=modality))
     for more in ({}, {"overwrite": "delete"}):
         reason = refused(site, uri, "CONFLICT", **more)
         assert reason == MODIFICATION.format("modality") + "  Data may require a manual merge."
     site.settings.prevent_cross_modality_merge = False
     assert site.archive(uri).status_code == 200
+    [row] = site.rows(f"/data/projects/{PROJECT}/experiments", columns="xsiType,modality")
+    assert row == {"xsiType": "xnat:ctSessionData", "modality": "CT"}
+    assert list(scans(site)) == ["3", "5"]
 
 
 def test_labels_that_differ_in_case(site: Site) -> None:

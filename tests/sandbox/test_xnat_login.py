@@ -1,6 +1,7 @@
 """Logging in to the sandbox's XNAT (xnat-http.md §1, §15.1 to §15.6)."""
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.xnat import Settings, XnatServer
-from tests.sandbox.xnat_case import message
+from tests.sandbox.xnat_case import PROJECT, RECOMMENDED, Site, dicom, message, zipped
 
 ADMIN = ("admin", "admin")
 LOGIN_FAILURE = "invalid or your user already has the maximum number of user sessions open"
@@ -94,6 +95,7 @@ def test_services_auth_refuses(server: XnatServer) -> None:
     unknown = requests.put(url, data={"username": "admin", "password": "admin", "provider": "ldap1"}, timeout=30)
     assert unknown.status_code == 400
     assert message(unknown).startswith("Authentication failed: ")
+    assert get(server, "/data/services/auth", auth=ADMIN).status_code == 404
 
 
 def test_alias_token_logs_in_until_it_is_invalidated(server: XnatServer) -> None:
@@ -101,6 +103,8 @@ def test_alias_token_logs_in_until_it_is_invalidated(server: XnatServer) -> None
     credentials = (token["alias"], token["secret"])
     assert re.fullmatch(r"[0-9a-f-]{36}", token["alias"])
     assert re.fullmatch(r"[A-Za-z0-9]{64}", token["secret"])
+    ends = token["estimatedExpirationTime"] / 1000 - server.settings.clock.now()
+    assert abs(ends - 2 * 24 * 3600) < 60
     opened = get(server, auth=credentials)
     assert opened.text == "User 'admin' is logged in"
     path = f"/data/services/tokens/validate/{token['alias']}/{token['secret']}"
@@ -158,6 +162,40 @@ def test_idle_sessions_end(server: XnatServer) -> None:
     assert get(server, cookies=cookies).status_code == 401
 
 
+def test_a_session_does_not_end_during_a_request(tmp_path: Path) -> None:
+    with Site(tmp_path) as site:
+        cookies = {"JSESSIONID": get(site.server, auth=ADMIN).cookies["JSESSIONID"]}
+        url, statuses = f"{site.server.url}/data/services/import", list[int]()
+        body = zipped({"1.dcm": dicom()})
+
+        def upload() -> None:
+            kind = {"Content-Type": "application/zip"}
+            sent = requests.post(url, body, params=RECOMMENDED, cookies=cookies, headers=kind, timeout=30)
+            statuses.append(sent.status_code)
+
+        arrived, work = site.settings.stops.close("import"), threading.Thread(target=upload)
+        work.start()
+        assert arrived.wait(10)
+        site.server.advance(minutes=20)
+        get(site.server, auth=ADMIN)  # a new login looks for sessions that are over
+        site.settings.stops.open("import")
+        work.join(10)
+        site.server.advance(minutes=14)
+        assert (statuses, get(site.server, cookies=cookies).status_code) == ([200], 200)
+
+
+def test_an_expired_password_is_403_until_it_is_changed(server: XnatServer) -> None:
+    cookies = {"JSESSIONID": get(server, auth=ADMIN).cookies["JSESSIONID"]}
+    server.parts.accounts.expire_password("admin")
+    for options in ({"auth": ADMIN}, {"cookies": cookies}):
+        answer = get(server, **options)
+        assert answer.status_code == 403
+        assert "Your password has expired. Please try again after changing your password." in answer.text
+    assert get(server, "/data/JSESSION", auth=ADMIN).status_code == 200
+    server.add_user("admin", "new")
+    assert get(server, cookies=cookies).status_code == 200
+
+
 def test_too_many_failures_lock_the_account(server: XnatServer) -> None:
     server.settings.max_failed_logins = 2
     for _ in range(2):
@@ -170,6 +208,20 @@ def test_https_sites_mark_their_cookies_secure(tmp_path: Path) -> None:
         assert get(server, auth=ADMIN).headers["Set-Cookie"].count("; Secure") == 2
         server.settings.allow_insecure_cookies = True
         assert "; Secure" not in get(server, auth=ADMIN).headers["Set-Cookie"]
+
+
+def test_over_plain_http_a_secure_cookie_does_not_come_back(tmp_path: Path) -> None:
+    settings = Settings(site_url="https://xnat.example.org", concurrent_max_sessions=3)
+    with XnatServer(tmp_path, settings=settings) as server, requests.Session() as client:
+        client.auth = ADMIN
+        statuses = [client.get(f"{server.url}/data/auth", timeout=30).status_code for _ in range(4)]
+        assert statuses == [200, 200, 200, 401]
+        assert server.parts.accounts.open_sessions("admin") == 3
+        server.parts.accounts.end_all()
+        cookie = get(server, auth=ADMIN).cookies["JSESSIONID"]
+        for _ in range(4):
+            assert get(server, headers={"Cookie": f"JSESSIONID={cookie}"}, auth=ADMIN).status_code == 200
+        assert server.parts.accounts.open_sessions("admin") == 1
 
 
 def test_open_sites_know_a_guest(tmp_path: Path) -> None:
@@ -196,6 +248,20 @@ def test_context_path_is_in_addresses_and_cookies(tmp_path: Path) -> None:
         assert sent_on.headers["Location"] == "/xnat/app/template/Login.vm"
         outside = requests.get(server.url.removesuffix("/xnat") + "/data/auth", auth=ADMIN, timeout=30)
         assert outside.status_code == 404
+        assert get(server, "").headers["Location"] == "/xnat/"
+        assert "JSESSIONID" in requests.get(server.url, auth=ADMIN, timeout=30).cookies
+
+
+def test_returned_addresses_are_without_the_context_path(tmp_path: Path) -> None:
+    with Site(tmp_path, Settings(context_path="/xnat"), code=4) as site:
+        uri = site.built()
+        assert uri.startswith(f"/data/prearchive/projects/{PROJECT}/")
+        [row] = site.rows(f"/data/prearchive/projects/{PROJECT}")
+        assert f"/data{row['url']}" == uri
+        answer = site.archive(uri)
+        path = f"/data/archive/projects/{PROJECT}/subjects/S1/experiments/E1"
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"{site.server.url}{path}")
+        assert site.ask("GET", path, format="json").json()["items"][0]["data_fields"]["label"] == "E1"
 
 
 def test_everything_asked_is_recorded(server: XnatServer) -> None:

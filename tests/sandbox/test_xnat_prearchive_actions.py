@@ -115,6 +115,13 @@ def test_the_deleting_service_queues(site: Site) -> None:
         threading.Event().wait(0.01)
     assert site.rows(LIST) == []
     assert site.ask("POST", "/data/services/prearchive/delete", src="/nonsense").status_code == 500
+    nowhere = "/prearchive/projects/NONE/20240131_101112123/E1"
+    assert site.ask("POST", "/data/services/prearchive/delete", src=nowhere).status_code == 404
+    uri = site.sent()
+    site.server.add_user("reader", "p", {PROJECT: "Collaborators"})
+    url = f"{site.server.url}/data/services/prearchive/delete?src={uri.removeprefix('/data')}"
+    assert requests.post(url, auth=("reader", "p"), timeout=30).status_code == 403
+    assert site.status(uri) == "RECEIVING"
 
 
 # idle sessions, §7.3
@@ -128,6 +135,37 @@ def test_idle_sessions_are_built_and_archived(tmp_path: Path) -> None:
         site.server.advance(minutes=0.2)
         assert site.status(uri) == ""
         assert [row["label"] for row in site.rows(f"/data/projects/{PROJECT}/experiments")] == ["E1"]
+
+
+def test_idle_sessions_wait_for_their_turn(tmp_path: Path) -> None:
+    with Site(tmp_path, code=4) as site:
+        uri = site.upload(zipped({"1.dcm": dicom()}), PLAIN).text.strip()
+        stops, work = site.settings.stops, threading.Thread(target=site.server.advance, args=(6,))
+        queued, building = stops.close("queue"), stops.close("build")
+        work.start()
+        assert queued.wait(10)
+        assert site.status(uri) == "QUEUED_BUILDING"
+        stops.open("queue")
+        assert building.wait(10)
+        queued = stops.close("queue")
+        stops.open("build")
+        assert queued.wait(10)
+        assert site.status(uri) == "QUEUED_ARCHIVING"
+        stops.open("queue")
+        work.join(10)
+        assert site.status(uri) == ""
+
+
+def test_what_arrives_takes_a_session_out_of_the_queue(tmp_path: Path) -> None:
+    with Site(tmp_path, code=4) as site:
+        uri = site.upload(zipped({"1.dcm": dicom()}), PLAIN).text.strip()
+        arrived, work = site.settings.stops.close("queue"), threading.Thread(target=site.server.advance, args=(6,))
+        work.start()
+        assert arrived.wait(10)
+        assert site.upload(zipped({"2.dcm": dicom(2)}), PLAIN).text.strip() == uri
+        site.settings.stops.open("queue")
+        work.join(10)
+        assert site.status(uri) == "RECEIVING"
 
 
 def test_idle_sessions_of_manual_projects_are_only_built(site: Site) -> None:

@@ -56,6 +56,15 @@ def test_queries(site: Site) -> None:
     assert site.ask("GET", EXPERIMENTS, format="csv", columns="label").text == '"label"\r\n"E1"\r\n'
 
 
+def test_pages_do_not_tell_how_many_there_are(site: Site) -> None:
+    for name in ("E1", "E2", "E3"):
+        site.archived(of_series(3), session=name, EXPT_LABEL=name)
+    whole = site.ask("GET", EXPERIMENTS, format="json").json()["ResultSet"]
+    assert (len(whole["Result"]), whole["totalRecords"]) == (3, "3")
+    part = site.ask("GET", EXPERIMENTS, format="json", limit="1", offset="1").json()["ResultSet"]
+    assert ([row["label"] for row in part["Result"]], "totalRecords" in part) == (["E2"], False)
+
+
 def test_scans_and_their_files(site: Site) -> None:
     site.archived(of_series(3, 2))
     [session] = site.rows(EXPERIMENTS)

@@ -44,7 +44,7 @@ def test_unknown_projects_lead_to_unassigned(site: Site) -> None:
 def test_unreadable_projects_lead_to_unassigned_and_reading_is_enough(site: Site) -> None:
     site.server.add_user("stranger", "p")
     site.server.add_user("reader", "p", {PROJECT: "Collaborators"})
-    found = {}
+    found, deleted = {}, {}
     for user in ("stranger", "reader"):
         answer = requests.post(
             site.server.url + IMPORT,
@@ -55,6 +55,9 @@ def test_unreadable_projects_lead_to_unassigned_and_reading_is_enough(site: Site
             timeout=30,
         )
         found[user] = (answer.status_code, answer.text.split("/")[4])
+        stray = requests.delete(site.server.url + answer.text.strip(), auth=(user, "p"), timeout=30)
+        deleted[user] = stray.status_code
+    assert deleted == {"stranger": 403, "reader": 403}
     assert found == {"stranger": (200, "Unassigned"), "reader": (200, PROJECT)}
 
 

@@ -3,7 +3,9 @@
 import io
 import logging
 import threading
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,7 +73,7 @@ def test_projects_and_resources(connection: Any) -> None:  # noqa: ANN401  xnatp
     assert connection.projects["PYTHON"].resources["MANIFEST"].file_count == 1
 
 
-def test_from_import_to_archive(connection: Any) -> None:  # noqa: ANN401  xnatpy has no types
+def test_from_import_to_archive(connection: Any, tmp_path: Path) -> None:  # noqa: ANN401  xnatpy has no types
     body = zipped({"1.dcm": dicom(1), "2.dcm": dicom(2)})
     options = {"content_type": "application/zip", "import_handler": "DICOM-zip"}
     session = connection.services.import_(data=body, project=PROJECT, subject="S1", experiment="E1", **options)
@@ -84,6 +86,7 @@ def test_from_import_to_archive(connection: Any) -> None:  # noqa: ANN401  xnatp
     assert scan.series_description == "Thorax"
     assert scan.read_dicom().PatientID == "E1"
     assert [found.label for found in connection.prearchive.sessions(project=PROJECT)] == ["E1"]
+    assert [found.label for found in connection.prearchive.sessions()] == ["E1"]
 
     experiment = session.archive()
     assert (experiment.label, experiment.uid, str(experiment.date)) == ("E1", STUDY, "2001-02-03")
@@ -97,6 +100,10 @@ def test_from_import_to_archive(connection: Any) -> None:  # noqa: ANN401  xnatp
     assert scan.resources["DICOM"].file_count == 2
     assert len(scan.files) == 2
     assert type(experiment).__name__ == "CtSessionData"
+    scan.download(tmp_path / "scan.zip", verbose=False)
+    with zipfile.ZipFile(tmp_path / "scan.zip") as archive:
+        assert sorted(Path(name).name for name in archive.namelist()) == sorted(file.id for file in scan.files.values())
+        assert archive.testzip() is None
 
 
 def test_prearchive_sessions_are_deleted_in_the_background(connection: Any, site: Site) -> None:  # noqa: ANN401  xnatpy has no types
