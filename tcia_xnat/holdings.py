@@ -29,7 +29,8 @@ def look(project: XnatProject, catalogue: Catalogue, asked: Catalogue, remembere
     return Held(
         labels=_labels([*theirs, *ours]),  # the archive's word comes last and counts
         image_counts=_image_counts(project, ours, asked),
-        imported=frozenset(entry.series_instance_uid for entry in remembered if entry.prearchive in urls),
+        imported={entry.series_instance_uid: entry for entry in remembered if entry.prearchive in urls},
+        prearchive=_left(theirs),
         sessions=frozenset(label.session for label in taken),
         subjects=frozenset([*project.subject_labels(), *(label.subject for label in taken)]),
     )
@@ -37,6 +38,15 @@ def look(project: XnatProject, catalogue: Catalogue, asked: Catalogue, remembere
 
 def _labels(sessions: Iterable[ArchivedSession | PrearchiveSession]) -> dict[str, Label]:
     return {session.study_instance_uid: session.label for session in sessions}
+
+
+def _left(sessions: Iterable[PrearchiveSession]) -> dict[str, tuple[str, ...]]:
+    """Return the sessions that imports like ours made, by study: people's own are theirs."""
+    urls: dict[str, tuple[str, ...]] = {}
+    for session in sessions:
+        if session.prevents_auto_commit:
+            urls[session.study_instance_uid] = (*urls.get(session.study_instance_uid, ()), session.url)
+    return urls
 
 
 def _image_counts(

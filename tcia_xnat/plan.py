@@ -9,6 +9,7 @@ from enum import StrEnum
 from tcia_xnat import labels
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import Error, SeriesUnavailable, UsageError
+from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Outcome, Series, State
 
 
@@ -31,14 +32,18 @@ class Held:
     image_counts
         SeriesInstanceUID → images in the archive; None when XNAT has not counted them.
     imported
-        SeriesInstanceUID of those that an earlier run proved and sent, and that still wait in the prearchive.
+        By SeriesInstanceUID what the ledger remembers of series that an earlier run proved and sent, and that still
+        wait in the prearchive.
+    prearchive
+        StudyInstanceUID → URLs of its sessions in the prearchive that runs of this tool have left there.
     sessions, subjects
         All labels that are taken in the project.
     """
 
     labels: Mapping[str, Label] = field(default_factory=dict)
     image_counts: Mapping[str, int | None] = field(default_factory=dict)
-    imported: frozenset[str] = frozenset()
+    imported: Mapping[str, Imported] = field(default_factory=dict)
+    prearchive: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sessions: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
 
@@ -53,6 +58,8 @@ class StudyPlan:
         Series to fetch and import.
     imported
         Series that wait in the prearchive already.
+    prearchive
+        URLs of the study's sessions in the prearchive, from earlier runs.
     overwrite
         A series of the archive is completed or replaced, so XNAT must be told to overwrite.
     """
@@ -60,16 +67,26 @@ class StudyPlan:
     study_instance_uid: str
     label: Label
     send: tuple[Series, ...]
-    imported: tuple[Series, ...] = ()
+    imported: tuple[tuple[Series, Imported], ...] = ()
     overwrite: bool = False
+    prearchive: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What earlier runs left in the prearchive of a study that the archive has."""
+
+    label: Label
+    urls: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run does: the studies with work in them, and the series that are settled before it starts."""
+    """What a run does: the studies with work in them, what is to be tidied up, and the series that are settled."""
 
     studies: tuple[StudyPlan, ...]
     settled: tuple[Outcome, ...]
+    leftovers: tuple[Leftover, ...] = ()
 
     @property
     def send(self) -> list[Series]:
@@ -116,6 +133,7 @@ def make(catalogue: Catalogue, held: Held, names: Mapping[str, Label], existing:
     """
     settled = [missing_outcome(uid, error) for uid, error in catalogue.missing.items()]
     studies: list[StudyPlan] = []
+    leftovers: list[Leftover] = []
     for study_instance_uid, all_series in _by_study(catalogue.series.values()).items():
         label = names[study_instance_uid]
         left: list[Series] = []
@@ -125,8 +143,10 @@ def make(catalogue: Catalogue, held: Held, names: Mapping[str, Label], existing:
             else:
                 left.append(series)
         if left:
-            studies.append(_study_plan(study_instance_uid, label, left, held))
-    return Plan(tuple(studies), tuple(settled))
+            studies.append(_study_plan(study_instance_uid, label, left, held, existing))
+        elif urls := held.prearchive.get(study_instance_uid):
+            leftovers.append(Leftover(label, urls))
+    return Plan(tuple(studies), tuple(settled), tuple(leftovers))
 
 
 def shard(catalogue: Catalogue, number: int, of: int) -> Catalogue:
@@ -163,24 +183,39 @@ def _by_study(series: Iterable[Series]) -> dict[str, list[Series]]:
 
 def _is_present(series: Series, held: Held, existing: Existing) -> bool:
     uid = series.series_instance_uid
-    if uid not in held.image_counts or existing is Existing.APPEND:
+    if uid not in held.image_counts or uid in held.imported or existing is Existing.APPEND:
         return False
     if existing is Existing.ERROR:
         raise UsageError(
             f"the archive holds series {uid} already",
             "with --existing skip what is there is left alone, with --existing append it is replaced",
         )
-    count = held.image_counts[uid]
+    return _is_whole(series, held)
+
+
+def _is_whole(series: Series, held: Held) -> bool:
+    count = held.image_counts[series.series_instance_uid]
     return count is None or count >= series.image_count
 
 
-def _study_plan(study_instance_uid: str, label: Label, left: Sequence[Series], held: Held) -> StudyPlan:
+def _study_plan(
+    study_instance_uid: str, label: Label, left: Sequence[Series], held: Held, existing: Existing
+) -> StudyPlan:
     return StudyPlan(
         study_instance_uid,
         label,
         send=tuple(series for series in left if series.series_instance_uid not in held.imported),
-        imported=tuple(series for series in left if series.series_instance_uid in held.imported),
-        overwrite=any(series.series_instance_uid in held.image_counts for series in left),
+        imported=tuple(
+            (series, held.imported[series.series_instance_uid])
+            for series in left
+            if series.series_instance_uid in held.imported
+        ),
+        overwrite=any(
+            series.series_instance_uid in held.image_counts
+            and (existing is Existing.APPEND or not _is_whole(series, held))
+            for series in left
+        ),
+        prearchive=held.prearchive.get(study_instance_uid, ()),
     )
 
 

@@ -1,15 +1,15 @@
 """The session steps: build, compare, archive, confirm. One study, when all of its series are in the prearchive."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from tcia_xnat.confirm import Finished, confirm, missing
 from tcia_xnat.errors import ArchiveConflict, XnatBusy, XnatError, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.project import XnatProject
 
 _POLL_SECONDS = 0.5, 10.0  # between two looks at a session that XNAT works on, first and last
 _POLLS = 400  # about an hour: archiving a large session may outlast every proxy on the way
-_COUNT_TRIES, _COUNT_SECONDS = 5, 1.0  # counts may be empty until XNAT has cleaned up behind itself (§10.4)
 _REFUSED = {"CONFLICT", "ERROR"}
 _WAY_OUT = (
     "the session waits in the prearchive: settle the cause in XNAT, then run the same command again; "
@@ -18,31 +18,16 @@ _WAY_OUT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """What came of the session steps.
-
-    Attributes
-    ----------
-    uri
-        Where the archive has the session; empty when it is not archived.
-    short
-        SeriesInstanceUID → what is wrong with it, for series that XNAT does not hold as they were sent.
-    """
-
-    uri: str = ""
-    short: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class SessionSteps:
-    """Build, compare, archive and confirm one session.
+    """Build, compare, archive and confirm one session; leave no copy of it in the prearchive.
 
     Parameters
     ----------
     project
         Where the session is.
-    url
-        Its place in the prearchive.
+    urls
+        Its places in the prearchive, that of the last import first: there are others when another run has archived
+        the session while series were still on their way, or was killed before it could tidy up.
     label
         Its names in the archive.
     sent
@@ -52,7 +37,7 @@ class SessionSteps:
     """
 
     project: XnatProject
-    url: str
+    urls: Sequence[str]
     label: Label
     sent: Mapping[str, int]
     overwrite: bool = False
@@ -67,41 +52,67 @@ class SessionSteps:
         XnatError
             See `refusal`.
         """
-        if not self._build():
-            return self._confirm()  # another run has archived it meanwhile
-        if short := self._compare():
-            return Finished(short=short)
-        if not archive:
-            return Finished()
+        self.project.patience.wait(0)  # nothing new once the run is to end
+        if lacking := self._lacking_in_prearchive():
+            archived = self._confirm()  # another run may have archived them meanwhile
+            short = {uid: why for uid, why in lacking.items() if uid in archived.short}
+            if short or archived.is_whole:
+                return self._tidied(Finished(archived.uri if archived.is_whole else "", short))
+        return self._archived() if archive else Finished()
+
+    def tidy(self) -> None:
+        """Drop what lies in the prearchive and is whole in the archive; nothing else."""
+        for url in self.urls:
+            if self._built(url):
+                counts = self._counts(url)
+                if counts and confirm(self.project, self.label, counts).is_whole:
+                    self.project.prearchive.delete(url)
+
+    @property
+    def _url(self) -> str:
+        return self.urls[0]
+
+    def _archived(self) -> Finished:
         try:
             self.project.patience.call(self._archive)
         except ArchiveConflict as error:
-            return self._settle(error)
-        return self._confirm()
+            finished = self._confirm()
+            if not finished.is_whole:
+                raise ArchiveConflict(str(error), error.hint or _WAY_OUT) from error
+            return self._tidied(finished)  # the archive has all of it already (§16.13)
+        return self._tidied(self._confirm())
 
-    def _build(self) -> bool:
-        """Build the session; False when the prearchive no longer has it."""
-        prearchive = self.project.prearchive
-        self.project.patience.wait(0)  # nothing new once the run is to end
+    def _lacking_in_prearchive(self) -> dict[str, str]:
+        """Build the session and compare it with what was sent (§13.7)."""
         try:
-            self.project.patience.call(lambda: prearchive.build(self.url))
-        except (XnatRefused, ArchiveConflict):
-            if prearchive.status(self.url):
+            self.project.patience.call(lambda: self.project.prearchive.build(self._url))
+            return missing(self.sent, dict.fromkeys(self.sent, 0) | self._counts(self._url))
+        except (XnatBusy, XnatRefused, ArchiveConflict) as error:
+            if not self._has_left(error):
                 raise
-            return False
-        return True
+            return dict.fromkeys(self.sent, "its session has left the prearchive")
 
-    def _compare(self) -> dict[str, str]:
-        """Compare what the prearchive holds with what was sent, by SeriesInstanceUID: scan IDs may change (§7.7)."""
+    def _built(self, url: str) -> bool:
+        """Build a session that may be gone, or in use: then it is not built."""
         prearchive = self.project.prearchive
-        ours = {uid: scan_id for uid, scan_id in prearchive.scans(self.url).items() if uid in self.sent}
-        return _short(self.sent, {uid: prearchive.image_count(self.url, scan_id) for uid, scan_id in ours.items()})
+        try:
+            if prearchive.status(url):
+                prearchive.build(url)
+                return True
+        except (XnatBusy, XnatRefused, ArchiveConflict):
+            return False
+        return False
+
+    def _counts(self, url: str) -> dict[str, int | None]:
+        """Count the images of a built session by SeriesInstanceUID: scan IDs may change (§7.7)."""
+        prearchive = self.project.prearchive
+        return {uid: prearchive.image_count(url, scan_id) for uid, scan_id in prearchive.scans(url).items()}
 
     def _archive(self) -> None:
         """Archive; after an answer that leaves it open, look before it is asked for again (§12.3)."""
         self.project.patience.wait(0)
         try:
-            self.project.prearchive.archive(self.url, self.label, overwrite=self.overwrite)
+            self.project.prearchive.archive(self._url, self.label, overwrite=self.overwrite)
         except (XnatBusy, XnatUnreachable, XnatRefused) as error:
             self.project.patience.outlast(error)
             if not self._has_left(error):
@@ -111,53 +122,21 @@ class SessionSteps:
         """Wait until XNAT is through with the session; whether it left the prearchive."""
         prearchive, pause = self.project.prearchive, _POLL_SECONDS[0]
         for _ in range(_POLLS):
-            status = prearchive.status(self.url)
+            status = prearchive.status(self._url)
             if not status:
                 return True
             if status in _REFUSED and not isinstance(error, XnatBusy):
-                raise ArchiveConflict(f"{error} ({prearchive.last_log(self.url) or status})", _WAY_OUT) from error
+                raise ArchiveConflict(f"{error} ({prearchive.last_log(self._url) or status})", _WAY_OUT) from error
             if "ARCHIVING" not in status:
                 return False
             self.project.patience.wait(pause)
             pause = min(2 * pause, _POLL_SECONDS[1])
         raise error
 
-    def _settle(self, error: ArchiveConflict) -> Finished:
-        """Drop our copy when the archive has all of it already; else the conflict stands (§16.13)."""
-        finished = self._confirm()
-        if finished.uri and not finished.short:
-            self.project.prearchive.delete(self.url)
-            return finished
-        raise ArchiveConflict(str(error), error.hint or _WAY_OUT) from error
-
     def _confirm(self) -> Finished:
-        """Read back from the archive that every series is there with all of its images (§16.16)."""
-        uri = self.project.experiment_uri(self.label)
-        experiment_id = self.project.experiment_id(uri)
-        if not experiment_id:
-            return Finished(short=dict.fromkeys(self.sent, "the archive does not have its session"))
-        scans = self.project.scans(experiment_id)
-        counts = self._counts(experiment_id, {scans[uid] for uid in self.sent if uid in scans})
-        return Finished(uri, _short(self.sent, {uid: counts.get(scan, 0) for uid, scan in scans.items()}))
+        return confirm(self.project, self.label, self.sent)
 
-    def _counts(self, experiment_id: str, scan_ids: set[str]) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for _ in range(_COUNT_TRIES):
-            counts = self.project.image_counts(experiment_id)
-            if scan_ids <= counts.keys():
-                break
-            self.project.refresh_counts(experiment_id)
-            self.project.patience.wait(_COUNT_SECONDS)
-        for scan_id in scan_ids - counts.keys():
-            counts[scan_id] = self.project.file_count(experiment_id, scan_id)
-        return counts
-
-
-def _short(sent: Mapping[str, int], counts: Mapping[str, int | None]) -> dict[str, str]:
-    """Return what is missing of each series; a count that XNAT does not tell proves nothing and is let pass."""
-    short: dict[str, str] = {}
-    for uid, expected in sent.items():
-        count = counts.get(uid, 0)
-        if count is not None and count < expected:
-            short[uid] = f"XNAT holds {count} of the {expected} images that it took"
-    return short
+    def _tidied(self, finished: Finished) -> Finished:
+        if finished.is_whole:
+            self.tidy()
+        return finished

@@ -5,25 +5,26 @@ One thread, the caller's, decides; lanes and session steps work in pools and han
 
 import queue
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
+from tcia_xnat.confirm import Finished
 from tcia_xnat.errors import FATAL, Error, SeriesUnavailable, Stopped, XnatError
 from tcia_xnat.events import SeriesImported, SeriesSettled, SessionArchived, Tell
 from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.ledger import Imported, Ledger
 from tcia_xnat.model import Outcome, Series, SourceName, State
 from tcia_xnat.plan import Plan, StudyPlan, missing_outcome
-from tcia_xnat.session import Finished, SessionSteps
+from tcia_xnat.session import SessionSteps
 from tcia_xnat.stop import Stop
 
 Result = TypeVar("Result")
 
 _GRACE_SECONDS = 6.0  # for what is in flight when the end is asked for
-_RESENDS = 1  # how often a series is sent again when XNAT has lost some of its images
+_RESENDS = 2  # how often a series is sent again when XNAT has lost some of its images
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,14 @@ class _Study:
     sent: dict[str, Sent] = field(default_factory=dict)
     not_sent: dict[str, NotSent] = field(default_factory=dict)
     resends: int = 0
+    overwrite: bool = False
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Its places in the prearchive, that of the last import first."""
+        return tuple(
+            dict.fromkeys([*(sent.prearchive for sent in reversed(self.sent.values())), *self.plan.prearchive])
+        )
 
     @property
     def may_still_come(self) -> list[NotSent]:
@@ -80,14 +89,16 @@ class _Run:
     def carry_out(self, plan: Plan, transfers: int) -> TransferResult:
         for outcome in plan.settled:
             self._settle(outcome)
-        remembered = {entry.series_instance_uid: entry for entry in self._ledger.imported()}
-        studies = [_study(study, remembered) for study in plan.studies]
+        studies = [_study(study) for study in plan.studies]
         self._lanes, self._sessions = ThreadPoolExecutor(transfers, "lane"), ThreadPoolExecutor(transfers, "session")
         try:
             for study in studies:
                 for series in study.plan.send:
                     self._send(study, series)
                 self._proceed(study)
+            for left in plan.leftovers:
+                steps = SessionSteps(self._lane.project, left.urls, left.label, {})
+                self._hand_out(self._sessions, partial(_try_to_tidy, steps), lambda _result: None)
             self._decide()
         finally:
             for pool in (self._lanes, self._sessions):
@@ -157,10 +168,10 @@ class _Run:
             return
         steps = SessionSteps(
             self._lane.project,
-            next(reversed(study.sent.values())).prearchive,
+            study.urls,
             study.plan.label,
             {uid: sent.image_count for uid, sent in study.sent.items()},
-            overwrite=study.plan.overwrite,
+            overwrite=study.overwrite,
         )
         self._hand_out(self._sessions, partial(_try_steps, steps, self._archive), partial(self._session_done, study))
 
@@ -181,8 +192,9 @@ class _Run:
     def _lost(self, study: _Study, result: Finished) -> None:
         """Send series again of which XNAT holds less than it took; give them up when that does not help."""
         self._ledger.forget(result.short)
-        if study.resends < _RESENDS and not result.uri:
+        if study.resends < _RESENDS:
             study.resends += 1
+            study.overwrite |= bool(result.uri)
             study.waiting.update(result.short)
             for uid in result.short:
                 self._send(study, study.sent.pop(uid).series)
@@ -235,10 +247,18 @@ def _try_steps(steps: SessionSteps, archive: bool) -> Finished | Error:  # noqa:
         return error
 
 
-def _study(plan: StudyPlan, remembered: Mapping[str, Imported]) -> _Study:
-    study = _Study(plan, {series.series_instance_uid for series in plan.send})
-    for series in plan.imported:
-        entry = remembered[series.series_instance_uid]
+def _try_to_tidy(steps: SessionSteps) -> None:
+    try:
+        steps.tidy()
+    except FATAL:
+        raise
+    except XnatError:  # a copy that stays does no harm
+        return
+
+
+def _study(plan: StudyPlan) -> _Study:
+    study = _Study(plan, {series.series_instance_uid for series in plan.send}, overwrite=plan.overwrite)
+    for series, entry in plan.imported:
         study.sent[series.series_instance_uid] = Sent(
             series, SourceName(entry.source), entry.prearchive, entry.image_count, entry.byte_count
         )

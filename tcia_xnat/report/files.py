@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -120,6 +121,6 @@ def _write_failed(path: Path, run: Run) -> None:
 
 
 def _replace(path: Path, text: str) -> Path:
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two runs may report into one folder
     part.write_text(text, encoding="utf-8", newline="")
     return part.replace(path)

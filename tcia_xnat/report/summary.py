@@ -13,6 +13,7 @@ from tcia_xnat.model import Outcome, Series, State
 from tcia_xnat.progress import size
 from tcia_xnat.report.verdict import verdict
 
+_WIDE = 4096  # columns where nobody looks: a log breaks its lines itself
 _EXAMPLES = 3  # series that are named for each cause
 _SHOWN = 40  # rows of a table of sessions; all of them are in the files
 
@@ -54,10 +55,10 @@ def plan_summary(prepared: Prepared, project: str, *, asked_xnat: bool) -> Rende
     return Group(*parts)
 
 
-def console(*, width: int | None = None) -> Console:
+def console() -> Console:
     """Return the console for results: stdout, wide enough for its tables when it is no terminal."""
     made = Console(highlight=False, soft_wrap=False)
-    return made if made.is_terminal else Console(highlight=False, width=width or 120)
+    return made if made.is_terminal else Console(highlight=False, width=_WIDE)
 
 
 def _table(*columns: str) -> Table:
@@ -104,7 +105,7 @@ def _causes(outcomes: Iterable[Outcome]) -> RenderableType:
             lines.append(f"  and {len(uids) - _EXAMPLES} more in report.csv")
     if len(grouped) > _SHOWN:
         lines.append(f"{len(grouped) - _SHOWN} more causes in report.csv")
-    return Text("\n".join([*lines, ""]), overflow="fold", no_wrap=True)
+    return Text("\n".join([*lines, ""]))
 
 
 def _collection_table(prepared: Prepared) -> RenderableType:

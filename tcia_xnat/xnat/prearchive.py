@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from defusedxml import ElementTree
 
-from tcia_xnat.errors import RightsRefused, XnatRefused, XnatUnreachable
+from tcia_xnat.errors import RightsRefused, XnatBusy, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.answers import OK, Answer, Row, image_counts, refusal, table
 from tcia_xnat.xnat.connection import Body, XnatConnection
@@ -24,6 +24,7 @@ class PrearchiveSession:
     label: Label
     status: str
     url: str
+    prevents_auto_commit: bool = False
 
 
 class Prearchive:
@@ -168,8 +169,8 @@ class Prearchive:
                 f"XNAT put the images into {strays[0]} instead of project {self._project}",
                 "the user needs the right to edit this project",
             )
-        if len(uris) > 1:
-            raise XnatRefused(f"XNAT spread the images of one series over {len(uris)} sessions: {', '.join(uris)}")
+        if len(uris) > 1:  # somebody archived the first one in between
+            raise XnatBusy(f"XNAT spread the images of one series over {len(uris)} sessions: {', '.join(uris)}")
         if uris[0].rsplit("/", 1)[-1] != label.session:
             raise XnatRefused(f"XNAT put the images into {uris[0]} instead of session {label.session}")
         return uris[0]
@@ -181,4 +182,5 @@ def _session(row: Row) -> PrearchiveSession:
         label=Label(row.get("subject", ""), row.get("name", "")),
         status=row.get("status", ""),
         url=row.get("url", ""),
+        prevents_auto_commit=row.get("prevent_auto_commit", "") == "true",
     )

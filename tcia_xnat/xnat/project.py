@@ -15,6 +15,7 @@ from tcia_xnat.xnat.prearchive import Prearchive
 
 _SCAN_ID, _SCAN_UID = "xnat:imageSessionData/scans/scan/ID", "xnat:imageSessionData/scans/scan/UID"
 _JSON = {"format": "json"}
+_STORE_TRIES, _STORE_SECONDS = 3, 0.5  # another run may be replacing the same file
 _REFUSED_IDS = {400, 403, 409, 417}
 
 
@@ -88,13 +89,18 @@ class XnatProject:
             file = f"{path}/{quote(name)}"
             self._xnat.ask("PUT", file, query, body=content, content_type="application/octet-stream")
 
-        self.patience.call(put)
-        size = str(len(content))
-        if not any(row.get("Name") == name and row.get("Size") == size for row in self._xnat.rows(path)):
-            raise RightsRefused(
-                f"XNAT did not store {resource}/{name} in project {self.project}, although it said so",
-                "the user needs the right to edit this project",
-            )
+        for _ in range(_STORE_TRIES):
+            self.patience.call(put)
+            if self._lists(path, name, len(content)):
+                return
+            self.patience.wait(_STORE_SECONDS)
+        raise RightsRefused(
+            f"XNAT did not store {resource}/{name} in project {self.project}, although it said so",
+            "the user needs the right to edit this project",
+        )
+
+    def _lists(self, path: str, name: str, size: int) -> bool:
+        return any(row.get("Name") == name and row.get("Size") == str(size) for row in self._xnat.rows(path))
 
     # what its archive holds
 

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from tcia_xnat import plan
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import SeriesUnavailable, SourceUnreachable, UsageError
+from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Series, State
 from tcia_xnat.plan import Existing, Held
 
 LABEL = Label("P", "P")
+SENT = Imported("1.1.1", "1.1", "/prearchive/x", "idc", 3, 100)
 
 
 def series(number: int, study: str = "1.1", patient: str = "P", images: int = 3) -> Series:
@@ -63,10 +65,19 @@ def test_append_sends_all_and_error_refuses() -> None:
 
 
 def test_what_waits_in_the_prearchive_is_not_sent_again() -> None:
-    result = plan.make(catalogue(series(1), series(2)), Held(imported=frozenset({"1.1.1"})), {"1.1": LABEL})
+    result = plan.make(catalogue(series(1), series(2)), Held(imported={"1.1.1": SENT}), {"1.1": LABEL})
     (study,) = result.studies
     assert [one.series_instance_uid for one in study.send] == ["1.1.2"]
-    assert [one.series_instance_uid for one in study.imported] == ["1.1.1"]
+    assert study.imported == ((series(1), SENT),)
+
+
+def test_a_copy_in_the_prearchive_of_what_is_archived_is_settled_and_never_overwrites() -> None:
+    held = Held(image_counts={"1.1.1": 3}, imported={"1.1.1": SENT})
+    result = plan.make(catalogue(series(1)), held, {"1.1": LABEL})
+    (study,) = result.studies
+    assert (study.send, study.imported) == ((), ((series(1), SENT),))
+    assert not study.overwrite
+    assert not result.settled
 
 
 def test_what_nobody_offers_is_unavailable_and_what_could_not_be_asked_failed() -> None:

@@ -1,0 +1,140 @@
+"""Killed at any instant, stopped, or run twice at once: the same command ends in the same archive."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox import faults
+from sandbox.faults import Fault
+from sandbox.sandbox import Sandbox
+from tests.job.case import (
+    Done,
+    assert_holds,
+    command,
+    download,
+    environment,
+    expected,
+    quick,
+    several,
+)
+
+KILLS = int(os.environ.get("KILLS", "50"))  # `make soak` asks for more
+SEED = int(os.environ.get("SEED", "20261121"))  # and for other instants
+ROUNDS = 10
+LONGEST = 2.5  # seconds; an undisturbed run of this manifest takes less
+
+
+def started(sandbox: Sandbox, manifest: Path, output: Path, project: str, *options: str) -> subprocess.Popen[str]:
+    """Start the tool, and return while it runs."""
+    output.parent.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        command(manifest, output, project, *quick(*options)),
+        env=environment(sandbox),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process: subprocess.Popen[str], output: Path, seconds: float = 60) -> Done:
+    """Wait for the end of the tool."""
+    out, err = process.communicate(timeout=seconds)
+    return Done(process.returncode, out, err, output / "report")
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_kills_at_random_instants(sandbox: Sandbox, tmp_path: Path, number: int) -> None:
+    manifest, output, project = several(sandbox, tmp_path / "m.tcia"), tmp_path / "out", f"KILLS{number}"
+    dice = random.Random(f"{SEED} {number}")  # noqa: S311  a die for tests
+    for _ in range(KILLS // ROUNDS):
+        process = started(sandbox, manifest, output, project)
+        try:
+            process.wait(dice.uniform(0.3, LONGEST))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
+        if dice.random() < 0.5:
+            shutil.rmtree(output / "state", ignore_errors=True)  # the ledger is a help, not the truth
+    done = download(sandbox, manifest, output, project, *quick())
+    assert done.code == 0, done.err + done.out
+    assert_holds(sandbox, project, expected(sandbox, manifest))
+
+
+@pytest.mark.parametrize("where", ["services/import", "action=build", "services/archive", "MANIFEST_MODIFIED"])
+@pytest.mark.parametrize("acted", [False, True])
+def test_a_kill_in_the_middle_of_a_request(sandbox: Sandbox, tmp_path: Path, where: str, acted: bool) -> None:  # noqa: FBT001  a parameter
+    manifest, output = several(sandbox, tmp_path / "m.tcia"), tmp_path / "out"
+    project = f"KILL_{''.join(filter(str.isalpha, where))}_{acted}"
+    rule = Fault(where, faults.acted(faults.stall()) if acted else faults.stall(), first=2 if "/" in where else 1)
+    sandbox.xnat_faults.add(rule)
+    process = started(sandbox, manifest, output, project)
+    while not rule.hits and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    sandbox.xnat_faults.lift()
+    done = download(sandbox, manifest, output, project, *quick())
+    assert done.code == 0, done.err + done.out
+    assert_holds(sandbox, project, expected(sandbox, manifest))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("stuck", ["services/import", "services/archive"])
+def test_a_stop_ends_within_seconds_with_a_report(
+    sandbox: Sandbox, tmp_path: Path, number: signal.Signals, code: int, stuck: str
+) -> None:
+    manifest, output = several(sandbox, tmp_path / "m.tcia"), tmp_path / "out"
+    project = f"STOP{code}{stuck.removeprefix('services/')}"
+    rule = Fault(stuck, faults.stall(), first=3, times=None)
+    sandbox.xnat_faults.add(rule)
+    process = started(sandbox, manifest, output, project)
+    while not rule.hits and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    asked = time.monotonic()
+    done = ended(process, output, 8)
+    assert time.monotonic() - asked < 8
+    assert done.code == code, done.err
+    assert done.report["exit_code"] == code
+    assert done.err.splitlines()[-1].startswith("hint: ")
+    assert len(done.rows) == len(expected(sandbox, manifest).images)
+    sandbox.xnat_faults.lift()
+    again = download(sandbox, manifest, output, project, *quick())
+    assert again.code == 0, again.err
+    assert_holds(sandbox, project, expected(sandbox, manifest))
+
+
+def test_a_second_ctrl_c_is_immediate(sandbox: Sandbox, tmp_path: Path) -> None:
+    manifest, output = several(sandbox, tmp_path / "m.tcia"), tmp_path / "out"
+    rule = Fault("services/import", faults.stall(), times=None)
+    sandbox.xnat_faults.add(rule)
+    process = started(sandbox, manifest, output, "TWICE")
+    while not rule.hits and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.send_signal(signal.SIGINT)
+    asked = time.monotonic()
+    assert ended(process, output, 5).code == 130
+    assert time.monotonic() - asked < 1
+    sandbox.xnat_faults.lift()
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_two_copies_at_once_do_no_harm(sandbox: Sandbox, tmp_path: Path, number: int) -> None:
+    manifest, project = several(sandbox, tmp_path / "m.tcia"), f"COPIES{number}"
+    outputs = [tmp_path / "one", tmp_path / ("one" if number % 2 else "two")]  # with a ledger each, and with one
+    processes = [started(sandbox, manifest, output, project) for output in outputs]
+    codes = {ended(process, output).code for process, output in zip(processes, outputs, strict=True)}
+    assert codes <= {0, 3}
+    done = download(sandbox, manifest, outputs[0], project, *quick())
+    assert done.code == 0, done.err + done.out
+    assert_holds(sandbox, project, expected(sandbox, manifest), may_strand=True)
