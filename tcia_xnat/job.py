@@ -2,10 +2,11 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from heapq import nlargest
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def run(job: Job, login: Login, stop: Stop, tell: Tell) -> Run:
         project.put_resource("MANIFEST_MODIFIED", manifest.name, _modified(prepared))
         tell(_planned(prepared.plan))
         sources = _sources(idc, nbia, job, patience)
-        lane = Lane(project, sources, SOURCES[job.source], tell, stop.check, job.spool_dir)
+        lane = Lane(project, sources, SOURCES[job.source], tell, stop.check, partial(_listed, idc), job.spool_dir)
         result = transfer(prepared.plan, lane, ledger, tell, stop, transfers=job.transfers, archive=job.archive)
     return Run(job, prepared, result, started, datetime.now(UTC))
 
@@ -221,6 +222,11 @@ def _make_room(job: Job, plan: Plan) -> None:
 
 def _spooled(series: Series, job: Job) -> int:
     return min(series.byte_count, job.spool_limit) if series.is_in_idc else series.byte_count
+
+
+def _listed(idc: IDCClient | None, series_instance_uids: Sequence[str]) -> dict[str, int]:
+    found = idc.find_series(series_instance_uids) if idc else []
+    return {series.series_instance_uid: series.image_count for series in found}
 
 
 def _planned(plan: Plan) -> Planned:

@@ -59,6 +59,8 @@ class Lane:
         Told what happens.
     check
         Raises `Stopped` when the run is to end.
+    listed
+        What the catalogue says of series that were not asked for: their numbers of images.
     spool_dir
         Folder of the spool; None is the system's.
     """
@@ -68,6 +70,7 @@ class Lane:
     order: Sequence[SourceName]
     tell: Tell
     check: Callable[[], None]
+    listed: Callable[[Sequence[str]], Mapping[str, int]]
     spool_dir: Path | None = None
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:

@@ -1,6 +1,6 @@
 """The session steps: build, compare, archive, confirm. One study, when all of its series are in the prearchive."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tcia_xnat.confirm import Finished, confirm, missing
@@ -15,6 +15,10 @@ _WAY_OUT = (
     "the session waits in the prearchive: settle the cause in XNAT, then run the same command again; "
     "or archive it there by hand"
 )
+
+
+Listed = Callable[[Sequence[str]], Mapping[str, int]]
+"""SeriesInstanceUIDs → number of images of each, as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class SessionSteps:
         Its names in the archive.
     sent
         SeriesInstanceUID → number of images that XNAT took.
+    listed
+        Tells the number of images that the catalogue lists, for series that others have put into the session.
     overwrite
         Replace what the archive has of these series.
     """
@@ -40,6 +46,7 @@ class SessionSteps:
     urls: Sequence[str]
     label: Label
     sent: Mapping[str, int]
+    listed: Listed = lambda _uids: {}
     overwrite: bool = False
 
     def run(self, *, archive: bool = True) -> Finished:
@@ -86,11 +93,29 @@ class SessionSteps:
         """Build the session and compare it with what was sent (§13.7)."""
         try:
             self.project.patience.call(lambda: self.project.prearchive.build(self._url))
-            return missing(self.sent, dict.fromkeys(self.sent, 0) | self._counts(self._url))
+            counts = self._counts(self._url)
+            self._refuse_fragments(counts)
+            return missing(self.sent, counts)
         except (XnatBusy, XnatRefused, ArchiveConflict) as error:
             if not self._has_left(error):
                 raise
             return dict.fromkeys(self.sent, "its session has left the prearchive")
+
+    def _refuse_fragments(self, counts: Mapping[str, int | None]) -> None:
+        """Refuse to archive what lies in the same session and is not whole: the rest of a broken upload.
+
+        Raises
+        ------
+        ArchiveConflict
+        """
+        others = {uid: count for uid, count in counts.items() if uid not in self.sent and count is not None}
+        listed = self.listed(list(others)) if others else {}
+        for uid, count in others.items():
+            if count < listed.get(uid, 0):
+                raise ArchiveConflict(
+                    f"its session also holds {count} of {listed[uid]} images of series {uid}, not sent by this run",
+                    "run the manifest that has this series, or delete its scan in the prearchive; then run this again",
+                )
 
     def _built(self, url: str) -> bool:
         """Build a session that may be gone, or in use: then it is not built."""

@@ -171,6 +171,7 @@ class _Run:
             study.urls,
             study.plan.label,
             {uid: sent.image_count for uid, sent in study.sent.items()},
+            self._lane.listed,
             overwrite=study.overwrite,
         )
         self._hand_out(self._sessions, partial(_try_steps, steps, self._archive), partial(self._session_done, study))

@@ -8,23 +8,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from tcia_xnat.clients import web
 from tcia_xnat.errors import Error, LoginRefused, XnatError, XnatUnreachable
 from tcia_xnat.retry import Patience
 from tcia_xnat.xnat import tokens
 from tcia_xnat.xnat.answers import OK, Answer, Row, refusal, table
+from tcia_xnat.xnat.login import ANSWER_SECONDS, log_in, log_out, unreachable
 
 if TYPE_CHECKING:
     import xnat.session
 
-ANSWER_SECONDS = 300.0
 MAX_OUTAGE = 600.0
-_PILOT_SECONDS = 30.0
-_LOGOUT_SECONDS = 3.0
+_PROBE_TIMEOUT = 30.0
 _PROBE_SECONDS = (0.5, 30.0)  # between two looks whether XNAT is back, first and last
-_CONNECTIONS = 32
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -138,7 +135,7 @@ class XnatConnection:
         if self._keeper:
             self._keeper.close()
         for connection in (*self._retired, self._connection):
-            _log_out(connection)
+            log_out(connection)
 
     def _send(self, method: str, path: str, options: Mapping[str, Any]) -> Answer:
         try:
@@ -148,14 +145,8 @@ class XnatConnection:
                 raise
             response = error.response
         except requests.RequestException as error:
-            raise self._unreachable(error) from error
+            raise unreachable(self.host, error) from error
         return Answer(response.status_code, response.text, response.headers.get("Location", ""))
-
-    def _unreachable(self, error: Exception) -> XnatUnreachable:
-        return XnatUnreachable(
-            f"XNAT at {self.host} cannot be reached or broke off: {web.innermost(error)}",
-            "check XNAT_HOST and that XNAT is up",
-        )
 
     # outages
 
@@ -177,7 +168,7 @@ class XnatConnection:
     def _away(self) -> Error | None:
         """Return what keeps XNAT from answering; None when it does answer."""
         try:
-            answer = self._send("GET", "/data/auth", {"timeout": (web.CONNECT_SECONDS, _PILOT_SECONDS)})
+            answer = self._send("GET", "/data/auth", {"timeout": (web.CONNECT_SECONDS, _PROBE_TIMEOUT)})
         except XnatUnreachable as error:
             return error
         except Exception:  # a login that is being renewed by another thread has no connection for a moment
@@ -204,30 +195,9 @@ class XnatConnection:
             self._connection = renewed
 
     def _login(self) -> "xnat.session.XNATSession":
-        import xnat  # noqa: PLC0415  0.3 s and 100 MB that --help and --dry-run without XNAT need not pay
-        import xnat.exceptions  # noqa: PLC0415  with it
-
-        user, password = self._credentials
-        try:
-            connection = xnat.connect(
-                self.host,
-                user=user,
-                password=password,
-                no_parse_model=True,  # §2.6: the model costs dozens of requests and is rebuilt at each login
-                logger=_xnatpy_logger(),
-                default_timeout=ANSWER_SECONDS,
-                pilot_timeout=_PILOT_SECONDS,
-            )
-        except xnat.exceptions.XNATConnectionError as error:
-            raise self._unreachable(error) from error
-        except xnat.exceptions.XNATAuthError as error:
-            raise LoginRefused(
-                f"XNAT refuses the login: {web.shown(str(error))}", "check user, password and sessions"
-            ) from error
-        except requests.RequestException as error:
-            raise self._unreachable(error) from error
+        connection = log_in(self.host, *self._credentials)
         self._logins += 1
-        return _prepared(connection)
+        return connection
 
     def _new_token(self) -> float:
         """Replace the credentials by a new token; return its life in seconds."""
@@ -238,31 +208,3 @@ class XnatConnection:
             return 0.0
         self._credentials = (token.alias, token.secret)
         return token.seconds
-
-
-def _prepared(connection: "xnat.session.XNATSession") -> "xnat.session.XNATSession":
-    connection.skip_response_check = True  # statuses are judged here, in one place
-    connection.interface.max_redirects = 0  # a redirect names the site's address, which a job may not reach (§8.1)
-    for cookie in connection.interface.cookies:
-        cookie.secure = False  # an https site marks it so also on the plain http of its own network (§1.2)
-    adapter = HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
-    connection.interface.mount("http://", adapter)
-    connection.interface.mount("https://", adapter)
-    return connection
-
-
-def _xnatpy_logger() -> logging.Logger:
-    """Return a logger that keeps xnatpy's own messages out of our output."""
-    logger = logging.getLogger("xnatpy")
-    logger.propagate = False
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-    return logger
-
-
-def _log_out(connection: "xnat.session.XNATSession") -> None:
-    connection.request_timeout = _LOGOUT_SECONDS
-    try:
-        connection.disconnect()
-    except Exception:  # nothing is lost when a logout fails, whatever the reason
-        _LOGGER.debug("the logout failed", exc_info=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from tcia_xnat.errors import RightsRefused, XnatRefused, XnatUnreachable
+from tcia_xnat.errors import RightsRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
 from tcia_xnat.xnat.answers import DICOM_RESOURCES, NOT_FOUND, OK, Answer, Row, image_counts, table
@@ -62,13 +62,13 @@ class XnatProject:
 
         Raises
         ------
-        XnatRefused
-            XNAT does not take the ID: an odd character, or used by a project that this user cannot see.
+        RightsRefused
+            XNAT does not take the ID: it belongs to a project that this user cannot see, or users may create none.
         """
         query = {"name": self.project, "accessibility": "private"}
         answer = self.patience.call(lambda: self._xnat.ask("PUT", self._data, query, accepted=OK | _REFUSED_IDS))
         if not self.exists():
-            raise XnatRefused(
+            raise RightsRefused(
                 f"XNAT does not create project {self.project} ({answer.status}: {answer.reason})",
                 "choose another ID, or ask its owner or an administrator for access",
             )
