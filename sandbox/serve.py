@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,13 +21,20 @@ class Server:
         What is served.
     port
         0 takes any free port; `port` tells which it became.
+    certificate
+        File with certificate and key, to serve https.
     """
 
-    def __init__(self, application: ASGIApp, port: int = 0) -> None:
+    def __init__(self, application: ASGIApp, port: int = 0, certificate: Path | None = None) -> None:
+        self._scheme = "https" if certificate else "http"
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            _abortable(application), log_level="warning", access_log=False, timeout_graceful_shutdown=2
+            _abortable(application),
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            ssl_certfile=certificate,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
@@ -34,7 +42,7 @@ class Server:
     @property
     def url(self) -> str:
         """Address of the server, without a slash at its end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def start(self) -> Self:
         """Serve in the background; returns when requests are answered."""

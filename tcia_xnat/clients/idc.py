@@ -142,7 +142,7 @@ class IDCClient:
 
     def _answer(self, path: str) -> urllib3.BaseHTTPResponse:
         try:
-            answer = self._pool.request("GET", self.url + path, preload_content=False)
+            answer = self._followed(self.url + path)
             if answer.status == _OK:
                 return answer
             text = web.shown(answer.read(_CHUNK).decode("utf-8", "replace"))
@@ -150,6 +150,14 @@ class IDCClient:
             raise web.unreachable("IDC", error) from error
         answer.close()
         raise _refusal(answer, text)
+
+    def _followed(self, url: str, left: int = web.REDIRECTS) -> urllib3.BaseHTTPResponse:
+        answer = self._pool.request("GET", url, preload_content=False, redirect=False)
+        target = web.redirected(url, answer.status, answer.headers.get("Location"))
+        if not target or not left:
+            return answer
+        answer.close()
+        return self._followed(target, left - 1)
 
 
 def _refusal(answer: urllib3.BaseHTTPResponse, text: str) -> SourceError:

@@ -100,20 +100,23 @@ class TCIAClient:
         return rows
 
     def _answer(self, method: str, endpoint: str, **options: Any) -> requests.Response:  # noqa: ANN401  as above
+        url = requests.Request(method, f"{self.url}/v4/{endpoint}", params=options.pop("params", None)).prepare().url
         try:
-            answer = self._session.request(
-                method,
-                f"{self.url}/v4/{endpoint}",
-                timeout=self._timeout,
-                allow_redirects=False,
-                **options,
-            )
+            answer = self._followed(method, str(url), **options)
             if answer.status_code == requests.codes.ok:
                 return answer
             with closing(answer):
                 raise _refusal(endpoint, answer)
         except requests.RequestException as error:
             raise web.unreachable("NBIA", error) from error
+
+    def _followed(self, method: str, url: str, left: int = web.REDIRECTS, **options: Any) -> requests.Response:  # noqa: ANN401  as above
+        answer = self._session.request(method, url, timeout=self._timeout, allow_redirects=False, **options)
+        target = web.redirected(url, answer.status_code, answer.headers.get("Location"))
+        if not target or not left:
+            return answer
+        answer.close()
+        return self._followed(method, target, left - 1, **options)
 
 
 def _refusal(endpoint: str, answer: requests.Response) -> SourceError:

@@ -1,8 +1,11 @@
 """What every HTTP client here shares: who we are, how long we wait, whom we trust, what an error means."""
 
+import html
 import os
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import certifi
 import requests
@@ -17,7 +20,10 @@ USER_AGENT = f"xnat-tcia-download/{__version__}"  # no browser's name: XNAT and 
 CONNECT_SECONDS = 15.0
 SILENT_SECONDS = 300.0  # NBIA's first byte comes only after access check, licence and file list (§3.1)
 _CONNECTIONS = 32
+REDIRECTS = 3  # that are followed one after the other
+_REDIRECTS = {301, 302, 303, 307, 308}
 _LATER = {408, 425, 429}
+_MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _SHOWN = 200  # characters of an error body that go into a message
 
 
@@ -26,6 +32,7 @@ def session() -> requests.Session:
     made = requests.Session()
     made.headers["User-Agent"] = USER_AGENT
     made.auth = _no_credentials  # otherwise requests takes them from netrc
+    made.verify = certificates()
     adapter = HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
     made.mount("https://", adapter)
     made.mount("http://", adapter)
@@ -62,6 +69,20 @@ def is_later(status: int) -> bool:
     return status in _LATER or status >= requests.codes.server_error
 
 
+def redirected(url: str, status: int, location: str | None) -> str | None:
+    """Return where a download may follow a redirect to: by https, on the same site; None anywhere else."""
+    target = urljoin(url, location or "")
+    here, there = urlsplit(url).hostname or "", urlsplit(target)
+    is_ours = there.scheme == "https" and _site(there.hostname or "") == _site(here)
+    return target if status in _REDIRECTS and location and is_ours else None
+
+
+def _site(host: str) -> str:
+    """Return what the hosts of one site have in common: their last two labels; all of an IP address."""
+    labels = host.lower().rsplit(".", 2)
+    return host if labels[-1].isdigit() or ":" in host else ".".join(labels[-2:])
+
+
 def retry_after(value: str | None) -> float | None:
     """Seconds of a Retry-After header, given as seconds or as a date; None when there is none or it is none."""
     try:
@@ -88,8 +109,9 @@ def innermost(error: BaseException) -> str:
 
 
 def shown(body: str) -> str:
-    """Shorten an error body to one readable line."""
-    return " ".join(body.split())[:_SHOWN]
+    """Shorten an error body to one readable line; of a page or document, its text."""
+    text = html.unescape(_MARKUP.sub(" ", body)) if body.lstrip().startswith("<") else body
+    return " ".join(text.split())[:_SHOWN]
 
 
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -1,6 +1,7 @@
 """Logging in to XNAT through xnatpy (xnat-http.md §1, §2.6)."""
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import requests
@@ -30,6 +31,7 @@ def log_in(host: str, user: str, password: str) -> "xnat.session.XNATSession":
     import xnat  # noqa: PLC0415  0.3 s and 100 MB that --help and --dry-run without XNAT need not pay
     import xnat.exceptions  # noqa: PLC0415  with it
 
+    os.environ.setdefault("REQUESTS_CA_BUNDLE", web.certificates())  # xnatpy's session heeds no SSL_CERT_FILE
     try:
         session_id = _session_id(host, user, password)
         connection = xnat.connect(
