@@ -1,8 +1,9 @@
 # make demo: a real manifest into an XNAT on this machine.  make test: linters, types and all tests.
+# make soak: kills at many random instants.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test soak lint format clean
 
 .venv/installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv
@@ -14,6 +15,9 @@ demo: .venv/installed
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+soak: .venv/installed
+	KILLS=500 SEED=$$(date +%s) $(BIN)/python -m pytest -n 2 tests/job/test_kills.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .
