@@ -10,36 +10,25 @@ import requests
 from sandbox.xnat import Settings
 from tests.sandbox.xnat_case import (
     EXPERIMENTS,
+    MODIFICATION,
     PROJECT,
     RECOMMENDED,
     SERIES,
     Site,
     message,
     of_series,
+    refused,
     scans,
     zipped,
 )
 
 TARGET = f"/data/archive/projects/{PROJECT}/subjects/S1/experiments/E1"
-MODIFICATION = "Invalid modification of session {} via archive process."
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     with Site(tmp_path) as site:
         yield site
-
-
-def refused(site: Site, uri: str, status: str, **more: str) -> str:
-    """Return the reason why a session is not archived; all of its traces must tell it."""
-    answer = site.archive(uri, **more)
-    assert answer.status_code == 500, answer.text
-    text = message(answer)
-    name = uri.rpartition("/")[2]
-    assert text.startswith(f"FAILED: Unable to archive {name}: Operation Failed: ")
-    assert site.status(uri) == status
-    assert site.ask("GET", f"{uri}/logs/last").text == text
-    return text.partition("Operation Failed: ")[2]
 
 
 # the service, §8.1

@@ -30,6 +30,7 @@ RECOMMENDED = {
 }
 """The import that xnat-http.md §13.3 recommends."""
 
+MODIFICATION = "Invalid modification of session {} via archive process."
 PLAIN = {"import-handler": "DICOM-zip", "project": PROJECT, "subject": "S1", "session": "E1"}
 
 
@@ -115,6 +116,18 @@ def message(answer: requests.Response) -> str:
     found = re.search(r"<h3>(.*?)</h3>", answer.text, re.DOTALL)
     assert found
     return found[1]
+
+
+def refused(site: Site, uri: str, status: str, **more: str) -> str:
+    """Return the reason why a session is not archived; all of its traces must tell it."""
+    answer = site.archive(uri, **more)
+    assert answer.status_code == 500, answer.text
+    text = message(answer)
+    name = uri.rpartition("/")[2]
+    assert text.startswith(f"FAILED: Unable to archive {name}: Operation Failed: ")
+    assert site.status(uri) == status
+    assert site.ask("GET", f"{uri}/logs/last").text == text
+    return text.partition("Operation Failed: ")[2]
 
 
 def dicom(number: int = 1, size: int = 512, **fields: Any) -> bytes:  # noqa: ANN401  values of DICOM elements
