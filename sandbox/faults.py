@@ -130,6 +130,34 @@ def acted(then: Action) -> Action:
     return act
 
 
+def meanwhile(then: Action) -> Action:
+    """Let something else become of the answer at once, while what was asked for is still being done."""
+    working: set[asyncio.Task[None]] = set()
+
+    async def act(application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        messages = [await receive()]
+        while messages[-1].get("more_body", False):
+            messages.append(await receive())
+        parts = iter(messages)
+
+        async def again() -> Message:
+            return next(parts, {"type": "http.disconnect"})
+
+        async def swallow(_message: Message) -> None:
+            """Let nobody hear it."""
+
+        task = asyncio.create_task(_worked(application, scope, again, swallow))
+        working.add(task)
+        task.add_done_callback(working.discard)
+        await then(application, scope, receive, send)
+
+    return act
+
+
+async def _worked(application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    await application(dict(scope), receive, send)
+
+
 def stall() -> Action:
     """Say nothing until the client goes away."""
 

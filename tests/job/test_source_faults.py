@@ -1,11 +1,14 @@
 """Every fault of IDC and NBIA, in a whole run: while it lasts nothing is called done, after it nothing is missing."""
 
+import hashlib
 import io
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from sandbox import faults
@@ -45,7 +48,8 @@ def rezipped(change: Callable[[Entries], Entries]) -> Action:
         made = io.BytesIO()
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, data in change(entries):
-                archive.writestr(zipfile.ZipInfo(name), data)
+                with warnings.catch_warnings(action="ignore"):  # of a name that comes twice
+                    archive.writestr(zipfile.ZipInfo(name), data)
         return made.getvalue()
 
     return faults.edited(edit)
@@ -100,6 +104,20 @@ def twice(entries: Entries) -> Entries:
     return [*entries[:-1], ("9-999.dcm", first[1]), entries[-1]]
 
 
+def of_another_series(entries: Entries) -> Entries:
+    """Change the last digit of the SeriesInstanceUID inside of the first image, hash and all."""
+    first, data = next(entry for entry in entries if is_image(entry[0]))
+    uid = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True).SeriesInstanceUID.encode()
+    other = data.replace(uid, uid[:-1] + (b"1" if uid[-1:] != b"1" else b"2"))
+    old, new = (hashlib.md5(image, usedforsecurity=False).hexdigest().encode() for image in (data, other))
+    return [(name, other if name == first else content.replace(old, new)) for name, content in entries]
+
+
+def same_name_twice(entries: Entries) -> Entries:
+    first, second = [entry for entry in entries if is_image(entry[0])][:2]
+    return [(first[0] if name == second[0] else name, data) for name, data in entries]
+
+
 GET_IMAGE = r"GET .*/v4/getImage\?.*SeriesInstanceUID={uid}(&|$)"
 SINGLES = r"GET .*/v4/getSingleImage\?.*SeriesInstanceUID={uid}(&|$)"
 
@@ -121,6 +139,8 @@ NBIA: Mapping[str, tuple[str, Action]] = {
     "an absolute name": (GET_IMAGE, rezipped(renamed(lambda name: "/etc/" + name))),
     "an empty image": (GET_IMAGE, rezipped(emptied)),
     "an image twice": (GET_IMAGE, rezipped(twice)),
+    "an image of another series": (GET_IMAGE, rezipped(of_another_series)),
+    "a name twice": (GET_IMAGE, rezipped(same_name_twice)),
     "cut cleanly": (GET_IMAGE, faults.edited(lambda body: body[: len(body) // 2])),
     "cut by a reset": (GET_IMAGE, faults.cut(3000)),
     "reset": (GET_IMAGE, faults.reset()),
@@ -152,6 +172,7 @@ REPAIRED = {
     "another extension",
     "an empty image",
     "an image twice",
+    "an image of another series",
 }
 """What NBIA's other endpoints make good even while it lasts."""
 
@@ -196,6 +217,18 @@ def test_nbia_fails_for_good(sandbox: Sandbox, tmp_path: Path, manifest: Path, h
     done = download(sandbox, manifest, tmp_path / "out", here, *quick("--source", "nbia"))
     assert done.code == 0, done.err
     assert_holds(sandbox, here, wanted)
+
+
+@pytest.mark.parametrize("sources", [("--source", "idc"), ("--source", "nbia"), ()])
+def test_sources_that_are_not_there(sandbox: Sandbox, tmp_path: Path, manifest: Path, sources: tuple[str, ...]) -> None:
+    nowhere = {"TCIA_XNAT_IDC_URL": "http://127.0.0.1:9", "TCIA_XNAT_NBIA_URL": "http://127.0.0.1:9/nbia"}
+    here = project("NOWHERE", "".join(sources))
+    done = download(sandbox, manifest, tmp_path / "out", here, *quick(*sources), **nowhere)
+    assert done.code == 4
+    assert set(done.states().values()) == {"failed"}
+    assert "Connection refused" in done.out
+    assert download(sandbox, manifest, tmp_path / "out", here, *quick(*sources)).code == 0
+    assert_holds(sandbox, here, expected(sandbox, manifest))
 
 
 def test_what_nbia_cannot_give_at_all_fails_with_the_numbers(

@@ -1,5 +1,7 @@
 """Faults happen to the requests they name, as often as they say, and to no other."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +22,8 @@ class Echo:
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
+        self.pause = 0.0
+        self.done = threading.Event()
 
     async def answer(self, request: Request) -> Response:
         body = bytearray()
@@ -28,6 +32,9 @@ class Echo:
                 body += piece
         except ClientDisconnect:
             body += b" cut"
+        if self.pause:
+            await asyncio.sleep(self.pause)
+            self.done.set()
         self.asked.append(bytes(body))
         return Response(b"x" * 1000)
 
@@ -80,6 +87,17 @@ def test_what_was_done_may_be_answered_otherwise() -> None:
     with serving(Fault("/a", faults.acted(faults.answer(504, "<h1>Gateway</h1>")))) as (url, echo, _):
         assert get(url).text == "<h1>Gateway</h1>"
         assert len(echo.asked) == 1
+
+
+def test_an_answer_may_come_while_the_work_goes_on() -> None:
+    with serving(Fault("/slow", faults.meanwhile(faults.answer(504)))) as (url, echo, _):
+        echo.pause = 0.3
+        assert requests.post(f"{url}/slow", data=b"body", timeout=10).status_code == 504
+        assert not echo.asked
+        echo.pause = 0
+        assert get(url).status_code == 200
+        echo.done.wait(5)
+        assert echo.asked == [b"", b"body"]
 
 
 def test_an_answer_may_break_off() -> None:
