@@ -143,8 +143,10 @@ def run(job: Job, login: Login, stop: Stop, tell: Tell) -> Run:
         Ledger(job.ledger_path, login.host, job.project) as ledger,
     ):
         catalogue = look_up(manifest, idc, nbia, patience)
+        stop.check()
         _claim(project, job, manifest)
         held = look(project, catalogue, _asked(job, catalogue), ledger.imported())
+        stop.check()
         prepared = _prepare(job, manifest, catalogue, held)
         _make_room(job, prepared.plan)
         project.put_resource("MANIFEST_MODIFIED", manifest.name, _modified(prepared))

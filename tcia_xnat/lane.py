@@ -88,10 +88,9 @@ class Lane:
                 return _Journey(self, series, label, spool).run(started)
         except FATAL:
             raise
-        except XnatUnreachable as error:
-            self.project.exists()  # raises when XNAT is away; else it is this series that XNAT cannot take
-            return NotSent(series, error, time.monotonic() - started)
         except (SourceError, XnatError) as error:
+            if isinstance(error, XnatUnreachable) and self.project.is_away():
+                raise  # else it is this series that XNAT cannot take
             return NotSent(series, error, time.monotonic() - started)
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from tcia_xnat.confirm import Finished
-from tcia_xnat.errors import FATAL, Error, SeriesUnavailable, Stopped, XnatError
+from tcia_xnat.errors import FATAL, Error, SeriesUnavailable, Stopped, XnatError, XnatUnreachable
 from tcia_xnat.events import SeriesImported, SeriesSettled, SessionArchived, Tell
 from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.ledger import Imported, Ledger
@@ -245,6 +245,8 @@ def _try_steps(steps: SessionSteps, archive: bool) -> Finished | Error:  # noqa:
     except FATAL:
         raise
     except XnatError as error:
+        if isinstance(error, XnatUnreachable) and steps.project.is_away():
+            raise
         return error
 
 

@@ -150,6 +150,10 @@ class XnatConnection:
 
     # outages
 
+    def is_away(self) -> bool:
+        """Whether XNAT answers nothing at all, or only that it cannot."""
+        return self._away() is not None
+
     def _outlast(self, error: Error) -> None:
         """Wait until XNAT answers again; one thread looks, the others wait for it."""
         if not isinstance(error, XnatUnreachable):

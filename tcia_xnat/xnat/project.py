@@ -51,6 +51,10 @@ class XnatProject:
         """How XNAT is waited for; questions are asked again by themselves."""
         return self._xnat.patience
 
+    def is_away(self) -> bool:
+        """Whether XNAT answers nothing at all."""
+        return self._xnat.is_away()
+
     # the project itself
 
     def exists(self) -> bool:
