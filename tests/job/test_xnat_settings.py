@@ -1,6 +1,8 @@
 """XNATs that are set up in ways people meet: addresses, cookies, rights, filters, conflicts, leftovers."""
 
+import io
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -191,6 +193,57 @@ def test_the_rest_of_a_broken_upload_is_not_archived(sandbox: Sandbox, tmp_path:
     assert found == {small, large}
     assert len(images(sandbox, "REST")) == wanted.images[small] + wanted.images[large]
     assert not in_prearchive(sandbox, "REST")
+
+
+def copied(sandbox: Sandbox, project: str, uid: str, **more: str) -> None:
+    """Import a series beside the tool."""
+    row = sandbox.index.nbia_series(uid)
+    assert row is not None
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for number in range(1, row["instanceCount"] + 1):
+            archive.writestr(f"{number}.dcm", sandbox.images.image(row, number))
+    query = {"import-handler": "DICOM-zip", "inbody": "true", "project": project, "subject": row["PatientID"]}
+    query |= {"session": SESSION, **more}
+    answer = requests.post(
+        f"{sandbox.xnat.url}/data/services/import",
+        zipped.getvalue(),
+        params=query,
+        headers={"Content-Type": "application/zip"},
+        auth=ADMIN,
+        timeout=30,
+    )
+    answer.raise_for_status()
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_copy_that_a_killed_run_left_is_tidied_up_and_nobody_else_s(
+    sandbox: Sandbox,
+    tmp_path: Path,
+    ours: bool,  # noqa: FBT001  a parameter
+) -> None:
+    listed, name = several(sandbox, tmp_path / "m.tcia"), f"COPY_{ours}"
+    wanted = expected(sandbox, listed)
+    assert download(sandbox, listed, tmp_path / "out", name, *quick()).code == 0
+    copied(sandbox, name, of_session(wanted, SESSION)[0], **({"prevent_auto_commit": "true"} if ours else {}))
+    assert in_prearchive(sandbox, name)
+    done = download(sandbox, listed, tmp_path / "out", name, *quick())
+    assert (done.code, set(done.states().values())) == (0, {"present"})
+    assert bool(in_prearchive(sandbox, name)) is not ours
+    if ours:
+        assert_holds(sandbox, name, wanted)
+
+
+def test_a_copy_that_holds_more_than_the_archive_is_left(sandbox: Sandbox, tmp_path: Path) -> None:
+    wanted = expected(sandbox, several(sandbox, tmp_path / "m.tcia"))
+    one, other = of_session(wanted, SESSION)
+    listed, label = manifest(tmp_path / "one.tcia", [one]), ("--session-label", SESSION)
+    assert download(sandbox, listed, tmp_path / "out", "MORE", *quick(*label)).code == 0
+    for uid in (one, other):
+        copied(sandbox, "MORE", uid, prevent_auto_commit="true")
+    before = in_prearchive(sandbox, "MORE")
+    assert download(sandbox, listed, tmp_path / "out", "MORE", *quick(*label)).code == 0
+    assert in_prearchive(sandbox, "MORE") == before
 
 
 def test_later_series_of_an_archived_study_are_merged(sandbox: Sandbox, tmp_path: Path) -> None:
