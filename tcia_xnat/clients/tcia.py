@@ -75,8 +75,16 @@ class TCIAClient:
         SourceUnreachable, SourceError
         """
         # exactly these names: any other parameter is answered with 400 (§11.5)
-        params = {"SeriesInstanceUID": series_instance_uid, "NewFileNames": "Yes", "IncludeMD5": "Yes"}
-        with closing(self._answer("GET", "getImage", params=params, stream=True)) as answer:
+        params = {"SeriesInstanceUID": series_instance_uid, "NewFileNames": "Yes"}
+        try:
+            answer = self._answer("GET", "getImage", params=params | {"IncludeMD5": "Yes"}, stream=True)
+        except SourceError as error:
+            if "Invalid query parameter" not in str(error):
+                raise
+            answer = self._answer(
+                "GET", "getImage", params=params, stream=True
+            )  # an older server has no hashes in zips
+        with closing(answer):
             try:
                 for chunk in answer.iter_content(_CHUNK):
                     write(chunk)

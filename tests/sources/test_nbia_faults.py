@@ -101,6 +101,14 @@ def test_a_short_zip_that_is_valid_is_repaired_image_by_image(nbia: Nbia, spool:
     assert singles == [f"getSingleImage {SERIES}.{number}" for number in (4, 5)]
 
 
+def test_an_older_nbia_that_knows_no_hashes_in_zips_is_asked_without(nbia: Nbia, spool: Spool) -> None:
+    refused = Response("Invalid query parameter: 'IncludeMD5'. Allowed parameters are: [SeriesInstanceUID]", 400)
+    nbia.zips = [refused, nbia_zip(WHOLE, listed=False)]
+    assert contents(spool, fetch(nbia, spool).members) == EXPECTED
+    assert nbia.asked[:2] == ["getImage", "getImage"]
+    assert not [question for question in nbia.asked if question.startswith("getSingleImage")]
+
+
 def test_an_image_cut_off_within_a_valid_zip_is_fetched_alone(nbia: Nbia, spool: Spool) -> None:
     short = {**images(3), "1-04.dcm": image(4)[:-100]}
     nbia.zips = [nbia_zip(short, listed=False)]
