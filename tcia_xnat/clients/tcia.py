@@ -83,7 +83,7 @@ class TCIAClient:
                 raise
             answer = self._answer(
                 "GET", "getImage", params=params, stream=True
-            )  # an older server has no hashes in zips
+            )  # an older server
         with closing(answer):
             try:
                 for chunk in answer.iter_content(_CHUNK):
