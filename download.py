@@ -105,12 +105,12 @@ def read_login(host: str | None, user: str | None, password: str | None) -> "Log
 
 def plan_only(job: "Job", login: "Login | None") -> int:
     """Show what a run would do."""
+    from tcia_xnat import report  # noqa: PLC0415  as above
     from tcia_xnat.job import dry_run  # noqa: PLC0415  as above
-    from tcia_xnat.report import summary  # noqa: PLC0415  as above
 
     prepared = dry_run(job, login, Stop())
-    summary.console().print(summary.plan_summary(prepared, job.project, asked_xnat=login is not None))
-    return 3 if any(not outcome.state.is_in for outcome in prepared.plan.settled) else 0
+    report.summary.console().print(report.summary.plan_summary(prepared, job.project, asked_xnat=login is not None))
+    return report.plan_exit_code(prepared.plan)
 
 
 def carry_out(job: "Job", login: "Login", *, quiet: bool) -> int:
@@ -122,8 +122,7 @@ def carry_out(job: "Job", login: "Login", *, quiet: bool) -> int:
     stop = Stop()
     stop.on_signals()
     write = (lambda _line: None) if quiet else functools.partial(click.echo, err=True)
-    done = run(job, login, stop, Lines(write))
-    report.write(done)
+    done = run(job, login, stop, Lines(write), report.write)
     report.summary.console().print(report.summary.summary(done))
     if done.result.ended_by:
         cli.say_error(done.result.ended_by)

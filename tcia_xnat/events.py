@@ -68,6 +68,14 @@ class SessionArchived:
     series_count: int
 
 
-Event = Planned | SeriesStarted | BytesArrived | SeriesImported | Retrying | SeriesSettled | SessionArchived
+@dataclass(frozen=True, slots=True)
+class NotKept:
+    """A file of the report could not be stored in the project; nothing else depends on it."""
+
+    name: str
+    error: Error
+
+
+Event = NotKept | Planned | SeriesStarted | BytesArrived | SeriesImported | Retrying | SeriesSettled | SessionArchived
 Tell = Callable[[Event], None]
 """Called from any thread; must not wait."""

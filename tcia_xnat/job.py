@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,8 +16,8 @@ from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc import IDC_URL, IDCClient
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
 from tcia_xnat.clients.web import SILENT_SECONDS
-from tcia_xnat.errors import RightsRefused, SpaceError
-from tcia_xnat.events import Planned, Retrying, Tell
+from tcia_xnat.errors import Error, RightsRefused, SpaceError, Stopped, XnatUnreachable
+from tcia_xnat.events import Event, NotKept, Planned, Retrying, Tell
 from tcia_xnat.holdings import look
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
@@ -31,13 +31,16 @@ from tcia_xnat.sources.nbia import NbiaSource
 from tcia_xnat.stop import Stop
 from tcia_xnat.transfer import TransferResult, transfer
 from tcia_xnat.xnat.connection import MAX_OUTAGE, XnatConnection
+from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.project import XnatProject
+from tcia_xnat.xnat.workflow import WorkflowProgress
 
 SOURCES = {
     "auto": (SourceName.IDC, SourceName.NBIA),
     "idc": (SourceName.IDC,),
     "nbia": (SourceName.NBIA,),
 }
+_HURRIED_SECONDS = 1.0  # a stopped run has few left
 SPOOL_LIMIT = 8_000_000_000  # bytes; a larger series of IDC goes in several packages
 
 
@@ -75,11 +78,13 @@ class Job:
     max_outage: float = MAX_OUTAGE
     retry_wait: float = RETRY_WAIT
     source_timeout: float = SILENT_SECONDS
+    run_name: str = ""
+    workflow_id: str = ""
 
     @property
     def report_dir(self) -> Path:
         """Folder of the report."""
-        return self.output_dir / "report"
+        return self.output_dir / "report" / self.run_name
 
     @property
     def ledger_path(self) -> Path:
@@ -115,12 +120,15 @@ def dry_run(job: Job, login: Login | None, stop: Stop) -> Prepared:
         catalogue = look_up(manifest, idc, nbia, patience)
     if login is None:
         return _prepare(job, manifest, catalogue, Held())
-    with _project(job, login, patience) as project:
+    with _connection(job, login, patience) as connection:
+        project = XnatProject(connection, job.project)
         held = look(project, catalogue, _asked(job, catalogue), ()) if project.exists() else Held()
     return _prepare(job, manifest, catalogue, held)
 
 
-def run(job: Job, login: Login, stop: Stop, tell: Tell) -> Run:
+def run(
+    job: Job, login: Login, stop: Stop, tell: Tell, report: Callable[[Run], Iterable[Path]] = lambda _run: ()
+) -> Run:
     """Bring the series of the manifest into the project.
 
     Parameters
@@ -129,6 +137,8 @@ def run(job: Job, login: Login, stop: Stop, tell: Tell) -> Run:
         The wish to end early.
     tell
         Told what happens.
+    report
+        Writes the report; the files that it returns are kept in the project, too.
 
     Raises
     ------
@@ -139,9 +149,11 @@ def run(job: Job, login: Login, stop: Stop, tell: Tell) -> Run:
     manifest, patience = manifests.read(job.manifest), _patience(job, stop, tell)
     with (
         _clients(job) as (idc, nbia),
-        _project(job, login, patience) as project,
+        _connection(job, login, patience) as connection,
+        _progress(job, connection, tell) as tell_all,
         Ledger(job.ledger_path, login.host, job.project) as ledger,
     ):
+        project = XnatProject(connection, job.project)
         catalogue = look_up(manifest, idc, nbia, patience)
         stop.check()
         _claim(project, job, manifest)
@@ -150,11 +162,13 @@ def run(job: Job, login: Login, stop: Stop, tell: Tell) -> Run:
         prepared = _prepare(job, manifest, catalogue, held)
         _make_room(job, prepared.plan)
         project.put_resource("MANIFEST_MODIFIED", manifest.name, _modified(prepared))
-        tell(_planned(prepared.plan))
+        tell_all(_planned(prepared.plan))
         sources = _sources(idc, nbia, job, patience)
-        lane = Lane(project, sources, SOURCES[job.source], tell, stop.check, partial(_listed, idc), job.spool_dir)
-        result = transfer(prepared.plan, lane, ledger, tell, stop, transfers=job.transfers, archive=job.archive)
-    return Run(job, prepared, result, started, datetime.now(UTC))
+        lane = Lane(project, sources, SOURCES[job.source], tell_all, stop.check, partial(_listed, idc), job.spool_dir)
+        result = transfer(prepared.plan, lane, ledger, tell_all, stop, transfers=job.transfers, archive=job.archive)
+        done = Run(job, prepared, result, started, datetime.now(UTC))
+        _keep(project, done, report(done), tell)
+    return done
 
 
 def _prepare(job: Job, manifest: Manifest, catalogue: Catalogue, held: Held) -> Prepared:
@@ -180,10 +194,37 @@ def _clients(job: Job) -> Iterator[tuple[IDCClient | None, TCIAClient | None]]:
         yield idc, nbia
 
 
+def _connection(job: Job, login: Login, patience: Patience) -> closing[XnatConnection]:
+    return closing(XnatConnection(login.host, login.user, login.password, patience, job.max_outage))
+
+
 @contextmanager
-def _project(job: Job, login: Login, patience: Patience) -> Iterator[XnatProject]:
-    with closing(XnatConnection(login.host, login.user, login.password, patience, job.max_outage)) as connection:
-        yield XnatProject(connection, job.project)
+def _progress(job: Job, connection: XnatConnection, tell: Tell) -> Iterator[Tell]:
+    """Tell the workflow that XNAT shows as well, if the run has one."""
+    if not job.workflow_id:
+        yield tell
+        return
+    workflow = WorkflowProgress(job.workflow_id)
+
+    def tell_both(event: Event) -> None:
+        workflow(event)
+        tell(event)
+
+    workflow.start(connection)
+    with closing(workflow):
+        yield tell_both
+
+
+def _keep(project: XnatProject, run: Run, files: Iterable[Path], tell: Tell) -> None:
+    """Keep the report in the project, by the name of its run; best effort."""
+    name = run.job.run_name or f"run-{run.started:%Y%m%dT%H%M%SZ}"
+    seconds = _HURRIED_SECONDS if isinstance(run.result.ended_by, Stopped) else ANSWER_SECONDS
+    for file in () if isinstance(run.result.ended_by, XnatUnreachable) else files:
+        try:
+            project.put_resource("TCIA_INGEST", f"{name}/{file.name}", file.read_bytes(), seconds=seconds)
+        except Error as error:
+            tell(NotKept(file.name, error))
+            return
 
 
 def _claim(project: XnatProject, job: Job, manifest: Manifest) -> None:

@@ -8,6 +8,7 @@ from functools import singledispatchmethod
 from tcia_xnat.events import (
     BytesArrived,
     Event,
+    NotKept,
     Planned,
     Retrying,
     SeriesImported,
@@ -77,6 +78,10 @@ class Lines:
     @_show.register
     def _(self, event: Retrying) -> None:
         self._line(f"again in {event.delay:.0f} s: {event.error}")
+
+    @_show.register
+    def _(self, event: NotKept) -> None:
+        self._line(f"{event.name} is not in XNAT: {event.error}")
 
     @_show.register
     def _(self, event: SeriesStarted) -> None:

@@ -23,7 +23,7 @@ from tcia_xnat.stop import Stop
 
 Result = TypeVar("Result")
 
-_GRACE_SECONDS = 6.0  # for what is in flight when the end is asked for
+_GRACE_SECONDS = 5.0  # for what is in flight when the end is asked for
 _RESENDS = 2  # how often a series is sent again when XNAT has lost some of its images
 
 

@@ -36,6 +36,7 @@ from sandbox.xnat.session_importer import SessionImporter
 from sandbox.xnat.settings import Settings
 from sandbox.xnat.site import SitePages
 from sandbox.xnat.store import Store
+from sandbox.xnat.workflows import Workflows
 
 _PROJECT = "/data/projects/{project}"
 _PREARCHIVE = "/data/prearchive/projects/{project}/{timestamp}/{folder}"
@@ -60,6 +61,7 @@ class Parts:
         self.accounts = Accounts(settings, self.store, passwords)
         self.rights = Rights(self.store)
         self.resources = Resources(settings, self.store)
+        self.workflows = Workflows()
         self.archive = Archive(settings, self.store)
         self.prearchive = Prearchive(settings, self.store, Headers())
         self.receiver = Receiver(settings, self.store, self.rights, self.prearchive)
@@ -164,6 +166,7 @@ def _service_routes(parts: Parts) -> Iterator[Route]:
     yield from _routes("/data/services/import", post=pages.post)
     yield from _routes("/data/services/import/{name}", post=pages.post)
     yield from _routes("/data/status/{id}", get=pages.status)
+    yield from _routes("/data/workflows/{id}", put=parts.workflows.put)
     direct = DirectPages(parts.rights, parts.prearchive, parts.jobs)
     yield from _routes("/xapi/direct-archive", post=direct.list_all)
     yield from _routes("/xapi/direct-archive/{id:int}", delete=direct.delete)

@@ -81,9 +81,7 @@ class TCIAClient:
         except SourceError as error:
             if "Invalid query parameter" not in str(error):
                 raise
-            answer = self._answer(
-                "GET", "getImage", params=params, stream=True
-            )  # an older server
+            answer = self._answer("GET", "getImage", params=params, stream=True)  # an older server
         with closing(answer):
             try:
                 for chunk in answer.iter_content(_CHUNK):

@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,11 @@ COLUMNS = (
     "notes",
 )
 
+_LICENCE_COLUMNS = ("collection_id", "licence", "source_DOI", "citation", "series")
 
-def write(run: Run) -> Path:
-    """Write all files into the job's report folder; return report.json.
+
+def write(run: Run) -> list[Path]:
+    """Write all files into the job's report folder; return them, report.json first.
 
     A file is replaced only when its successor is complete. failed.tcia is there only when series are to be asked
     for again.
@@ -48,9 +51,13 @@ def write(run: Run) -> Path:
     folder = run.job.report_dir
     folder.mkdir(parents=True, exist_ok=True)
     rows = list(series_rows(run))
-    _replace(folder / "report.csv", _table(rows))
-    _write_failed(folder / "failed.tcia", run)
-    return _replace(folder / "report.json", json.dumps(_document(run, rows), indent=1, ensure_ascii=False) + "\n")
+    document = json.dumps(_document(run, rows), indent=1, ensure_ascii=False) + "\n"
+    return [
+        _replace(folder / "report.json", document),
+        _replace(folder / "report.csv", _table(COLUMNS, rows)),
+        _replace(folder / "licences.csv", _table(_LICENCE_COLUMNS, _licences(rows))),
+        *_write_failed(folder / "failed.tcia", run),
+    ]
 
 
 def series_rows(run: Run) -> Iterator[dict[str, Any]]:
@@ -105,19 +112,27 @@ def _document(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def _licences(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is to be heeded and cited: one row for each collection, licence and DOI, with its series."""
+    counted = Counter((row["collection_id"], row["licence"], row["source_DOI"]) for row in rows if row["collection_id"])
+    return [
+        dict(zip(_LICENCE_COLUMNS, (*key, f"https://doi.org/{key[2]}" if key[2] else "", count), strict=True))
+        for key, count in sorted(counted.items())
+    ]
+
+
+def _table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
 
 
-def _write_failed(path: Path, run: Run) -> None:
+def _write_failed(path: Path, run: Run) -> list[Path]:
     again = [outcome.series_instance_uid for outcome in run.result.outcomes if not outcome.state.is_in]
     path.unlink(missing_ok=True)
-    if again:
-        _replace(path, write_tcia(again, path.name))
+    return [_replace(path, write_tcia(again, path.name))] if again else []
 
 
 def _replace(path: Path, text: str) -> Path:

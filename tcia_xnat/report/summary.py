@@ -1,5 +1,6 @@
 """The last screen of a run, and the plan before it: short tables for a terminal or a log."""
 
+import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -53,6 +54,14 @@ def plan_summary(prepared: Prepared, project: str, *, asked_xnat: bool) -> Rende
         )
     )
     return Group(*parts)
+
+
+def as_text(shown: RenderableType) -> str:
+    """Return what a console would show, as plain text."""
+    made = Console(highlight=False, width=_WIDE, file=io.StringIO(), no_color=True)
+    with made.capture() as captured:
+        made.print(shown)
+    return captured.get()
 
 
 def console() -> Console:

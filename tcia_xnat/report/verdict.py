@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from tcia_xnat.errors import SourceUnreachable, XnatUnreachable
 from tcia_xnat.model import Outcome, State
+from tcia_xnat.plan import Plan
 from tcia_xnat.transfer import TransferResult
 
 _IN, _SOME_MISSING = 0, 3
@@ -31,6 +32,11 @@ def exit_code(result: TransferResult) -> int:
     if kinds == {SourceUnreachable.__name__} and not any(o.state is State.ARCHIVED for o in result.outcomes):
         return SourceUnreachable.exit_code
     return _SOME_MISSING
+
+
+def plan_exit_code(plan: Plan) -> int:
+    """Return 0 when every series is there or can be fetched, else 3."""
+    return _IN if all(outcome.state.is_in for outcome in plan.settled) else _SOME_MISSING
 
 
 def verdict(result: TransferResult, *, archive: bool = True) -> str:

@@ -4,13 +4,14 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from tcia_xnat.errors import RightsRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
 from tcia_xnat.xnat.answers import DICOM_RESOURCES, NOT_FOUND, OK, Answer, Row, image_counts, table
 from tcia_xnat.xnat.connection import XnatConnection
+from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.prearchive import Prearchive
 
 _SCAN_ID, _SCAN_UID = "xnat:imageSessionData/scans/scan/ID", "xnat:imageSessionData/scans/scan/UID"
@@ -78,8 +79,15 @@ class XnatProject:
             )
         self.patience.call(lambda: self._xnat.ask("PUT", f"{self._data}/prearchive_code/0"))
 
-    def put_resource(self, resource: str, name: str, content: bytes) -> None:
+    def put_resource(self, resource: str, name: str, content: bytes, *, seconds: float = ANSWER_SECONDS) -> None:
         """Store a file as project resource and prove that it is there: XNAT says 200 also when it is not (§4.3).
+
+        Parameters
+        ----------
+        name
+            Of the file, with folders if it has any.
+        seconds
+            How long XNAT may stay silent.
 
         Raises
         ------
@@ -91,7 +99,7 @@ class XnatProject:
 
         def put() -> None:
             file = f"{path}/{quote(name)}"
-            self._xnat.ask("PUT", file, query, body=content, content_type="application/octet-stream")
+            self._xnat.ask("PUT", file, query, body=content, content_type="application/octet-stream", seconds=seconds)
 
         for _ in range(_STORE_TRIES):
             self.patience.call(put)
@@ -104,7 +112,8 @@ class XnatProject:
         )
 
     def _lists(self, path: str, name: str, size: int) -> bool:
-        return any(row.get("Name") == name and row.get("Size") == str(size) for row in self._xnat.rows(path))
+        rows = (row for row in self._xnat.rows(path) if row.get("Size") == str(size))
+        return any(name == row.get("Name") or unquote(row.get("URI", "")).endswith(f"/files/{name}") for row in rows)
 
     # what its archive holds
 

@@ -1,5 +1,6 @@
 """A real manifest into XNAT; what came of it is read from XNAT's disk."""
 
+import json
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.job.case import (
     ONE_PATIENT,
     ONE_SERIES,
     WHOLE,
+    ask,
     assert_holds,
     download,
     expected,
@@ -184,3 +186,13 @@ def test_a_large_collection_is_planned_from_the_embedded_index_alone(sandbox: Sa
     done = run(sandbox, tmp_path / "out", listed, "--dry-run", XNAT_HOST="", TCIA_XNAT_IDC_INDEX="", **nowhere)
     assert done.code == 0, done.err
     assert "To send: 22032 series" in done.out
+
+
+def test_the_report_of_each_run_is_kept_in_the_project(sandbox: Sandbox, tmp_path: Path) -> None:
+    done = download(sandbox, ONE_SERIES, tmp_path / "out", "REPORT")
+    rows = ask(sandbox, "/data/projects/REPORT/resources/TCIA_INGEST/files")
+    assert {row["Name"] for row in rows} == {"report.json", "report.csv", "licences.csv"}
+    name = next(row["URI"].split("/files/")[1] for row in rows if row["Name"] == "report.json")
+    assert re.fullmatch(r"run-\d{8}T\d{6}Z/report\.json", name)
+    assert json.loads(resource(sandbox, "REPORT", "TCIA_INGEST", name)) == done.report
+    assert "10.7937/pcte-6m66" in (done.report_dir / "licences.csv").read_text()

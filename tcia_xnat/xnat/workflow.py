@@ -1,0 +1,68 @@
+"""The workflow by which XNAT shows a running command (xnat-container-command.md §3.3): its percentage and its step."""
+
+import logging
+import threading
+
+from tcia_xnat.errors import Error
+from tcia_xnat.events import Event, Planned, SeriesImported, SeriesSettled, SessionArchived
+from tcia_xnat.xnat.connection import XnatConnection
+
+_PAUSE_SECONDS = 60.0
+_ANSWER_SECONDS = 30.0
+_FIELDS = ("wrk:workflowData/percentageComplete", "wrk:workflowData/step_description")
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class WorkflowProgress:
+    """Tells XNAT once a minute how far the run is; never its status, by which the service would end the container.
+
+    Best effort: a failure is forgotten. It is told events from any thread, and asks from a thread of its own.
+
+    Parameters
+    ----------
+    workflow_id
+        XNAT_WORKFLOW_ID of the container.
+    pause
+        Seconds between two updates.
+    """
+
+    def __init__(self, workflow_id: str, pause: float = _PAUSE_SECONDS) -> None:
+        self._path = f"/data/workflows/{workflow_id}"
+        self._pause = pause
+        self._planned, self._done, self._sessions = 0, 0, 0
+        self._ended = threading.Event()
+
+    def __call__(self, event: Event) -> None:
+        """Count an event."""
+        if isinstance(event, Planned):
+            self._planned = event.series_count
+        elif isinstance(event, SeriesImported) or (isinstance(event, SeriesSettled) and event.outcome.kind):
+            self._done += 1
+        elif isinstance(event, SessionArchived):
+            self._sessions += 1
+
+    def start(self, connection: XnatConnection) -> None:
+        """Begin to tell XNAT."""
+        threading.Thread(target=self._tell, args=[connection], name="workflow", daemon=True).start()
+
+    def close(self) -> None:
+        """Tell no more."""
+        self._ended.set()
+
+    def fields(self) -> dict[str, str]:
+        """Return what XNAT is told now: 99 per cent at the most, as the end is for the service to see."""
+        percentage = min(100 * self._done // self._planned, 99) if self._planned else 0
+        step = f"{self._done} of {self._planned} series in, {self._sessions} sessions archived"
+        return dict(zip(_FIELDS, (str(percentage), step if self._planned else "planning"), strict=True))
+
+    def _tell(self, connection: XnatConnection) -> None:
+        told: dict[str, str] = {}
+        while not self._ended.is_set():
+            if (fields := self.fields()) != told:
+                told = fields
+                try:
+                    connection.ask("PUT", self._path, fields, seconds=_ANSWER_SECONDS)
+                except Error as error:
+                    _LOGGER.info("the workflow was not told: %s", error)
+            self._ended.wait(self._pause)
