@@ -13,7 +13,7 @@ ISSUE = "/data/services/tokens/issue"
 
 _ALIAS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SHARE_OF_LIFE = 1 / 3  # when the next one is asked for: two more tries fit before the end
-_LEAST_SECONDS, _MOST_SECONDS = 10.0, 8 * 3600.0
+_LEAST_SECONDS, _MOST_SECONDS = 1.0, 8 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,16 @@ def test_rs_06_and_09_the_context_project_gets_the_manifest_and_a_relaunch_nothi
     assert_holds(sandbox, "LAUNCH", expected(sandbox, ONE_PATIENT))
 
 
+def test_rs_01_the_token_is_told_nowhere(sandbox: Sandbox, tmp_path: Path) -> None:
+    launch = Launch(sandbox, tmp_path, "SECRET_TOKEN")
+    sandbox.xnat_faults.add(Fault("services/import", faults.reset(), times=3), Fault("", faults.answer(401), first=40))
+    done = launch.run(TCIA_XNAT_DEBUG="1")
+    secret = launch.environment["XNAT_PASS"]
+    seen = [done.out, done.err, *(asked.path_with_query for asked in sandbox.xnat.requests)]
+    seen += [path.read_bytes().decode("latin-1") for path in launch.output.rglob("*") if path.is_file()]
+    assert not any(secret in text for text in seen)
+
+
 def test_rs_02_what_is_blank_or_was_not_resolved_is_not_set(sandbox: Sandbox, tmp_path: Path) -> None:
     launch = Launch(sandbox, tmp_path, "BLANK")
     done = launch.run(
@@ -179,6 +190,28 @@ def test_rs_04_a_context_path_and_a_slash_at_the_end(tmp_path: Path) -> None:
         assert_holds(sandbox, "CONTEXT", expected(sandbox, ONE_PATIENT))
 
 
+def test_rs_05_a_token_that_ends_and_sessions_that_are_forgotten(tmp_path: Path) -> None:
+    settings = Settings(alias_token_timeout=4, session_timeout=2)
+    with Sandbox(tmp_path / "s", collections=["cmb_aml"], pixels=16, xnat=settings) as sandbox:
+        launch = Launch(sandbox, tmp_path, "TOKEN")
+        sandbox.xnat_faults.add(Fault("services/import", faults.slow(1.5), times=None))
+        over = threading.Event()
+        sweeper = threading.Thread(target=_sweep, args=(sandbox, over))
+        sweeper.start()
+        done = launch.run(TCIA_XNAT_TRANSFERS="1")
+        over.set()
+        sweeper.join()
+        assert done.code == 0, done.err
+        assert_holds(sandbox, "TOKEN", expected(sandbox, ONE_PATIENT))
+        login = (launch.environment["XNAT_USER"], launch.environment["XNAT_PASS"])
+        assert requests.get(f"{sandbox.xnat.url}/data/auth", auth=login, timeout=10).status_code == 401
+
+
+def _sweep(sandbox: Sandbox, over: threading.Event) -> None:
+    while not over.wait(0.2):
+        sandbox.xnat.parts.accounts.sweep_tokens()
+
+
 def test_rs_06_another_project_must_be_there_and_writable(sandbox: Sandbox, tmp_path: Path) -> None:
     launch = Launch(sandbox, tmp_path, "FROM")
     done = launch.run(TCIA_XNAT_TARGET_PROJECT="NOWHERE")
@@ -240,6 +273,16 @@ def test_rs_11_the_summary_is_the_last_line_and_the_log_is_short(sandbox: Sandbo
     for _ in range(10_000):
         shown(SeriesImported(series, label, SourceName.NBIA, 1000, 10**9, 100.0))
     assert sum(len(line) + 1 for line in lines) < 5 << 20
+
+
+def test_rs_12_an_outage_is_waited_out(sandbox: Sandbox, tmp_path: Path) -> None:
+    launch = Launch(sandbox, tmp_path, "AWAY")
+    away = Fault("", faults.answer(503, "<html>nginx</html>"), first=40, times=8)
+    sandbox.xnat_faults.add(away)
+    done = launch.run()
+    assert away.hits == 8
+    assert done.code == 0, done.err
+    assert_holds(sandbox, "AWAY", expected(sandbox, ONE_PATIENT))
 
 
 def test_rs_13_the_workflow_is_told_percentage_and_step_and_nothing_else(sandbox: Sandbox, tmp_path: Path) -> None:
