@@ -15,13 +15,13 @@ from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete, SeriesUnavailable,
 from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
 from tcia_xnat.retry import Patience
 from tcia_xnat.sources import OnBytes
+from tcia_xnat.sources.inflate import inflated
 from tcia_xnat.sources.proof import Digest, prove_count, prove_unique, proved_sop_instance_uid, stored_member
 from tcia_xnat.spool import Spool
 
 _LICENSE, _HASHES = "LICENSE", "md5hashes.csv"
 _LOCAL_HEADER = 30  # bytes before the name; the lengths of name and extra field are its last four
 _HASHES_LIMIT = 64 << 20  # a list of hashes that is larger than this is none
-_CHUNK = 1 << 20
 _BOMB_FACTOR, _BOMB_SLACK = 2, 64 << 20  # sizes that NBIA lists may be old, but not that old
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
@@ -190,7 +190,7 @@ def _images(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
 
 
 def _refuse_bomb(infos: Iterable[zipfile.ZipInfo], series: Series) -> None:
-    """Refuse a zip that would unpack to far more than NBIA lists; zipfile reads no more than these sizes say."""
+    """Refuse a zip that would unpack to far more than NBIA lists; no more than these sizes say is inflated."""
     total = sum(info.file_size for info in infos)
     if series.byte_count and total > _BOMB_FACTOR * series.byte_count + _BOMB_SLACK:
         raise SeriesDamaged(f"the zip of NBIA would unpack to {total} bytes, NBIA lists {series.byte_count}")
@@ -210,14 +210,14 @@ def _hashes(archive: zipfile.ZipFile) -> dict[str, str] | None:
 
 
 def _read_member(series: Series, archive: zipfile.ZipFile, info: zipfile.ZipInfo, spool: Spool) -> tuple[Member, str]:
-    """Inflate one image once, to hash it (zipfile checks its CRC), and read what it says it is."""
-    digest = Digest()
-    with archive.open(info) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+    """Inflate one image once, to prove and hash it, and read what it says it is."""
+    digest, offset = Digest(), _data_offset(info, spool)
+    for chunk in inflated(spool.read(offset, info.compress_size), info):
+        digest.update(chunk)
+    if digest.crc32 != info.CRC:
+        raise SeriesDamaged(f"{info.filename} has another CRC-32 than the zip says")
     with archive.open(info) as file:
         uid = proved_sop_instance_uid(series, read_identity(cast("BinaryIO", file), info.filename), info.filename)
-    offset = _data_offset(info, spool)
     return Member(uid, offset, info.compress_size, digest.size, digest.crc32, info.compress_type), digest.md5
 
 

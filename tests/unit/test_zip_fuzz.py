@@ -2,7 +2,7 @@
 
 import hashlib
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tcia_xnat.clients.tcia import TCIAClient
@@ -59,7 +59,8 @@ def test_the_whole_zip_is_a_series() -> None:
     check(WHOLE)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(derandomize=True, max_examples=300, deadline=None)
+@example([(1948, 1)])  # a deflate stream without its end: zipfile takes it, Java does not
 @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=8))
 def test_a_zip_with_other_bytes(changes: list[tuple[int, int]]) -> None:
     content = bytearray(WHOLE)
@@ -68,13 +69,13 @@ def test_a_zip_with_other_bytes(changes: list[tuple[int, int]]) -> None:
     check(bytes(content))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(derandomize=True, max_examples=150, deadline=None)
 @given(st.integers(0, len(WHOLE)), st.binary(max_size=64), st.integers(0, len(WHOLE)))
 def test_a_zip_that_is_cut_and_joined(end: int, between: bytes, start: int) -> None:
     check(WHOLE[:end] + between + WHOLE[start:])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(derandomize=True, max_examples=150, deadline=None)
 @given(st.binary(max_size=400))
 def test_what_is_no_zip(content: bytes) -> None:
     check(content)

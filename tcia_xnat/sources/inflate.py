@@ -1,0 +1,52 @@
+"""A member of a zip, inflated as strictly as Java does it: what XNAT cannot unpack is not proved here."""
+
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+
+from tcia_xnat.errors import SeriesDamaged
+
+_CHUNK = 1 << 20
+
+
+def inflated(pieces: Iterable[bytes], info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield the content of a member in chunks of at most 1 MiB, never more of it than the zip says.
+
+    zipfile is content with a deflate stream whose last block is not marked; java.util.zip is not
+    (xnat-http.md §5.7), and the bytes go to XNAT as they came.
+
+    Parameters
+    ----------
+    pieces
+        The member's bytes as they lie in the zip, `info.compress_size` of them.
+    info
+        What the zip's directory says of the member; its CRC is left to the caller.
+
+    Raises
+    ------
+    SeriesDamaged
+        It is longer or shorter than the zip says.
+    zlib.error
+        It is no deflate stream.
+    """
+    size = 0
+    for chunk in pieces if info.compress_type == zipfile.ZIP_STORED else _inflated(pieces, info.filename):
+        size += len(chunk)
+        if size > info.file_size:
+            break
+        yield chunk
+    if size != info.file_size:
+        raise SeriesDamaged(f"{info.filename} does not unpack to the {info.file_size} bytes that the zip says")
+
+
+def _inflated(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    left = b""
+    for piece in pieces:
+        left = piece
+        while left and not inflater.eof:
+            yield inflater.decompress(left, _CHUNK)
+            left = inflater.unconsumed_tail
+    yield inflater.flush()
+    if not inflater.eof or left or inflater.unused_data:
+        raise SeriesDamaged(f"{name} does not end where the zip says")
