@@ -1,10 +1,4 @@
-"""The command that XNAT's Container Service runs: command.json checked, and made the label of an image.
+"""The command that XNAT's Container Service runs: what its container does, and command.json, checked and made a label.
 
-What the service does with it is in xnat-container-command.md; its requirements CJ and DF are the rules here.
+What the service does with them is in xnat-container-command.md; its requirements CJ, DF and RS are the rules here.
 """
-
-from tcia_xnat.xnat_command.check import check
-from tcia_xnat.xnat_command.document import Finding
-from tcia_xnat.xnat_command.label import label_line, problem, replaced, values
-
-__all__ = ["Finding", "check", "label_line", "problem", "replaced", "values"]
