@@ -39,12 +39,16 @@ class Stop:
     def check(self) -> None:
         """Raise `Stopped` when the end was asked for."""
         if self._wished.is_set():
-            raise Stopped(self._exit_code)
+            raise self.error()
+
+    def error(self) -> Stopped:
+        """Return the error that ends a run which was asked to end, with the exit code of the signal."""
+        return Stopped(self._exit_code)
 
     def wait(self, seconds: float) -> None:
         """Wait so long; raise `Stopped` as soon as the end is asked for."""
         if self._wished.wait(seconds):
-            raise Stopped(self._exit_code)
+            raise self.error()
 
     def on_signals(self) -> None:
         """Take SIGINT and SIGTERM as the wish to end."""

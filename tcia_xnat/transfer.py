@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from tcia_xnat.confirm import Finished
-from tcia_xnat.errors import FATAL, Error, SeriesUnavailable, Stopped, XnatError, XnatUnreachable
+from tcia_xnat.errors import FATAL, Error, SeriesUnavailable, XnatError, XnatUnreachable
 from tcia_xnat.events import SeriesImported, SeriesSettled, SessionArchived, Tell
 from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.ledger import Imported, Ledger
@@ -116,7 +116,7 @@ class _Run:
             try:
                 self._results.get(timeout=max(ends - time.monotonic(), 0) if self._stop.requested else None)()
             except queue.Empty:
-                self._end(Stopped())
+                self._end(self._stop.error())
                 return
 
     # work that is handed out
@@ -221,7 +221,7 @@ class _Run:
         self._hold(study, str(self._ended_by or waits), self._ended_by)
         for series in study.plan.send:
             if series.series_instance_uid in study.waiting:
-                error = self._ended_by or Stopped()
+                error = self._ended_by or self._stop.error()
                 self._settle(_not_sent_outcome(study, NotSent(series, error)))
 
     def _end(self, error: Error) -> None:

@@ -86,16 +86,20 @@ def test_a_kill_in_the_middle_of_a_request(sandbox: Sandbox, tmp_path: Path, whe
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("stuck", ["services/import", "services/archive"])
+@pytest.mark.parametrize(
+    "stuck",
+    [("services/import", 1), pytest.param(("services/import", 4), id="all-lanes"), ("services/archive", 1)],
+)
 def test_a_stop_ends_within_seconds_with_a_report(
-    sandbox: Sandbox, tmp_path: Path, number: signal.Signals, code: int, stuck: str
+    sandbox: Sandbox, tmp_path: Path, number: signal.Signals, code: int, stuck: tuple[str, int]
 ) -> None:
     manifest, output = several(sandbox, tmp_path / "m.tcia"), tmp_path / "out"
-    project = f"STOP{code}{stuck.removeprefix('services/')}"
-    rule = Fault(stuck, faults.stall(), first=3, times=None)
+    where, requests = stuck
+    project = f"STOP{code}{where.removeprefix('services/')}{requests}"
+    rule = Fault(where, faults.stall(), first=3, times=None)
     sandbox.xnat_faults.add(rule)
     process = started(sandbox, manifest, output, project)
-    while not rule.hits and process.poll() is None:
+    while rule.hits < requests and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(number)
     asked = time.monotonic()
