@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak lint format clean
+.PHONY: demo test soak container-test lint format clean
 
 .venv/installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv
@@ -18,6 +18,10 @@ test: lint
 
 soak: .venv/installed
 	KILLS=500 SEED=$$(date +%s) $(BIN)/python -m pytest -n 2 tests/job/test_kills.py
+
+# The image, built and run with Docker or Podman; where neither works, Podman is installed (Debian, as root).
+container-test: .venv/installed
+	$(BIN)/python -m pytest --override-ini 'norecursedirs=.*' --timeout 1800 tests/container
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""The image, built and run as XNAT's Container Service runs it."""
