@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import duckdb
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 IDC_URL = "https://s3.amazonaws.com"
 
 _CHUNK = 1 << 18
+_BATCH = 50_000  # series per question
 _OK = 200
 _GONE = {403, 404}
 _COLUMNS = """
@@ -119,12 +120,16 @@ class IDCClient:
 
     def _series(self, column: str, values: Sequence[str]) -> list[Series]:
         query = f"SELECT {_COLUMNS} FROM read_parquet(?) WHERE {column} IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608  names of ours only
+        known: dict[Any, Any] = {}  # but for the first and the last, a cell is that of many series: it is kept once
         try:
-            with duckdb.connect() as connection:
-                rows = connection.execute(query, [str(self._index), list(values)]).fetchall()
+            with duckdb.connect(config={"threads": 1}) as connection:
+                return [
+                    Series(*row[:1], *(known.setdefault(cell, cell) for cell in row[1:-1]), *row[-1:])
+                    for start in range(0, len(values), _BATCH)
+                    for row in _rows(connection.execute(query, [str(self._index), values[start : start + _BATCH]]))
+                ]
         except duckdb.Error as error:
             raise UsageError(f"the index {self._index.name} cannot be read: {web.shown(str(error))}") from error
-        return [Series(*row) for row in rows]
 
     def _pages(self, bucket: str, prefix: str) -> Iterator[list[StoredObject]]:
         token: str | None = ""
@@ -158,6 +163,11 @@ class IDCClient:
             return answer
         answer.close()
         return self._followed(target, left - 1)
+
+
+def _rows(answered: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of an answer one by one: all at once would be a second copy of them."""
+    return iter(answered.fetchone, None)
 
 
 def _refusal(answer: urllib3.BaseHTTPResponse, text: str) -> SourceError:
