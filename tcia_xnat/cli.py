@@ -40,7 +40,7 @@ _COMMON = (
     click.option(
         "--shard",
         metavar="K/N",
-        help="Take the K-th (from 0) of N equal parts, cut by patient; auto/N: the one of this Kubernetes or Slurm task.",
+        help="Take the K-th (from 0) of N equal parts, cut by patient; auto/N: that of this Kubernetes or Slurm task.",
     ),
     click.option(
         "--archive/--no-archive", default=True, help="Archive complete sessions, or leave them in the prearchive."
