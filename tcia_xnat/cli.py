@@ -26,9 +26,36 @@ CONTEXT = {
     "show_default": True,
 }
 
+_FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
+
+
+class Rate(click.ParamType[float]):
+    """Bytes a second: a number, maybe with k, M or G after it."""
+
+    name = "rate"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", str(value))
+        rate = float(found[1]) * _FACTORS[found[2]] if found else 0.0
+        if not rate:
+            self.fail(f"{value!r} is no rate: write 500k, 20M or 1.5G", param, ctx)
+        return rate
+
+
 _COMMON = (
     click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series on their way at once."),
+    click.option(
+        "--uploads",
+        type=click.IntRange(1, 64),
+        help="Series that XNAT takes at once.  [default: as many as --transfers]",
+    ),
+    click.option(
+        "--bwlimit",
+        type=Rate(),
+        help="Bytes a second that are fetched by all transfers together, such as 20M.  [default: no limit]",
+    ),
     click.option("--retries", type=click.IntRange(1, 100), default=5, help="Tries for what may pass."),
     click.option(
         "--existing",

@@ -15,6 +15,7 @@ from tcia_xnat.clients.web import SILENT_SECONDS
 from tcia_xnat.events import Tell
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Series, SourceName
+from tcia_xnat.politeness import Gate, PoliteSource
 from tcia_xnat.retry import Patience
 from tcia_xnat.run import Kept, Login, Prepared, Run, Settings, Work
 from tcia_xnat.sources import Source
@@ -90,9 +91,14 @@ def _labelled(manifest: Manifest, catalogue: Catalogue, labels: Mapping[str, Lab
 def _sources(idc: IDCClient | None, nbia: TCIAClient | None, job: Job, patience: Patience) -> dict[SourceName, Source]:
     sources: dict[SourceName, Source] = {}
     if idc is not None:
-        sources[SourceName.IDC] = IdcSource(idc, patience, job.spool_limit)
+        gate = Gate(job.transfers)
+        source = IdcSource(idc, gate.told_by(patience), job.spool_limit)
+        sources[SourceName.IDC] = PoliteSource(source, gate, partial(patience.wait, 0))
     if nbia is not None:
-        sources[SourceName.NBIA] = NbiaSource(nbia, patience)
+        gate = Gate(job.transfers)
+        sources[SourceName.NBIA] = PoliteSource(
+            NbiaSource(nbia, gate.told_by(patience)), gate, partial(patience.wait, 0)
+        )
     return sources
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +64,10 @@ class Lane:
         What the catalogue says of series that were not asked for: their numbers of images.
     spool_dir
         Folder of the spool; None is the system's.
+    take
+        Told how many bytes arrived; waits while that is more than the bandwidth allows.
+    uploads
+        Entered for each import: a semaphore limits how many XNAT gets at once.
     """
 
     project: XnatProject
@@ -72,6 +77,8 @@ class Lane:
     check: Callable[[], None]
     listed: Callable[[Sequence[str]], Mapping[str, int]]
     spool_dir: Path | None = None
+    take: Callable[[int], None] = lambda _count: None
+    uploads: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:
         """Fetch, prove and import one series.
@@ -126,11 +133,13 @@ class _Journey:
 
     def _import(self, body: ZipStream) -> None:
         project = self.lane.project
-        self.prearchive = project.patience.call(lambda: project.prearchive.import_series(body, self.label))
+        with self.lane.uploads:
+            self.prearchive = project.patience.call(lambda: project.prearchive.import_series(body, self.label))
 
     def _count(self, count: int) -> None:
         self.lane.check()
         self.lane.tell(BytesArrived(self.series, count))
+        self.lane.take(count)
 
     def _detours(self) -> list[str]:
         return [f"tried before: {_said(name, error)}" for name, error in self.refused.items()]

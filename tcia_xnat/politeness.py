@@ -4,14 +4,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from tcia_xnat.errors import Error, SourceUnreachable
 from tcia_xnat.model import Series, SeriesPackage
+from tcia_xnat.retry import Patience
 from tcia_xnat.sources import OnBytes, Source
 from tcia_xnat.spool import Spool
 
 _SHRINK_SECONDS = 5.0  # trouble of many lanes within this time is one trouble
-_GROW_AFTER = 4  # series in a row without trouble, for each place that comes back
+_GROW_AFTER = 4  # series without trouble for each place there is, until one more comes back
 
 
 class Gate:
@@ -46,6 +48,15 @@ class Gate:
                 self._shrunk = self._clock()
                 self._places = max(1, self._places // 2)
 
+    def told_by(self, patience: Patience) -> Patience:
+        """Return a patience that also tells this gate of each error."""
+
+        def tell(error: Error, delay: float) -> None:
+            self.trouble(error)
+            patience.on_retry(error, delay)
+
+        return replace(patience, on_retry=tell)
+
     @contextmanager
     def inside(self, check: Callable[[], None]) -> Iterator[None]:
         """Wait for a place and keep it; `check` is called while waiting, and may raise."""
@@ -54,9 +65,22 @@ class Gate:
                 check()
                 self._changed.wait(0.5)
             self._inside += 1
-        try:
+        with self._leaving():
             yield
             self._went_well()
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Take a place without waiting, for what was inside before."""
+        with self._changed:
+            self._inside += 1
+        with self._leaving():
+            yield
+
+    @contextmanager
+    def _leaving(self) -> Iterator[None]:
+        try:
+            yield
         finally:
             with self._changed:
                 self._inside -= 1
@@ -65,7 +89,7 @@ class Gate:
     def _went_well(self) -> None:
         with self._changed:
             self._well += 1
-            if self._well >= _GROW_AFTER and self._places < self._most:
+            if self._well >= _GROW_AFTER * self._places and self._places < self._most:
                 self._places, self._well = self._places + 1, 0
 
 
@@ -89,12 +113,12 @@ class PoliteSource:
     def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
         """Yield the series; see `Source.fetch`."""
         packages = self._source.fetch(series, spool, on_bytes)
-        while True:
-            with self._gate.inside(self._check):
-                package = next(packages, None)
-            if package is None:
-                return
+        with self._gate.inside(self._check):
+            package = next(packages, None)
+        while package is not None:
             yield package
+            with self._gate.going_on():
+                package = next(packages, None)
 
 
 class Bandwidth:

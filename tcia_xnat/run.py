@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from tcia_xnat.ledger import Ledger
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Series, SourceName
 from tcia_xnat.plan import Existing, Held, Plan
+from tcia_xnat.politeness import Bandwidth
 from tcia_xnat.retry import RETRY_WAIT, Patience, RetryPolicy
 from tcia_xnat.session import Listed
 from tcia_xnat.sources import Source
@@ -46,7 +48,8 @@ class Login:
 class Settings:
     """What every run is asked to do; the defaults are those of the command line.
 
-    `source` names where series come from, and `report_resource` the project resource that keeps the report.
+    `source` names where series come from, and `report_resource` the project resource that keeps the report;
+    `uploads` None is as many as `transfers`, and `bwlimit` is in bytes a second.
     """
 
     output_dir: Path
@@ -54,6 +57,8 @@ class Settings:
     source: str
     report_resource: str = "TCIA_INGEST"
     transfers: int = 4
+    uploads: int | None = None
+    bwlimit: float | None = None
     retries: int = 5
     existing: Existing = Existing.SKIP
     limit: int | None = None
@@ -195,7 +200,17 @@ def run(  # noqa: PLR0913  what a run needs, each once
         _make_room(settings, work, prepared.plan)
         _keep(project, work.labelled(prepared.labels))
         tell_all(_planned(prepared.plan))
-        lane = Lane(project, work.sources, tuple(work.sources), tell_all, stop.check, work.listed, settings.spool_dir)
+        lane = Lane(
+            project,
+            work.sources,
+            tuple(work.sources),
+            tell_all,
+            stop.check,
+            work.listed,
+            settings.spool_dir,
+            Bandwidth(settings.bwlimit, stop.wait).take,
+            threading.BoundedSemaphore(settings.uploads or settings.transfers),
+        )
         result = transfer(
             prepared.plan, lane, ledger, tell_all, stop, transfers=settings.transfers, archive=settings.archive
         )
@@ -255,7 +270,8 @@ def _keep(project: XnatProject, kept: Kept) -> None:
 
 def _keep_report(project: XnatProject, run: Run, files: Iterable[Path], tell: Tell) -> None:
     """Keep the report in the project, by the name of its run; best effort."""
-    name = run.job.run_name or f"run-{run.started:%Y%m%dT%H%M%SZ}"
+    part = "-part-{}-of-{}".format(*run.job.shard) if run.job.shard else ""  # parts may start in the same second
+    name = run.job.run_name or f"run-{run.started:%Y%m%dT%H%M%SZ}{part}"
     seconds = _HURRIED_SECONDS if isinstance(run.result.ended_by, Stopped) else ANSWER_SECONDS
     for file in () if isinstance(run.result.ended_by, XnatUnreachable) else files:
         try:

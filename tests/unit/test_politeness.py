@@ -61,7 +61,7 @@ def test_a_damaged_series_is_no_trouble_of_the_server() -> None:
 def test_places_come_back_one_by_one() -> None:
     gate = Gate(4)
     gate.trouble(SourceUnreachable("429"))
-    pass_through(gate, 3)
+    pass_through(gate, 7)
     assert gate.places == 2
     pass_through(gate, 1)
     assert gate.places == 3
