@@ -149,8 +149,12 @@ def _print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> N
         is_number = all(isinstance(row.get(column, 0), int) for row in rows)
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(row.get(column, ""))) for column in columns))
-    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
+        cells = (row.get(column) for column in columns)
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in cells))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n"))
 
 
 def _rows(found: Any, columns: Sequence[str]) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401  what a method returns
@@ -181,8 +185,8 @@ def _connected(
     nbia_url: str | None, retries: int, retry_wait: float, source_timeout: float
 ) -> "Iterator[tuple[tcia.TCIAClient, Patience]]":
     from tcia_xnat.clients.tcia import TCIAClient  # noqa: PLC0415  as above
+    from tcia_xnat.clients.tcia_connection import services_url  # noqa: PLC0415  as above
     from tcia_xnat.retry import Patience, RetryPolicy  # noqa: PLC0415  as above
-    from tcia_xnat.tcia_sdk import services_url  # noqa: PLC0415  as above
 
     patience = Patience(
         RetryPolicy(retries, retry_wait),

@@ -20,6 +20,7 @@ from tcia_xnat.spool import Spool
 from tcia_xnat.zipstream import ZipStream
 
 _LICENSE = "LICENSE"
+_ELSEWHERE = "IDC may have it: download.py asks there first; or it is withdrawn or in controlled access"
 
 
 def save_series(client: TCIAClient, series_instance_uid: str, path: Path, patience: Patience) -> int:
@@ -40,7 +41,7 @@ def save_series(client: TCIAClient, series_instance_uid: str, path: Path, patien
     """
     rows = patience.call(lambda: client.get_series_metadata([series_instance_uid]))
     if not rows:
-        raise SeriesUnavailable(f"NBIA does not offer series {series_instance_uid} to the public")
+        raise SeriesUnavailable(f"NBIA does not offer series {series_instance_uid} to the public", _ELSEWHERE)
     with _moved_there(path) as file, Spool(path.parent) as spool:
         (package,) = NbiaSource(client, patience).fetch(from_nbia(rows[0]), spool, lambda _count: None)
         file.writelines(ZipStream(spool, package.members))

@@ -8,23 +8,18 @@ text; what NBIA refuses is raised as an error of `tcia_xnat.errors`; a zip is pr
 
 import json
 import logging
-import os
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 from tcia_xnat import series_zip
 from tcia_xnat.clients import tcia
-from tcia_xnat.clients.tcia_connection import Row, question
-from tcia_xnat.errors import Error, UsageError
+from tcia_xnat.clients.tcia_connection import Row, question, services_url
+from tcia_xnat.errors import Error
 from tcia_xnat.retry import Patience, RetryPolicy
 
-_GONE = re.compile(r"https?://services\.cancerimagingarchive\.net/services(/|$)")
-_VERSION = re.compile(r"/v\d+/?$")
 _log = logging.getLogger("tciaclient")
 
 
@@ -216,18 +211,3 @@ class TCIAClient:
             return Answer(rows, json.dumps(rows, ensure_ascii=False).encode())
         other = question(endpoint, version=version, format=output_format, **asked)
         return Answer([], self._patience.call(lambda: self._client.content(other)))
-
-
-def services_url(base_url: str | None) -> str:
-    """Return the address of NBIA's services that an address of the SDK stands for.
-
-    Raises
-    ------
-    UsageError
-    """
-    if not base_url or _GONE.match(base_url):
-        base_url = os.environ.get("TCIA_XNAT_NBIA_URL") or tcia.NBIA_URL
-    parts = urlsplit(base_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"{base_url} is no address of NBIA's services", f"write it as {tcia.NBIA_URL}")
-    return _VERSION.sub("", base_url.rstrip("/"))

@@ -1,18 +1,23 @@
 """Talking to an NBIA server: a question, its answer as rows, text or stream, and refusals as our errors."""
 
+import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import requests
 
 from tcia_xnat.clients import web
-from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable
+from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable, UsageError
 
 NBIA_URL = "https://services.cancerimagingarchive.net/nbia-api/services"
 
+_GONE = re.compile(r"https?://services\.cancerimagingarchive\.net/services(/|$)")
+_VERSION = re.compile(r"/v\d+$")
 _CHUNK = 1 << 20
 _ANSWERED = {requests.codes.ok, requests.codes.no_content}
 _NOT_GRANTED = "with given SeriesInstanceUID,"  # the 400 text of §2.3 no. 3, for unknown and forbidden alike
@@ -52,6 +57,23 @@ def question(endpoint: str, *, version: str = "v4", **asked: str | None) -> Ques
 def form(endpoint: str, **asked: str | Sequence[str]) -> Question:
     """Return a question that goes as a form, with those fields that have a value."""
     return Question(endpoint, {name: value for name, value in asked.items() if value}, "POST")
+
+
+def services_url(base_url: str | None) -> str:
+    """Return the address of NBIA's services: as given without a version, that of the environment, or TCIA's.
+
+    The server that the old SDK spoke to is gone (§2.1); its address stands for the one that took its place.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not base_url or _GONE.match(base_url):
+        base_url = os.environ.get("TCIA_XNAT_NBIA_URL") or NBIA_URL
+    parts = urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UsageError(f"{base_url} is no address of NBIA's services", f"write it as {NBIA_URL}")
+    return _VERSION.sub("", base_url.rstrip("/"))
 
 
 class NbiaConnection:
