@@ -17,7 +17,7 @@ from tcia_xnat.errors import SeriesUnavailable, SourceError
 from tcia_xnat.manifest import read
 
 UNKNOWN = "1.2.3.4"
-DAY = date(2021, 1, 1)
+DAY = date(2021, 1, 13)  # no month has its number
 
 renames_in_place = pytest.mark.filterwarnings("ignore:The inplace keyword")  # tcia_utils does, pandas 3.1 warns
 
