@@ -7,6 +7,7 @@ from typing import Any
 
 from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.clients.tcia import METADATA_BATCH, TCIAClient
+from tcia_xnat.clients.tcia_rows import NbiaSeriesMetadata
 from tcia_xnat.errors import Error, SeriesUnavailable, SourceError
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Series, SourceName
@@ -81,7 +82,7 @@ def _ask_nbia(
             found.update({row["SeriesInstanceUID"]: from_nbia(row) for row in rows})
 
 
-def _asking(nbia: TCIAClient, batch: Sequence[str]) -> Callable[[], list[dict[str, Any]]]:
+def _asking(nbia: TCIAClient, batch: Sequence[str]) -> Callable[[], list[NbiaSeriesMetadata]]:
     return lambda: nbia.get_series_metadata(batch)
 
 

@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import signal
 import sys
 import threading
 import traceback
@@ -123,6 +124,10 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
     def wrapped(*, debug: bool, **options: Any) -> None:  # noqa: ANN401  whatever the command takes
         try:
             code = command(**options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads the results has enough of them
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 128 + signal.SIGPIPE
         except Error as error:
             say_error(error, debug=debug)
             code = error.exit_code
