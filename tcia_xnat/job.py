@@ -2,16 +2,16 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from heapq import nlargest
 from pathlib import Path
 
 from tcia_xnat import manifest as manifests
 from tcia_xnat import plan as plans
+from tcia_xnat import supply
 from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc import IDC_URL, IDCClient
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
@@ -22,26 +22,18 @@ from tcia_xnat.holdings import look
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Label, Series, SourceName
+from tcia_xnat.model import Label
 from tcia_xnat.plan import Existing, Held, Plan
 from tcia_xnat.retry import RETRY_WAIT, Patience, RetryPolicy
-from tcia_xnat.sources import Source
-from tcia_xnat.sources.idc import IdcSource
-from tcia_xnat.sources.nbia import NbiaSource
 from tcia_xnat.stop import Stop
+from tcia_xnat.supply import SOURCES, SPOOL_LIMIT
 from tcia_xnat.transfer import TransferResult, transfer
 from tcia_xnat.xnat.connection import MAX_OUTAGE, XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.project import XnatProject
 from tcia_xnat.xnat.workflow import WorkflowProgress
 
-SOURCES = {
-    "auto": (SourceName.IDC, SourceName.NBIA),
-    "idc": (SourceName.IDC,),
-    "nbia": (SourceName.NBIA,),
-}
 _HURRIED_SECONDS = 1.0  # a stopped run has few left
-SPOOL_LIMIT = 8_000_000_000  # bytes; a larger series of IDC goes in several packages
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +107,15 @@ class Run:
 
 def dry_run(job: Job, login: Login | None, stop: Stop) -> Prepared:
     """Plan without changing anything; without a login, as if XNAT held nothing."""
-    manifest, patience = manifests.read(job.manifest), _patience(job, stop)
-    with _clients(job) as (idc, nbia):
+    manifest, patience = manifests.read(job.manifest), patience_of(job, stop)
+    with clients_of(job) as (idc, nbia):
         catalogue = look_up(manifest, idc, nbia, patience)
     if login is None:
-        return _prepare(job, manifest, catalogue, Held())
+        return prepare(job, manifest, catalogue, Held())
     with _connection(job, login, patience) as connection:
         project = XnatProject(connection, job.project)
-        held = look(project, catalogue, _asked(job, catalogue), ()) if project.exists() else Held()
-    return _prepare(job, manifest, catalogue, held)
+        held = look(project, catalogue, asked(job, catalogue), ()) if project.exists() else Held()
+    return prepare(job, manifest, catalogue, held)
 
 
 def run(
@@ -146,9 +138,9 @@ def run(
         What keeps the run from starting; what ends it early is in the result.
     """
     started = datetime.now(UTC)
-    manifest, patience = manifests.read(job.manifest), _patience(job, stop, tell)
+    manifest, patience = manifests.read(job.manifest), patience_of(job, stop, tell)
     with (
-        _clients(job) as (idc, nbia),
+        clients_of(job) as (idc, nbia),
         _connection(job, login, patience) as connection,
         _progress(job, connection, tell) as tell_all,
         Ledger(job.ledger_path, login.host, job.project) as ledger,
@@ -157,41 +149,33 @@ def run(
         catalogue = look_up(manifest, idc, nbia, patience)
         stop.check()
         _claim(project, job, manifest)
-        held = look(project, catalogue, _asked(job, catalogue), ledger.imported())
+        held = look(project, catalogue, asked(job, catalogue), ledger.imported())
         stop.check()
-        prepared = _prepare(job, manifest, catalogue, held)
+        prepared = prepare(job, manifest, catalogue, held)
         _make_room(job, prepared.plan)
         project.put_resource("MANIFEST_MODIFIED", manifest.name, _modified(prepared))
-        tell_all(_planned(prepared.plan))
-        sources = _sources(idc, nbia, job, patience)
-        lane = Lane(project, sources, SOURCES[job.source], tell_all, stop.check, partial(_listed, idc), job.spool_dir)
+        tell_all(planned(prepared.plan))
+        sources = supply.sources(idc, nbia, patience, job.spool_limit)
+        lane = Lane(
+            project, sources, SOURCES[job.source], tell_all, stop.check, partial(supply.listed, idc), job.spool_dir
+        )
         result = transfer(prepared.plan, lane, ledger, tell_all, stop, transfers=job.transfers, archive=job.archive)
         done = Run(job, prepared, result, started, datetime.now(UTC))
         _keep(project, done, report(done), tell)
     return done
 
 
-def _prepare(job: Job, manifest: Manifest, catalogue: Catalogue, held: Held) -> Prepared:
+def prepare(job: Job, manifest: Manifest, catalogue: Catalogue, held: Held) -> Prepared:
+    """Label the studies of a catalogue and plan what is left to do, beside what is there already."""
     # labels are those of the whole manifest, whichever part of it this run moves
     labels = plans.assign_labels(catalogue, held, job.subject_label, job.session_label)
-    return Prepared(manifest, catalogue, labels, plans.make(_asked(job, catalogue), held, labels, job.existing))
+    return Prepared(manifest, catalogue, labels, plans.make(asked(job, catalogue), held, labels, job.existing))
 
 
-def _asked(job: Job, catalogue: Catalogue) -> Catalogue:
+def asked(job: Job, catalogue: Catalogue) -> Catalogue:
+    """Return the part of the catalogue that this run is to move."""
     part = plans.shard(catalogue, *job.shard) if job.shard else catalogue
     return plans.limited(part, job.limit)
-
-
-@contextmanager
-def _clients(job: Job) -> Iterator[tuple[IDCClient | None, TCIAClient | None]]:
-    names = SOURCES[job.source]
-    with ExitStack() as opened:
-        idc = nbia = None
-        if SourceName.IDC in names:
-            idc = opened.enter_context(closing(IDCClient(job.idc_url, job.idc_index, job.source_timeout)))
-        if SourceName.NBIA in names:
-            nbia = opened.enter_context(closing(TCIAClient(job.nbia_url, job.source_timeout)))
-        yield idc, nbia
 
 
 def _connection(job: Job, login: Login, patience: Patience) -> closing[XnatConnection]:
@@ -254,38 +238,26 @@ def _make_room(job: Job, plan: Plan) -> None:
     SpaceError
     """
     folder = job.spool_dir or Path(tempfile.gettempdir())
-    largest = nlargest(job.transfers, (_spooled(series, job) for series in plan.send))
+    needed = supply.spools(plan.send, job.transfers, job.spool_limit)
     free = shutil.disk_usage(folder).free
-    if sum(largest) > free:
+    if needed > free:
         raise SpaceError(
-            f"the largest series need {sum(largest)} bytes at once, {folder} has {free} free",
+            f"the largest series need {needed} bytes at once, {folder} has {free} free",
             "choose another disk with --spool-dir, or use fewer --transfers",
         )
 
 
-def _spooled(series: Series, job: Job) -> int:
-    return min(series.byte_count, job.spool_limit) if series.is_in_idc else series.byte_count
-
-
-def _listed(idc: IDCClient | None, series_instance_uids: Sequence[str]) -> dict[str, int]:
-    found = idc.find_series(series_instance_uids) if idc else []
-    return {series.series_instance_uid: series.image_count for series in found}
-
-
-def _planned(plan: Plan) -> Planned:
+def planned(plan: Plan) -> Planned:
+    """Return what is told before the first byte moves."""
     return Planned(len(plan.send), sum(series.byte_count for series in plan.send))
 
 
-def _sources(idc: IDCClient | None, nbia: TCIAClient | None, job: Job, patience: Patience) -> dict[SourceName, Source]:
-    sources: dict[SourceName, Source] = {}
-    if idc is not None:
-        sources[SourceName.IDC] = IdcSource(idc, patience, job.spool_limit)
-    if nbia is not None:
-        sources[SourceName.NBIA] = NbiaSource(nbia, patience)
-    return sources
+def patience_of(job: Job, stop: Stop, tell: Tell = lambda _event: None) -> Patience:
+    """Return how often and how long a job tries again."""
+    policy = RetryPolicy(job.retries, job.retry_wait)
+    return Patience(policy, stop.wait, lambda error, delay: tell(Retrying(error, delay)))
 
 
-def _patience(job: Job, stop: Stop, tell: Tell = lambda _event: None) -> Patience:
-    return Patience(
-        RetryPolicy(job.retries, job.retry_wait), stop.wait, lambda error, delay: tell(Retrying(error, delay))
-    )
+def clients_of(job: Job) -> AbstractContextManager[tuple[IDCClient | None, TCIAClient | None]]:
+    """Open the clients of the sources that a job may use."""
+    return supply.clients(SOURCES[job.source], job.idc_url, job.idc_index, job.nbia_url, job.source_timeout)

@@ -16,11 +16,12 @@ from tcia_xnat import cli, report
 from tcia_xnat.clients.idc import IDC_URL
 from tcia_xnat.clients.tcia import NBIA_URL
 from tcia_xnat.errors import ManifestError, UsageError
-from tcia_xnat.job import SOURCES, Job, Login, Run, dry_run, run
+from tcia_xnat.job import Job, Login, Run, dry_run, run
 from tcia_xnat.plan import Existing
 from tcia_xnat.progress import Lines
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.stop import Stop
+from tcia_xnat.supply import SOURCES
 from tcia_xnat.xnat.connection import XnatConnection
 
 _UNRESOLVED = re.compile(r"#.+#")

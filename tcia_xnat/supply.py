@@ -1,0 +1,58 @@
+"""Where a job's images come from: the clients it may use, the sources made of them, and the room they need."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from heapq import nlargest
+
+from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.clients.tcia import TCIAClient
+from tcia_xnat.model import Series, SourceName
+from tcia_xnat.retry import Patience
+from tcia_xnat.sources import Source
+from tcia_xnat.sources.idc import IdcSource
+from tcia_xnat.sources.nbia import NbiaSource
+
+SOURCES = {
+    "auto": (SourceName.IDC, SourceName.NBIA),
+    "idc": (SourceName.IDC,),
+    "nbia": (SourceName.NBIA,),
+}
+SPOOL_LIMIT = 8_000_000_000  # bytes; a larger series of IDC goes in several packages
+
+
+@contextmanager
+def clients(
+    names: Sequence[SourceName], idc_url: str, idc_index: str | None, nbia_url: str, silent_seconds: float
+) -> Iterator[tuple[IDCClient | None, TCIAClient | None]]:
+    """Open the clients of these sources; None stands for one that is not to be used."""
+    with ExitStack() as opened:
+        idc = nbia = None
+        if SourceName.IDC in names:
+            idc = opened.enter_context(closing(IDCClient(idc_url, idc_index, silent_seconds)))
+        if SourceName.NBIA in names:
+            nbia = opened.enter_context(closing(TCIAClient(nbia_url, silent_seconds)))
+        yield idc, nbia
+
+
+def sources(
+    idc: IDCClient | None, nbia: TCIAClient | None, patience: Patience, spool_limit: int
+) -> dict[SourceName, Source]:
+    """Return the sources that the clients give."""
+    made: dict[SourceName, Source] = {}
+    if idc is not None:
+        made[SourceName.IDC] = IdcSource(idc, patience, spool_limit)
+    if nbia is not None:
+        made[SourceName.NBIA] = NbiaSource(nbia, patience)
+    return made
+
+
+def listed(idc: IDCClient | None, series_instance_uids: Sequence[str]) -> dict[str, int]:
+    """Return the number of images that IDC's index lists for series, as far as it lists them."""
+    found = idc.find_series(series_instance_uids) if idc else []
+    return {series.series_instance_uid: series.image_count for series in found}
+
+
+def spools(series: Iterable[Series], transfers: int, spool_limit: int) -> int:
+    """Return the bytes that the spools of so many lanes may need at once."""
+    sizes = (min(one.byte_count, spool_limit) if one.is_in_idc else one.byte_count for one in series)
+    return sum(nlargest(transfers, sizes))
