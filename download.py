@@ -20,7 +20,7 @@ READY = Path(__file__).resolve().parent / "resources" / "TCIA"
 
 
 @click.command(context_settings=cli.CONTEXT)
-@click.argument("manifest", required=False, type=click.Path(path_type=Path))
+@click.argument("manifest", required=False)
 @click.argument("output_dir", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.argument("project", required=False)
 @click.argument("host", required=False, envvar="XNAT_HOST")
@@ -35,7 +35,7 @@ READY = Path(__file__).resolve().parent / "resources" / "TCIA"
 )
 @cli.common_options
 @cli.reports_errors
-def download(manifest: Path | None, *, dry_run: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
+def download(manifest: str | None, *, dry_run: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
     """Bring the series of MANIFEST from IDC and TCIA into PROJECT of the XNAT at HOST.
 
     Each series is proved complete before XNAT gets it, each study is archived once, and the same command again
@@ -65,7 +65,7 @@ def list_manifests(folders: Iterable[Path]) -> int:
     return 0
 
 
-def read_job(manifest: Path, options: dict[str, Any], *, whole: bool) -> "Job":
+def read_job(manifest: str, options: dict[str, Any], *, whole: bool) -> "Job":
     """Return the job that the command line asks for; a dry run needs no folder and no project.
 
     Raises

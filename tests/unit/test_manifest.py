@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcia_xnat.errors import ManifestError
-from tcia_xnat.manifest import find, parse, read, write_modified, write_tcia
+from tcia_xnat.manifest import Original, find, parse, read, write_modified, write_tcia
 
 A, B, C = "1.3.6.1.4.1.14519.5.2.1.1", "1.3.6.1.4.1.14519.5.2.1.22", "2.25.333"
 HEADER = write_tcia([], "x.tcia")
@@ -85,7 +85,7 @@ def test_what_is_passed_over_is_named_with_its_line() -> None:
 def test_the_header_and_the_file_are_kept_as_given() -> None:
     manifest = parse(FORMS["CRLF"].encode(), "m")
     assert "".join(f"{line}\n" for line in manifest.header) == HEADER
-    assert manifest.original == FORMS["CRLF"].encode()
+    assert manifest.originals == (Original("m", FORMS["CRLF"].encode()),)
 
 
 REFUSED = {
