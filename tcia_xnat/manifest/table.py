@@ -45,9 +45,9 @@ def heading(text: str) -> str:
 def is_table(text: str) -> bool:
     """Whether a text begins with the headings of a table; a lone column of series is a list as any other."""
     line = next(filter(_is_content, _lines(text)), "")
-    cells = {heading(cell) for cell in re.split(r"[,;\t]", line)}
-    is_of_series = len(cells) > 1 and not cells.isdisjoint({*_SERIES, *_PAIR})
-    return is_of_series or not cells.isdisjoint({*_STUDY, *_ELSEWHERE})
+    cells = [heading(cell) for cell in re.split(r"[,;\t]", line)]
+    is_of_series = len(cells) > 1 and not {*_SERIES, *_PAIR}.isdisjoint(cells)
+    return is_of_series or not {*_STUDY, *_ELSEWHERE}.isdisjoint(cells)
 
 
 def parse_table(text: str, name: str) -> Manifest:

@@ -83,7 +83,8 @@ def _take(reading: _Reading, number: int, line: str) -> None:
     elif line.startswith("#"):
         reading.pass_over(number, line, "a comment")
     elif _is_heading(line):
-        reading.pass_over(number, line, "a heading")
+        if reading.header or reading.uids:  # at the top it is what a column should have
+            reading.pass_over(number, line, "a heading")
     elif reading.has_list and not reading.in_list:
         reading.header.append(line)
         reading.pass_over(number, line, "stands before the list")
