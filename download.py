@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tcia_xnat import cli
-from tcia_xnat.errors import UsageError
+from tcia_xnat.errors import ManifestError, UsageError
 from tcia_xnat.stop import Stop
 
 if TYPE_CHECKING:
@@ -57,12 +57,25 @@ def download(manifest: str | None, *, dry_run: bool, quiet: bool, **options: Any
 
 def list_manifests(folders: Iterable[Path]) -> int:
     """Show the manifests at hand, each with the number of its series."""
-    from tcia_xnat.manifest import find, read  # noqa: PLC0415  --help need not wait for it
+    from tcia_xnat.manifest import find  # noqa: PLC0415  --help need not wait for it
 
     for path in dict.fromkeys(find(folders)):
-        click.echo(f"{len(read(path).series_instance_uids):>8} series  {path}")
+        click.echo(f"{counted(path):>15}  {path}")
     click.echo("Usage: download.py MANIFEST OUTPUT_DIR PROJECT [HOST [USER [PASSWORD]]]; more with --help", err=True)
     return 0
+
+
+def counted(path: Path) -> str:
+    """Return how much a manifest lists; a broken one does not keep the others from being shown."""
+    from tcia_xnat.manifest import read  # noqa: PLC0415  as above
+
+    try:
+        manifest = read(path)
+    except ManifestError:
+        return "cannot be read"
+    if count := len(manifest.study_instance_uids):
+        return f"{count} {'study' if count == 1 else 'studies'}"
+    return f"{len(manifest.series_instance_uids) + len(manifest.crdc_series_uuids)} series"
 
 
 def read_job(manifest: str, options: dict[str, Any], *, whole: bool) -> "Job":
