@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tcia_xnat import cli
-from tcia_xnat.errors import UsageError
+from tcia_xnat.errors import ManifestError, UsageError
 from tcia_xnat.stop import Stop
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ READY = Path(__file__).resolve().parent / "resources" / "TCIA"
 
 
 @click.command(context_settings=cli.CONTEXT)
-@click.argument("manifest", required=False, type=click.Path(path_type=Path))
+@click.argument("manifest", required=False)
 @click.argument("output_dir", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.argument("project", required=False)
 @click.argument("host", required=False, envvar="XNAT_HOST")
@@ -35,7 +35,7 @@ READY = Path(__file__).resolve().parent / "resources" / "TCIA"
 )
 @cli.common_options
 @cli.reports_errors
-def download(manifest: Path | None, *, dry_run: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
+def download(manifest: str | None, *, dry_run: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
     """Bring the series of MANIFEST from IDC and TCIA into PROJECT of the XNAT at HOST.
 
     Each series is proved complete before XNAT gets it, each study is archived once, and the same command again
@@ -57,15 +57,28 @@ def download(manifest: Path | None, *, dry_run: bool, quiet: bool, **options: An
 
 def list_manifests(folders: Iterable[Path]) -> int:
     """Show the manifests at hand, each with the number of its series."""
-    from tcia_xnat.manifest import find, read  # noqa: PLC0415  --help need not wait for it
+    from tcia_xnat.manifest import find  # noqa: PLC0415  --help need not wait for it
 
     for path in dict.fromkeys(find(folders)):
-        click.echo(f"{len(read(path).series_instance_uids):>8} series  {path}")
+        click.echo(f"{counted(path):>15}  {path}")
     click.echo("Usage: download.py MANIFEST OUTPUT_DIR PROJECT [HOST [USER [PASSWORD]]]; more with --help", err=True)
     return 0
 
 
-def read_job(manifest: Path, options: dict[str, Any], *, whole: bool) -> "Job":
+def counted(path: Path) -> str:
+    """Return how much a manifest lists; a broken one does not keep the others from being shown."""
+    from tcia_xnat.manifest import read  # noqa: PLC0415  as above
+
+    try:
+        manifest = read(path)
+    except ManifestError:
+        return "cannot be read"
+    if count := len(manifest.study_instance_uids):
+        return f"{count} {'study' if count == 1 else 'studies'}"
+    return f"{len(manifest.series_instance_uids) + len(manifest.crdc_series_uuids)} series"
+
+
+def read_job(manifest: str, options: dict[str, Any], *, whole: bool) -> "Job":
     """Return the job that the command line asks for; a dry run needs no folder and no project.
 
     Raises

@@ -12,12 +12,13 @@ from pathlib import Path
 from tcia_xnat import manifest as manifests
 from tcia_xnat import plan as plans
 from tcia_xnat import supply
+from tcia_xnat.asked import read_asked
 from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc import IDC_URL, IDCClient
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
 from tcia_xnat.clients.web import SILENT_SECONDS
 from tcia_xnat.errors import Error, RightsRefused, SpaceError, Stopped, XnatUnreachable
-from tcia_xnat.events import Event, NotKept, Planned, Retrying, Tell
+from tcia_xnat.events import Event, NotKept, PassedOver, Planned, Retrying, Tell
 from tcia_xnat.holdings import look
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
@@ -49,7 +50,7 @@ class Login:
 class Job:
     """What one run is asked to do; the defaults are those of the command line."""
 
-    manifest: Path
+    manifest: str  # one file or several, as `asked.read_asked` takes them
     output_dir: Path
     project: str
     source: str = "auto"
@@ -107,7 +108,8 @@ class Run:
 
 def dry_run(job: Job, login: Login | None, stop: Stop) -> Prepared:
     """Plan without changing anything; without a login, as if XNAT held nothing."""
-    manifest, patience = manifests.read(job.manifest), patience_of(job, stop)
+    patience = patience_of(job, stop)
+    manifest = read_asked(job.manifest, job.idc_index, patience)
     with clients_of(job) as (idc, nbia):
         catalogue = look_up(manifest, idc, nbia, patience)
     if login is None:
@@ -138,7 +140,9 @@ def run(
         What keeps the run from starting; what ends it early is in the result.
     """
     started = datetime.now(UTC)
-    manifest, patience = manifests.read(job.manifest), patience_of(job, stop, tell)
+    patience = patience_of(job, stop, tell)
+    manifest = read_asked(job.manifest, job.idc_index, patience)
+    tell(PassedOver(manifest.rejected))
     with (
         clients_of(job) as (idc, nbia),
         _connection(job, login, patience) as connection,
@@ -220,7 +224,8 @@ def _claim(project: XnatProject, job: Job, manifest: Manifest) -> None:
                 "leave --no-create-project out to have it created",
             )
         project.create()
-    project.put_resource("MANIFEST_ORIGINAL", manifest.name, manifest.original)
+    for original in manifest.originals:
+        project.put_resource("MANIFEST_ORIGINAL", original.name, original.content)
 
 
 def _modified(prepared: Prepared) -> bytes:

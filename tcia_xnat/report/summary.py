@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tcia_xnat.job import Prepared, Run
+from tcia_xnat.manifest import passed_over
 from tcia_xnat.model import Outcome, Series, State
 from tcia_xnat.progress import size
 from tcia_xnat.report.verdict import verdict
@@ -38,6 +39,7 @@ def plan_summary(prepared: Prepared, project: str, *, asked_xnat: bool) -> Rende
     send = plan.send
     unavailable = [outcome for outcome in plan.settled if not outcome.state.is_in]
     parts: list[RenderableType] = [_collection_table(prepared)]
+    parts += [Text(line) for line in passed_over(prepared.manifest.rejected)]
     labelled = {study.label.session: (study.label.subject, len(study.send)) for study in plan.studies}
     if 0 < len(labelled) <= _SHOWN:
         parts.append(_label_table(labelled))

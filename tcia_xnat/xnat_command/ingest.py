@@ -107,7 +107,7 @@ class _Settings:
         context = cli.checked_project(self.text("TCIA_XNAT_CONTEXT_PROJECT") or self.text("TCIA_XNAT_TARGET_PROJECT"))
         workflow_id = self.text("XNAT_WORKFLOW_ID")
         return Job(
-            manifest=self._manifest(login, context),
+            manifest=str(self._manifest(login, context)),
             output_dir=self._output_dir,
             project=cli.checked_project(self.text("TCIA_XNAT_TARGET_PROJECT", context)),
             source=self.choice("TCIA_XNAT_SOURCE", list(SOURCES)),
