@@ -1,8 +1,7 @@
 """Where a job's images come from: the clients it may use, the sources made of them, and the room they need."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from heapq import nlargest
 
 from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.clients.tcia import TCIAClient
@@ -17,7 +16,6 @@ SOURCES = {
     "idc": (SourceName.IDC,),
     "nbia": (SourceName.NBIA,),
 }
-SPOOL_LIMIT = 8_000_000_000  # bytes; a larger series of IDC goes in several packages
 
 
 @contextmanager
@@ -52,7 +50,6 @@ def listed(idc: IDCClient | None, series_instance_uids: Sequence[str]) -> dict[s
     return {series.series_instance_uid: series.image_count for series in found}
 
 
-def spools(series: Iterable[Series], transfers: int, spool_limit: int) -> int:
-    """Return the bytes that the spools of so many lanes may need at once."""
-    sizes = (min(one.byte_count, spool_limit) if one.is_in_idc else one.byte_count for one in series)
-    return sum(nlargest(transfers, sizes))
+def spooled(spool_limit: int, series: Series) -> int:
+    """Return the bytes of the spool that a series needs at the most."""
+    return min(series.byte_count, spool_limit) if series.is_in_idc else series.byte_count
