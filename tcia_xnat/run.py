@@ -75,6 +75,11 @@ class Settings:
         return self.output_dir / "report" / self.run_name
 
     @property
+    def place(self) -> str:
+        """Where series are when all is done, in words."""
+        return "in the archive"
+
+    @property
     def state_dir(self) -> Path:
         """Folder of what runs remember."""
         return self.output_dir / "state"

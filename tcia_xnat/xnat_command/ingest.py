@@ -40,7 +40,7 @@ def ingest(environment: Mapping[str, str]) -> int:
     stop.on_signals()
     if settings.flag("TCIA_XNAT_DRY_RUN"):
         prepared = dry_run(job, login, stop)
-        shown = report.summary.plan_summary(prepared, job.project, asked_xnat=True)
+        shown = report.summary.plan_summary(prepared, f"project {job.project}")
         click.echo(_plan(job, report.summary.as_text(shown)))
         return report.plan_exit_code(prepared.plan)
     done = run(job, login, stop, Lines(click.echo), _kept)
