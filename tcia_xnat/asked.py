@@ -15,31 +15,46 @@ from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.errors import ManifestError, SourceUnreachable
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.retry import Patience
+from tcia_xnat.selection import Known, Selector
 
 Fetch = Callable[[str], bytes]
 """Returns what is at an address."""
 
+_SUFFIXES = {".tcia", ".csv", ".tsv", ".txt", ".xlsx", ".xls", ".json", ".xml", ".s5cmd"}
 
-def read_asked(text: str, idc_index: str | Path | None, patience: Patience) -> Manifest:
+
+def _nowhere(_series_instance_uids: Sequence[str]) -> frozenset[str]:
+    return frozenset()
+
+
+def read_asked(
+    text: str, idc_index: str | Path | None, patience: Patience, *, query: str = "", elsewhere: Known = _nowhere
+) -> Manifest:
     """Return the series that a command line asks for, each once.
 
     Parameters
     ----------
     text
-        A file, `-` for stdin, or several of them with commas between; a file of that very name wins.
+        A file, `-` for stdin, an identifier that the index lists, or several of them with commas between; a file of
+        that very name wins.
     idc_index
         Parquet of the index that knows the series of folders and studies; None is the embedded one.
     patience
         How manifests at other addresses are waited for.
+    query
+        A SELECT on the index in the place of `text`.
+    elsewhere
+        Asked for series that are named by themselves and that the index does not list.
 
     Raises
     ------
     ManifestError
-        Something cannot be used, or names studies only, of which the index knows none.
+        Something cannot be used, is ambiguous or unknown, or names studies only, of which the index knows none.
     SourceUnreachable
         An address of a manifest does not answer.
     """
-    manifest = manifests.merge([_read(part) for part in _parts(text)])
+    selector = Selector(idc_index, elsewhere)
+    manifest = selector.ask(query) if query else _merged(text, selector)
     manifest = _followed(manifest, lambda address: patience.call(lambda: _fetch(address)))
     if not (manifest.crdc_series_uuids or manifest.study_instance_uids):
         return manifest
@@ -47,12 +62,34 @@ def read_asked(text: str, idc_index: str | Path | None, patience: Patience) -> M
         return _resolved(manifest, idc)
 
 
-def _parts(text: str) -> list[str]:
-    return [text] if "," not in text or Path(text).exists() else [part.strip() for part in text.split(",") if part]
+def _merged(text: str, selector: Selector) -> Manifest:
+    files, words = _sorted_out(text, selector)
+    return manifests.merge([*map(manifests.read, files), *([selector.select(words)] if words else [])])
 
 
-def _read(part: str) -> Manifest:
-    return manifests.read(Path(part))
+def _sorted_out(text: str, selector: Selector) -> tuple[list[Path], list[str]]:
+    """Return the files and the identifiers in a text; a file that is lost counts as one."""
+    files, words = list[Path](), list[str]()
+    for part in _parts(text, selector):
+        if _is_file(part) or (_looks_like_file(part) and not selector.knows(part)):
+            files.append(Path(part))
+        else:
+            words.append(part)
+    return files, words
+
+
+def _parts(text: str, selector: Selector) -> list[str]:
+    if "," not in text or _is_file(text) or selector.knows(text):
+        return [text]
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _is_file(part: str) -> bool:
+    return part == str(manifests.STDIN) or (Path(part).exists() and not Path(part).is_dir())
+
+
+def _looks_like_file(part: str) -> bool:
+    return "/" in part or Path(part).suffix.lower() in _SUFFIXES or Path(part).is_dir()
 
 
 def _followed(manifest: Manifest, fetch: Fetch) -> Manifest:

@@ -1,6 +1,6 @@
 """The main job: the series of a manifest, from IDC and NBIA, into a project of XNAT."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -59,7 +59,13 @@ def read_manifest(job: Job, patience: Patience) -> Manifest:
     ------
     ManifestError, UsageError
     """
-    return read_asked(job.manifest, job.idc_index, patience)
+    with clients_of(job) as (_, nbia):
+
+        def elsewhere(series_instance_uids: Sequence[str]) -> set[str]:
+            rows = patience.call(lambda: nbia.get_series_metadata(series_instance_uids)) if nbia else []
+            return {str(row["SeriesInstanceUID"]) for row in rows}
+
+        return read_asked(job.manifest, job.idc_index, patience, query=job.query, elsewhere=elsewhere)
 
 
 def clients_of(job: Job) -> AbstractContextManager[tuple[IDCClient | None, TCIAClient | None]]:
