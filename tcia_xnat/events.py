@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tcia_xnat.errors import Error
+from tcia_xnat.manifest import Rejected
 from tcia_xnat.model import Label, Outcome, Series, SourceName
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Lines of the manifest that name no series; none when all did."""
+
+    lines: tuple[Rejected, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,16 @@ class NotKept:
     error: Error
 
 
-Event = NotKept | Planned | SeriesStarted | BytesArrived | SeriesImported | Retrying | SeriesSettled | SessionArchived
+Event = (
+    NotKept
+    | PassedOver
+    | Planned
+    | SeriesStarted
+    | BytesArrived
+    | SeriesImported
+    | Retrying
+    | SeriesSettled
+    | SessionArchived
+)
 Tell = Callable[[Event], None]
 """Called from any thread; must not wait."""

@@ -1,42 +1,35 @@
 """The main job: the series of a manifest, from IDC and NBIA, into a project of XNAT."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tcia_xnat import manifest as manifests
 from tcia_xnat import run as runs
+from tcia_xnat import supply
+from tcia_xnat.asked import read_asked
 from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc import IDC_URL, IDCClient
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
 from tcia_xnat.clients.web import SILENT_SECONDS
-from tcia_xnat.events import Tell
+from tcia_xnat.events import PassedOver, Tell
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Label, Series, SourceName
-from tcia_xnat.politeness import Gate, PoliteSource
+from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
 from tcia_xnat.run import Kept, Login, Prepared, Run, Settings, Work
-from tcia_xnat.sources import Source
-from tcia_xnat.sources.idc import IdcSource
-from tcia_xnat.sources.nbia import NbiaSource
 from tcia_xnat.stop import Stop
 
-__all__ = ["SOURCES", "Job", "Login", "Prepared", "Run", "dry_run", "run"]
-
-SOURCES = {
-    "auto": (SourceName.IDC, SourceName.NBIA),
-    "idc": (SourceName.IDC,),
-    "nbia": (SourceName.NBIA,),
-}
+__all__ = ["Job", "Login", "Prepared", "Run", "dry_run", "run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Settings):
     """What one run of the main job is asked to do."""
 
-    manifest: Path
+    manifest: str  # one file or several, or identifiers, as `asked.read_asked` takes them
+    query: str = ""  # in its place
     source: str = "auto"
     nbia_url: str = NBIA_URL
     idc_url: str = IDC_URL
@@ -46,66 +39,55 @@ class Job(Settings):
 
 def dry_run(job: Job, login: Login | None, stop: Stop) -> Prepared:
     """Plan without changing anything; without a login, as if XNAT held nothing."""
-    return runs.dry_run(job, partial(_work, job, manifests.read(job.manifest)), login, stop)
+    manifest = read_manifest(job, runs.patience_of(job, stop))
+    return runs.dry_run(job, partial(_work, job, manifest), login, stop)
 
 
 def run(
     job: Job, login: Login, stop: Stop, tell: Tell, report: Callable[[Run], Iterable[Path]] = lambda _run: ()
 ) -> Run:
     """Bring the series of the manifest into the project; see `tcia_xnat.run.run`."""
-    return runs.run(job, partial(_work, job, manifests.read(job.manifest)), login, stop, tell=tell, report=report)
+    manifest = read_manifest(job, runs.patience_of(job, stop, tell))
+    tell(PassedOver(manifest.rejected))
+    return runs.run(job, partial(_work, job, manifest), login, stop, tell=tell, report=report)
+
+
+def read_manifest(job: Job, patience: Patience) -> Manifest:
+    """Return the series that a job asks for.
+
+    Raises
+    ------
+    ManifestError, UsageError
+    """
+    with clients_of(job) as (_, nbia):
+
+        def elsewhere(series_instance_uids: Sequence[str]) -> set[str]:
+            rows = patience.call(lambda: nbia.get_series_metadata(series_instance_uids)) if nbia else []
+            return {str(row["SeriesInstanceUID"]) for row in rows}
+
+        return read_asked(job.manifest, job.idc_index, patience, query=job.query, elsewhere=elsewhere)
+
+
+def clients_of(job: Job) -> AbstractContextManager[tuple[IDCClient | None, TCIAClient | None]]:
+    """Open the clients of the sources that a job may use."""
+    return supply.clients(supply.SOURCES[job.source], job.idc_url, job.idc_index, job.nbia_url, job.source_timeout)
 
 
 @contextmanager
 def _work(job: Job, manifest: Manifest, patience: Patience) -> Iterator[Work]:
-    with _clients(job) as (idc, nbia):
+    with clients_of(job) as (idc, nbia):
         catalogue = look_up(manifest, idc, nbia, patience)
         yield Work(
             manifest,
             catalogue,
-            Kept("MANIFEST_ORIGINAL", manifest.name, manifest.original),
+            [Kept("MANIFEST_ORIGINAL", original.name, original.content) for original in manifest.originals],
             partial(_labelled, manifest, catalogue),
-            _sources(idc, nbia, job, patience),
-            partial(_listed, idc),
-            partial(_spooled, job.spool_limit),
+            supply.sources(idc, nbia, patience, job.spool_limit, job),
+            partial(supply.listed, idc),
+            partial(supply.spooled, job.spool_limit),
         )
-
-
-@contextmanager
-def _clients(job: Job) -> Iterator[tuple[IDCClient | None, TCIAClient | None]]:
-    names = SOURCES[job.source]
-    with ExitStack() as opened:
-        idc = nbia = None
-        if SourceName.IDC in names:
-            idc = opened.enter_context(closing(IDCClient(job.idc_url, job.idc_index, job.source_timeout)))
-        if SourceName.NBIA in names:
-            nbia = opened.enter_context(closing(TCIAClient(job.nbia_url, job.source_timeout)))
-        yield idc, nbia
 
 
 def _labelled(manifest: Manifest, catalogue: Catalogue, labels: Mapping[str, Label]) -> Kept:
     sessions = {uid: labels[series.session_key].session for uid, series in catalogue.series.items()}
     return Kept("MANIFEST_MODIFIED", manifest.name, manifests.write_modified(manifest, sessions).encode())
-
-
-def _sources(idc: IDCClient | None, nbia: TCIAClient | None, job: Job, patience: Patience) -> dict[SourceName, Source]:
-    sources: dict[SourceName, Source] = {}
-    if idc is not None:
-        gate = Gate(job.transfers)
-        source = IdcSource(idc, gate.told_by(patience), job.spool_limit)
-        sources[SourceName.IDC] = PoliteSource(source, gate, partial(patience.wait, 0))
-    if nbia is not None:
-        gate = Gate(job.transfers)
-        sources[SourceName.NBIA] = PoliteSource(
-            NbiaSource(nbia, gate.told_by(patience)), gate, partial(patience.wait, 0)
-        )
-    return sources
-
-
-def _listed(idc: IDCClient | None, series_instance_uids: Sequence[str]) -> dict[str, int]:
-    found = idc.find_series(series_instance_uids) if idc else []
-    return {series.series_instance_uid: series.image_count for series in found}
-
-
-def _spooled(limit: int, series: Series) -> int:
-    return min(series.byte_count, limit) if series.is_in_idc else series.byte_count

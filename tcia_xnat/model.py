@@ -16,15 +16,21 @@ class State(StrEnum):
     """How one series of the manifest ended."""
 
     ARCHIVED = "archived"  # in the archive, put there by this run
-    PRESENT = "present"  # was in the archive already
+    STORED = "stored"  # on disk, put there by this run
+    PRESENT = "present"  # was there already
     HELD = "held"  # proved and in the prearchive, waiting for the rest of its study
     FAILED = "failed"  # may work next time
     UNAVAILABLE = "unavailable"  # neither source offers it
 
     @property
     def is_in(self) -> bool:
-        """Whether the series is in XNAT's archive."""
-        return self in {State.ARCHIVED, State.PRESENT}
+        """Whether the series is where it was to go: in XNAT's archive, or on disk."""
+        return self.is_new or self is State.PRESENT
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this run put it there."""
+        return self in {State.ARCHIVED, State.STORED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +106,14 @@ class SeriesPackage:
     """A fetched and proved series, or one part of a very large one.
 
     `notes` are things worth reporting that do not make the series wrong, such as a size that differs from the
-    index although all hashes are right.
+    index although all hashes are right. `licence_text` is the LICENSE that came with it, if one did.
     """
 
     series: Series
     source: SourceName
     members: tuple[Member, ...]
     notes: tuple[str, ...] = ()
+    licence_text: str = ""
 
     @property
     def byte_count(self) -> int:

@@ -214,7 +214,7 @@ def _is_present(series: Series, held: Held, existing: Existing) -> bool:
         return False
     if existing is Existing.ERROR:
         raise UsageError(
-            f"the archive holds series {uid} already",
+            f"series {uid} is there already",
             "with --existing skip what is there is left alone, with --existing append it is replaced",
         )
     return _is_whole(series, held)

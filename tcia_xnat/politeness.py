@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from tcia_xnat.errors import Error, SourceUnreachable
 from tcia_xnat.model import Series, SeriesPackage
@@ -102,18 +103,23 @@ class PoliteSource:
         What is asked.
     gate
         Of all lanes together.
-    check
-        Raises `Stopped` when the run is to end.
+    bandwidth
+        Of all lanes and sources together.
     """
 
-    def __init__(self, source: Source, gate: Gate, check: Callable[[], None]) -> None:
-        self._source, self._gate, self._check = source, gate, check
+    def __init__(self, source: Source, gate: Gate, bandwidth: "Bandwidth") -> None:
+        self._source, self._gate, self._bandwidth = source, gate, bandwidth
         self.name = source.name
 
     def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
         """Yield the series; see `Source.fetch`."""
-        packages = self._source.fetch(series, spool, on_bytes)
-        with self._gate.inside(self._check):
+
+        def arrived(byte_count: int) -> None:
+            on_bytes(byte_count)
+            self._bandwidth.take(byte_count)
+
+        packages = self._source.fetch(series, spool, arrived)
+        with self._gate.inside(partial(on_bytes, 0)):  # it says when the run is to end
             package = next(packages, None)
         while package is not None:
             yield package

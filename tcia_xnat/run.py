@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,6 @@ from tcia_xnat.ledger import Ledger
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Series, SourceName
 from tcia_xnat.plan import Existing, Held, Plan
-from tcia_xnat.politeness import Bandwidth
 from tcia_xnat.retry import RETRY_WAIT, Patience, RetryPolicy
 from tcia_xnat.session import Listed
 from tcia_xnat.sources import Source
@@ -80,6 +79,11 @@ class Settings:
         return self.output_dir / "report" / self.run_name
 
     @property
+    def place(self) -> str:
+        """Where series are when all is done, in words."""
+        return "in the archive"
+
+    @property
     def state_dir(self) -> Path:
         """Folder of what runs remember."""
         return self.output_dir / "state"
@@ -114,7 +118,7 @@ class Work:
 
     manifest: Manifest
     catalogue: Catalogue
-    asked: Kept
+    asked: Sequence[Kept]
     labelled: Callable[[Mapping[str, Label]], Kept]
     sources: Mapping[SourceName, Source]
     listed: Listed
@@ -148,15 +152,15 @@ class Run:
 
 def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop) -> Prepared:
     """Plan without changing anything; without a login, as if XNAT held nothing."""
-    patience = _patience(settings, stop)
+    patience = patience_of(settings, stop)
     with work_of(patience) as work:
         if login is None:
-            return _prepare(settings, work, Held())
+            return prepare(settings, work.manifest, work.catalogue, Held())
         with _connection(settings, login, patience) as connection:
             project = XnatProject(connection, settings.project)
-            asked = _asked(settings, work.catalogue)
+            asked = asked_part(settings, work.catalogue)
             held = look(project, work.catalogue, asked, ()) if project.exists() else Held()
-        return _prepare(settings, work, held)
+        return prepare(settings, work.manifest, work.catalogue, held)
 
 
 def run(  # noqa: PLR0913  what a run needs, each once
@@ -184,7 +188,7 @@ def run(  # noqa: PLR0913  what a run needs, each once
     Error
         What keeps the run from starting; what ends it early is in the result.
     """
-    started, patience = datetime.now(UTC), _patience(settings, stop, tell)
+    started, patience = datetime.now(UTC), patience_of(settings, stop, tell)
     with (
         _connection(settings, login, patience) as connection,
         _progress(settings, connection, tell) as tell_all,
@@ -194,12 +198,12 @@ def run(  # noqa: PLR0913  what a run needs, each once
         project = XnatProject(connection, settings.project)
         stop.check()
         _claim(project, settings, work.asked)
-        held = look(project, work.catalogue, _asked(settings, work.catalogue), ledger.imported())
+        held = look(project, work.catalogue, asked_part(settings, work.catalogue), ledger.imported())
         stop.check()
-        prepared = _prepare(settings, work, held)
+        prepared = prepare(settings, work.manifest, work.catalogue, held)
         _make_room(settings, work, prepared.plan)
         _keep(project, work.labelled(prepared.labels))
-        tell_all(_planned(prepared.plan))
+        tell_all(planned(prepared.plan))
         lane = Lane(
             project,
             work.sources,
@@ -208,7 +212,6 @@ def run(  # noqa: PLR0913  what a run needs, each once
             stop.check,
             work.listed,
             settings.spool_dir,
-            Bandwidth(settings.bwlimit, stop.wait).take,
             threading.BoundedSemaphore(settings.uploads or settings.transfers),
         )
         result = transfer(
@@ -219,14 +222,16 @@ def run(  # noqa: PLR0913  what a run needs, each once
     return done
 
 
-def _prepare(settings: Settings, work: Work, held: Held) -> Prepared:
+def prepare(settings: Settings, manifest: Manifest, catalogue: Catalogue, held: Held) -> Prepared:
+    """Label what is asked for, and plan what is left to do beside what is there already."""
     # labels are those of the whole manifest, whichever part of it this run moves
-    labels = plans.assign_labels(work.catalogue, held, settings.subject_label, settings.session_label)
-    plan = plans.make(_asked(settings, work.catalogue), held, labels, settings.existing)
-    return Prepared(work.manifest, work.catalogue, labels, plan)
+    labels = plans.assign_labels(catalogue, held, settings.subject_label, settings.session_label)
+    plan = plans.make(asked_part(settings, catalogue), held, labels, settings.existing)
+    return Prepared(manifest, catalogue, labels, plan)
 
 
-def _asked(settings: Settings, catalogue: Catalogue) -> Catalogue:
+def asked_part(settings: Settings, catalogue: Catalogue) -> Catalogue:
+    """Return the part of the catalogue that this run is to move."""
     part = plans.shard(catalogue, *settings.shard) if settings.shard else catalogue
     return plans.limited(part, settings.limit)
 
@@ -252,7 +257,7 @@ def _progress(settings: Settings, connection: XnatConnection, tell: Tell) -> Ite
         yield tell_both
 
 
-def _claim(project: XnatProject, settings: Settings, asked: Kept) -> None:
+def _claim(project: XnatProject, settings: Settings, asked: Iterable[Kept]) -> None:
     """Have a project that this user may write to; what is asked for is the proof, and kept there."""
     if not project.exists():
         if not settings.create_project:
@@ -261,7 +266,8 @@ def _claim(project: XnatProject, settings: Settings, asked: Kept) -> None:
                 "leave --no-create-project out to have it created",
             )
         project.create()
-    _keep(project, asked)
+    for kept in asked:
+        _keep(project, kept)
 
 
 def _keep(project: XnatProject, kept: Kept) -> None:
@@ -298,11 +304,13 @@ def _make_room(settings: Settings, work: Work, plan: Plan) -> None:
         )
 
 
-def _planned(plan: Plan) -> Planned:
+def planned(plan: Plan) -> Planned:
+    """Return what is told before the first byte moves."""
     return Planned(len(plan.send), sum(series.byte_count for series in plan.send))
 
 
-def _patience(settings: Settings, stop: Stop, tell: Tell = lambda _event: None) -> Patience:
+def patience_of(settings: Settings, stop: Stop, tell: Tell = lambda _event: None) -> Patience:
+    """Return how often and how long a run tries again."""
     return Patience(
         RetryPolicy(settings.retries, settings.retry_wait),
         stop.wait,

@@ -94,9 +94,9 @@ def _values(outcome: Outcome, series: Series) -> tuple[Any, ...]:
 
 def _document(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
     job, result = run.job, run.result
-    sessions = {(row["subject"], row["session"]) for row in rows if row["state"] in {State.ARCHIVED, State.PRESENT}}
+    sessions = {(row["subject"], row["session"]) for row in rows if State(row["state"]).is_in}
     return {
-        "verdict": verdict(result, archive=job.archive),
+        "verdict": verdict(result, archive=job.archive, place=job.place),
         "exit_code": exit_code(result),
         "ended_by": str(result.ended_by or ""),
         "tool": f"xnat-tcia-download {__version__}",

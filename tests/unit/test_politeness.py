@@ -113,7 +113,7 @@ class InParts:
 
 def test_a_place_is_free_while_xnat_takes_the_images() -> None:
     gate = Gate(1)
-    source = PoliteSource(InParts(gate), gate, nothing)
+    source = PoliteSource(InParts(gate), gate, Bandwidth(None, lambda _seconds: None))
     with Spool() as spool:
         seen = [gate._inside for _ in source.fetch(Series("1.2.3", "1.2", "P"), spool, lambda _count: None)]
     assert seen == [0, 0, 0]
