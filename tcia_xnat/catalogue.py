@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.clients.tcia import METADATA_BATCH, TCIAClient
 from tcia_xnat.errors import Error, SeriesUnavailable, SourceError
 from tcia_xnat.manifest import Manifest
@@ -24,7 +24,7 @@ class Catalogue:
     missing: Mapping[str, Error]
 
 
-def look_up(manifest: Manifest, idc: IDCClient | None, nbia: TCIAClient | None, patience: Patience) -> Catalogue:
+def look_up(manifest: Manifest, idc: IdcIndex | None, nbia: TCIAClient | None, patience: Patience) -> Catalogue:
     """Look up every series of a manifest.
 
     Parameters
@@ -52,7 +52,7 @@ def offered_by(series: Series, sources: Sequence[SourceName]) -> list[SourceName
     return [name for name in sources if name is not SourceName.IDC or series.is_in_idc]
 
 
-def _in_idc(manifest: Manifest, idc: IDCClient | None) -> list[Series]:
+def _in_idc(manifest: Manifest, idc: IdcIndex | None) -> list[Series]:
     if idc is None:
         return []
     folders = idc.find_folders(manifest.crdc_series_uuids) if manifest.crdc_series_uuids else []
@@ -85,7 +85,7 @@ def _asking(nbia: TCIAClient, batch: Sequence[str]) -> Callable[[], list[dict[st
     return lambda: nbia.get_series_metadata(batch)
 
 
-def _nowhere(idc: IDCClient | None, nbia: TCIAClient | None) -> str:
+def _nowhere(idc: IdcIndex | None, nbia: TCIAClient | None) -> str:
     names = [name for name, client in (("IDC", idc), ("NBIA", nbia)) if client is not None]
     return f"{' and '.join(names)} {'do' if len(names) > 1 else 'does'} not offer it"
 
