@@ -98,10 +98,10 @@ class Database:
             It is no SQL, is no SELECT, or asks for what is not there.
         """
         try:
+            text = _without_end(text)
             statements = self._connection.extract_statements(text)
             if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
                 raise UsageError("one SELECT is wanted, and nothing else", _HINT)
-            # a view, so that what follows the statement in the text is left behind
             self._connection.sql(statements[0]).create_view("asked_by_user", replace=True)
         except duckdb.Error as error:
             raise _mistake(error) from error
@@ -143,6 +143,14 @@ class Database:
         self._connection.register("given", frame)
         self._run(f"INSERT INTO {name} SELECT * FROM given")  # noqa: S608  names of ours
         self._connection.unregister("given")
+
+
+def _without_end(text: str) -> str:
+    """Return a text up to its last semicolon, when only blanks and comments follow."""
+    tokens = [place for place, kind in duckdb.tokenize(text) if kind != duckdb.token_type.comment]
+    content = text.encode()  # places are counted in bytes
+    last = tokens[-1] if tokens else len(content)
+    return content[:last].decode() if content[last : last + 1] == b";" else text
 
 
 def _mistake(error: duckdb.Error) -> UsageError:

@@ -25,7 +25,8 @@ Found: TypeAlias = Any
 """Rows as `outputFormat` says: a list, or a DataFrame; a union of them would have to be narrowed by each caller."""
 
 _VIEWER = "https://viewer.imaging.datacommons.cancer.gov"
-_SLIDES = "SM"  # slide microscopy, which OHIF does not show
+SLIDES = "SM"
+"""The modality of slide microscopy, which OHIF does not show."""
 _SPOOL_LIMIT = 2_000_000_000
 
 
@@ -133,7 +134,7 @@ class IDCClient(IdcIndex, IdcBuckets):
             ("SeriesInstanceUID", seriesInstanceUid) if seriesInstanceUid else ("StudyInstanceUID", studyInstanceUid)
         )
         query = f"SELECT StudyInstanceUID, bool_or(Modality = ?) FROM index WHERE {column} = ? GROUP BY 1"  # noqa: S608  columns of ours
-        rows = self.ask(Query(query, (_SLIDES, uid))).rows
+        rows = self.ask(Query(query, (SLIDES, uid))).rows
         if not rows:
             raise UsageError(f"IDC does not list {uid or 'a study without UID'}", "query.py search finds what it lists")
         study, is_slide = rows[0]

@@ -34,6 +34,29 @@ class TCIAClient:
         self.url = url.rstrip("/")
         self._session = web.session()
 
+    def get_collection_values(self) -> list[str]:
+        """Return the names of all collections."""
+        return [str(row["Collection"]) for row in self._rows("GET", "getCollectionValues")]
+
+    def get_series(
+        self,
+        *,
+        collection: str = "",
+        patient_id: str = "",
+        study_instance_uid: str = "",
+        series_instance_uid: str = "",
+        modality: str = "",
+    ) -> list[Row]:
+        """Return the series that fit everything given (§2.6)."""
+        asked = {
+            "Collection": collection,
+            "PatientID": patient_id,
+            "StudyInstanceUID": study_instance_uid,
+            "SeriesInstanceUID": series_instance_uid,
+            "Modality": modality,
+        }
+        return self._rows("GET", "getSeries", params={name: value for name, value in asked.items() if value})
+
     def get_series_metadata(self, series_instance_uids: Sequence[str]) -> list[Row]:
         """Return one row of 40 columns for each series that is public (§2.8); the others are left out silently.
 
