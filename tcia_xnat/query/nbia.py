@@ -79,7 +79,8 @@ def fetched(url: str | None, selection: Selection, writable: Path | None = None)
 
 def _questions(chosen: Selection, names: Mapping[str, str]) -> list[dict[str, str]]:
     collections = [names[key] for pattern in chosen.collections for key in fnmatch.filter(names, pattern)]
-    values = (collections, *map(_plain, (chosen.patients, chosen.studies, chosen.series, chosen.modalities)))
+    modalities = [modality.upper() for modality in chosen.modalities]  # NBIA compares letter by letter
+    values = (collections, *map(_plain, (chosen.patients, chosen.studies, chosen.series, modalities)))
     if not any(values[:-1]):
         raise UsageError(
             "TCIA's server is asked for too much", "with --source nbia give --collection, --patient or --study"
