@@ -1,6 +1,6 @@
 """Questions in SQL to tables that nobody can change: DuckDB, straight on parquet files, every other file locked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,19 @@ class Database:
                 cursor.execute(query.text, list(query.values))
                 columns = tuple(str(column[0]) for column in cursor.description or ())
                 return Answer(columns, cursor.fetchall())
+        except duckdb.Error as error:
+            raise _mistake(error) from error
+
+    def stream(self, query: Query) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of an answer one by one: all at once would be a second copy of what is made of them.
+
+        Raises
+        ------
+        UsageError
+        """
+        try:
+            with self._connection.cursor() as cursor:
+                yield from iter(cursor.execute(query.text, list(query.values)).fetchone, None)
         except duckdb.Error as error:
             raise _mistake(error) from error
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 IDC_URL = "https://s3.amazonaws.com"
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _OK = 200
 _GONE = {403, 404}
 

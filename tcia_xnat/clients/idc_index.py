@@ -16,6 +16,7 @@ BESIDES = ("prior_versions_index", "collections_index", "analysis_results_index"
 """The tables that come with `index`; prior_versions_index holds what later versions of IDC replaced or withdrew."""
 
 _EMBEDDED = "idc_index"
+_BATCH = 50_000  # series per question
 _COLUMNS = f"""
     SeriesInstanceUID, StudyInstanceUID, PatientID, coalesce(collection_id, ''), coalesce(Modality, ''),
     coalesce(SeriesNumber, ''), coalesce(SeriesDescription, ''), coalesce(StudyDate, ''),
@@ -109,7 +110,7 @@ class IdcIndex:
         """Return the series that are meant, a patient's and a study's together."""
         meant = selection.where()
         text = f"SELECT {_COLUMNS} FROM index WHERE {meant.text} ORDER BY collection_id, PatientID, StudyInstanceUID"  # noqa: S608  conditions of ours
-        return [Series(*row) for row in self.ask(Query(text, meant.values)).rows]
+        return _as_series(self.database.stream(Query(text, meant.values)))
 
     def resolved(self, selection: Selection) -> Selection:
         """Return a selection whose collections are named as the index does.
@@ -145,7 +146,13 @@ class IdcIndex:
 
     def _series(self, column: str, values: Sequence[str]) -> list[Series]:
         text = f"SELECT {_COLUMNS} FROM index WHERE {column} IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608  names of ours only
-        return [Series(*row) for row in self.ask(Query(text, (list(values),))).rows]
+        batches = (list(values[start : start + _BATCH]) for start in range(0, len(values), _BATCH))
+        return _as_series(row for batch in batches for row in self.database.stream(Query(text, (batch,))))
+
+
+def _as_series(rows: Iterable[tuple[Any, ...]]) -> list[Series]:
+    known: dict[Any, Any] = {}  # but for the first and the last, a cell is that of many series: it is kept once
+    return [Series(*row[:1], *(known.setdefault(cell, cell) for cell in row[1:-1]), *row[-1:]) for row in rows]
 
 
 def _shipped(name: str) -> Path:
