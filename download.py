@@ -84,6 +84,7 @@ def read_job(manifest: Path, options: dict[str, Any], *, whole: bool) -> "Job":
         "output_dir": options["output_dir"] or Path(),
         "project": cli.checked_project(options["project"]) if options["project"] else "",
         "shard": cli.parsed_shard(options["shard"]),
+        "licence_filter": cli.parsed_licences(options["licence_filter"]),
         "existing": Existing(options["existing"]),
     }
     known = {field.name for field in fields(Job)}
@@ -105,10 +106,12 @@ def read_login(host: str | None, user: str | None, password: str | None) -> "Log
 
 def plan_only(job: "Job", login: "Login | None") -> int:
     """Show what a run would do."""
-    from tcia_xnat import report  # noqa: PLC0415  as above
+    from tcia_xnat import licences, report  # noqa: PLC0415  as above
     from tcia_xnat.job import dry_run  # noqa: PLC0415  as above
 
     prepared = dry_run(job, login, Stop())
+    if text := licences.warning(licences.non_commercial(prepared.plan.send)):
+        cli.say_warning(text)
     report.summary.console().print(report.summary.plan_summary(prepared, job.project, asked_xnat=login is not None))
     return report.plan_exit_code(prepared.plan)
 
@@ -121,8 +124,8 @@ def carry_out(job: "Job", login: "Login", *, quiet: bool) -> int:
 
     stop = Stop()
     stop.on_signals()
-    write = (lambda _line: None) if quiet else functools.partial(click.echo, err=True)
-    done = run(job, login, stop, Lines(write), report.write)
+    say = functools.partial(click.echo, err=True)
+    done = run(job, login, stop, Lines((lambda _line: None) if quiet else say, say), report.write)
     report.summary.console().print(report.summary.summary(done))
     if done.result.ended_by:
         cli.say_error(done.result.ended_by)

@@ -18,10 +18,14 @@ _NOT_PUBLIC = "it may have moved to controlled access (General Commons, dbGaP) o
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The series of a manifest, in its order: those that are known, and why the others are not."""
+    """The series of a manifest, in its order: those that are known, and why the others are not.
+
+    `idc_version` is the version of IDC that lists them, as `v25`; empty when IDC was not asked.
+    """
 
     series: Mapping[str, Series]
     missing: Mapping[str, Error]
+    idc_version: str = ""
 
 
 def look_up(manifest: Manifest, idc: IdcIndex | None, nbia: TCIAClient | None, patience: Patience) -> Catalogue:
@@ -44,7 +48,8 @@ def look_up(manifest: Manifest, idc: IdcIndex | None, nbia: TCIAClient | None, p
     for uid in (*rest, *_lost_folders(manifest, found.values())):
         if uid not in found:
             missing.setdefault(uid, SeriesUnavailable(_nowhere(idc, nbia), _NOT_PUBLIC))
-    return Catalogue({uid: found[uid] for uid in wanted if uid in found}, missing)
+    version = idc.version() if idc is not None else ""
+    return Catalogue({uid: found[uid] for uid in wanted if uid in found}, missing, version)
 
 
 def offered_by(series: Series, sources: Sequence[SourceName]) -> list[SourceName]:

@@ -37,6 +37,12 @@ _COMMON = (
         help="What to do with series that the archive holds already: leave them, replace them, or refuse to run.",
     ),
     click.option("--limit", type=click.IntRange(1), help="Take only so many series, for a first try."),
+    click.option(
+        "--licence-filter",
+        "--license-filter",
+        metavar="NAMES",
+        help="Take only series under these licences, with commas between: 'CC BY', 'CC BY 4.0', 'CC BY*', commercial.",
+    ),
     click.option("--shard", metavar="K/N", help="Take the K-th (from 0) of N equal parts, cut by patient."),
     click.option(
         "--archive/--no-archive", default=True, help="Archive complete sessions, or leave them in the prearchive."
@@ -178,6 +184,16 @@ def parsed_shard(text: str | None) -> tuple[int, int] | None:
     if not found or int(found[1]) >= int(found[2]):
         raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
     return int(found[1]), int(found[2])
+
+
+def parsed_licences(text: str | None) -> tuple[str, ...]:
+    """Return the licences that are named with commas between them."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def say_warning(text: str) -> None:
+    """Say on stderr what people must know although nothing is wrong."""
+    click.echo(f"warning: {text}", err=True)
 
 
 def say_error(error: Error, *, debug: bool = False) -> None:

@@ -1,6 +1,6 @@
 """What happens while a run goes on, told to whoever shows it: values, no text for people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tcia_xnat.errors import Error
@@ -13,6 +13,13 @@ class Planned:
 
     series_count: int
     byte_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NonCommercial:
+    """Series are about to be fetched whose licences forbid commercial use: licence → number of series."""
+
+    licences: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,16 @@ class NotKept:
     error: Error
 
 
-Event = NotKept | Planned | SeriesStarted | BytesArrived | SeriesImported | Retrying | SeriesSettled | SessionArchived
+Event = (
+    NotKept
+    | Planned
+    | NonCommercial
+    | SeriesStarted
+    | BytesArrived
+    | SeriesImported
+    | Retrying
+    | SeriesSettled
+    | SessionArchived
+)
 Tell = Callable[[Event], None]
 """Called from any thread; must not wait."""

@@ -4,12 +4,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from heapq import nlargest
 from pathlib import Path
 
+from tcia_xnat import licences
 from tcia_xnat import manifest as manifests
 from tcia_xnat import plan as plans
 from tcia_xnat.catalogue import Catalogue, look_up
@@ -17,7 +18,7 @@ from tcia_xnat.clients.idc import IDC_URL, IDCClient
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
 from tcia_xnat.clients.web import SILENT_SECONDS
 from tcia_xnat.errors import Error, RightsRefused, SpaceError, Stopped, XnatUnreachable
-from tcia_xnat.events import Event, NotKept, Planned, Retrying, Tell
+from tcia_xnat.events import Event, NonCommercial, NotKept, Planned, Retrying, Tell
 from tcia_xnat.holdings import look
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
@@ -65,6 +66,7 @@ class Job:
     retries: int = 5
     existing: Existing = Existing.SKIP
     limit: int | None = None
+    licence_filter: tuple[str, ...] = ()
     shard: tuple[int, int] | None = None
     archive: bool = True
     create_project: bool = True
@@ -163,6 +165,8 @@ def run(
         _make_room(job, prepared.plan)
         project.put_resource("MANIFEST_MODIFIED", manifest.name, _modified(prepared))
         tell_all(_planned(prepared.plan))
+        if counted := licences.non_commercial(prepared.plan.send):
+            tell_all(NonCommercial(counted))
         sources = _sources(idc, nbia, job, patience)
         lane = Lane(project, sources, SOURCES[job.source], tell_all, stop.check, partial(_listed, idc), job.spool_dir)
         result = transfer(prepared.plan, lane, ledger, tell_all, stop, transfers=job.transfers, archive=job.archive)
@@ -174,12 +178,17 @@ def run(
 def _prepare(job: Job, manifest: Manifest, catalogue: Catalogue, held: Held) -> Prepared:
     # labels are those of the whole manifest, whichever part of it this run moves
     labels = plans.assign_labels(catalogue, held, job.subject_label, job.session_label)
-    return Prepared(manifest, catalogue, labels, plans.make(_asked(job, catalogue), held, labels, job.existing))
+    plan = plans.make(_asked(job, catalogue), held, labels, job.existing)
+    left_out = plans.left_out(_part(job, catalogue), job.licence_filter)
+    return Prepared(manifest, catalogue, labels, replace(plan, settled=plan.settled + left_out))
 
 
 def _asked(job: Job, catalogue: Catalogue) -> Catalogue:
-    part = plans.shard(catalogue, *job.shard) if job.shard else catalogue
-    return plans.limited(part, job.limit)
+    return plans.limited(plans.allowed(_part(job, catalogue), job.licence_filter), job.limit)
+
+
+def _part(job: Job, catalogue: Catalogue) -> Catalogue:
+    return plans.shard(catalogue, *job.shard) if job.shard else catalogue
 
 
 @contextmanager

@@ -20,11 +20,17 @@ class State(StrEnum):
     HELD = "held"  # proved and in the prearchive, waiting for the rest of its study
     FAILED = "failed"  # may work next time
     UNAVAILABLE = "unavailable"  # neither source offers it
+    FILTERED = "filtered"  # left out on request, because of its licence
 
     @property
     def is_in(self) -> bool:
         """Whether the series is in XNAT's archive."""
         return self in {State.ARCHIVED, State.PRESENT}
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the series should be in the archive and is not."""
+        return self in {State.HELD, State.FAILED, State.UNAVAILABLE}
 
 
 @dataclass(frozen=True, slots=True)
