@@ -121,6 +121,7 @@ def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool) 
         "output_dir": Path(folder or "."),
         "project": "" if project is None else cli.checked_project(project),
         "shard": cli.parsed_shard(options["shard"]),
+        "licence_filter": cli.parsed_licences(options["licence_filter"]),
         "existing": Existing(options["existing"]),
         "layout": layout_of(options["dir_template"], options["layout"]),
     }
@@ -144,7 +145,7 @@ def read_login(asked: Mapping[str, str]) -> "Login":
 def plan_only(job: "Job", login: "Login | None") -> int:
     """Show what a run would do."""
     from tcia_xnat import job as to_xnat  # noqa: PLC0415  as above
-    from tcia_xnat import report  # noqa: PLC0415  as above
+    from tcia_xnat import licences, report  # noqa: PLC0415  as above
     from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
 
     if isinstance(job, to_disk.FolderJob):
@@ -152,6 +153,8 @@ def plan_only(job: "Job", login: "Login | None") -> int:
     else:
         prepared = to_xnat.dry_run(job, login, Stop())
         where = f"project {job.project}" if login else "a project that holds nothing yet (no XNAT was asked)"
+    if text := licences.warning(licences.non_commercial(prepared.plan.send)):
+        cli.say_warning(text)
     report.summary.console().print(report.summary.plan_summary(prepared, where))
     return report.plan_exit_code(prepared.plan)
 
@@ -165,7 +168,8 @@ def carry_out(job: "Job", asked: Mapping[str, str], *, quiet: bool) -> int:
 
     stop = Stop()
     stop.on_signals()
-    tell = Lines((lambda _line: None) if quiet else functools.partial(click.echo, err=True))
+    say = functools.partial(click.echo, err=True)
+    tell = Lines((lambda _line: None) if quiet else say, say)
     if isinstance(job, to_disk.FolderJob):
         done = to_disk.run(job, stop, tell, report.write)
     else:

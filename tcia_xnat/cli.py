@@ -66,6 +66,12 @@ _COMMON = (
     ),
     click.option("--limit", type=click.IntRange(1), help="Take only so many series, for a first try."),
     click.option(
+        "--licence-filter",
+        "--license-filter",
+        metavar="NAMES",
+        help="Take only series under these licences, with commas between: 'CC BY', 'CC BY 4.0', 'CC BY*', commercial.",
+    ),
+    click.option(
         "--shard",
         metavar="K/N",
         help="Take the K-th (from 0) of N equal parts, cut by patient; auto/N: that of this Kubernetes or Slurm task.",
@@ -238,6 +244,16 @@ def _scheduled(what: str) -> str:
             "--shard auto/4 needs JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID; --shard auto needs an array of Slurm",
         )
     return found
+
+
+def parsed_licences(text: str | None) -> tuple[str, ...]:
+    """Return the licences that are named with commas between them."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def say_warning(text: str) -> None:
+    """Say on stderr what people must know although nothing is wrong."""
+    click.echo(f"warning: {text}", err=True)
 
 
 def say_error(error: Error, *, debug: bool = False) -> None:

@@ -1,6 +1,6 @@
 """What happens while a run goes on, told to whoever shows it: values, no text for people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tcia_xnat.errors import Error
@@ -21,6 +21,13 @@ class Planned:
 
     series_count: int
     byte_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NonCommercial:
+    """Series are about to be fetched whose licences forbid commercial use: licence → number of series."""
+
+    licences: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,7 @@ Event = (
     NotKept
     | PassedOver
     | Planned
+    | NonCommercial
     | SeriesStarted
     | BytesArrived
     | SeriesImported

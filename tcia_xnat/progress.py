@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable
 from functools import singledispatchmethod
 
+from tcia_xnat import licences
 from tcia_xnat.events import (
     BytesArrived,
     Event,
+    NonCommercial,
     NotKept,
     PassedOver,
     Planned,
@@ -30,10 +32,12 @@ class Lines:
     ----------
     write
         Writes one line.
+    warn
+        Writes one line that people must see, also when they want no others.
     """
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
+    def __init__(self, write: Callable[[str], None], warn: Callable[[str], None] | None = None) -> None:
+        self._write, self._warn = write, warn or write
         self._series_count = self._byte_count = 0
         self._lock = threading.Lock()
         self._done, self._arrived = 0, 0
@@ -56,6 +60,10 @@ class Lines:
     @_show.register
     def _(self, event: Planned) -> None:
         self._series_count, self._byte_count = event.series_count, event.byte_count
+
+    @_show.register
+    def _(self, event: NonCommercial) -> None:
+        self._warn(f"warning: {licences.warning(event.licences)}")
 
     @_show.register
     def _(self, event: BytesArrived) -> None:

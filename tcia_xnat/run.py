@@ -5,15 +5,16 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from heapq import nlargest
 from pathlib import Path
 
+from tcia_xnat import licences
 from tcia_xnat import plan as plans
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import Error, RightsRefused, SpaceError, Stopped, XnatUnreachable
-from tcia_xnat.events import Event, NotKept, Planned, Retrying, Tell
+from tcia_xnat.events import Event, NonCommercial, NotKept, Planned, Retrying, Tell
 from tcia_xnat.holdings import look
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
@@ -61,6 +62,7 @@ class Settings:
     retries: int = 5
     existing: Existing = Existing.SKIP
     limit: int | None = None
+    licence_filter: tuple[str, ...] = ()
     shard: tuple[int, int] | None = None
     archive: bool = True
     create_project: bool = True
@@ -204,6 +206,8 @@ def run(  # noqa: PLR0913  what a run needs, each once
         _make_room(settings, work, prepared.plan)
         _keep(project, work.labelled(prepared.labels))
         tell_all(planned(prepared.plan))
+        if counted := licences.non_commercial(prepared.plan.send):
+            tell_all(NonCommercial(counted))
         lane = Lane(
             project,
             work.sources,
@@ -227,13 +231,17 @@ def prepare(settings: Settings, manifest: Manifest, catalogue: Catalogue, held: 
     # labels are those of the whole manifest, whichever part of it this run moves
     labels = plans.assign_labels(catalogue, held, settings.subject_label, settings.session_label)
     plan = plans.make(asked_part(settings, catalogue), held, labels, settings.existing)
-    return Prepared(manifest, catalogue, labels, plan)
+    left_out = plans.left_out(_part(settings, catalogue), settings.licence_filter)
+    return Prepared(manifest, catalogue, labels, replace(plan, settled=plan.settled + left_out))
 
 
 def asked_part(settings: Settings, catalogue: Catalogue) -> Catalogue:
     """Return the part of the catalogue that this run is to move."""
-    part = plans.shard(catalogue, *settings.shard) if settings.shard else catalogue
-    return plans.limited(part, settings.limit)
+    return plans.limited(plans.allowed(_part(settings, catalogue), settings.licence_filter), settings.limit)
+
+
+def _part(settings: Settings, catalogue: Catalogue) -> Catalogue:
+    return plans.shard(catalogue, *settings.shard) if settings.shard else catalogue
 
 
 def _connection(settings: Settings, login: Login, patience: Patience) -> closing[XnatConnection]:
