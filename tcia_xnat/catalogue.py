@@ -8,6 +8,7 @@ from typing import Any
 from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.clients.tcia import METADATA_BATCH, TCIAClient
 from tcia_xnat.clients.tcia_rows import NbiaSeriesMetadata
+from tcia_xnat.doi import bare_doi
 from tcia_xnat.errors import Error, SeriesUnavailable, SourceError
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Series, SourceName
@@ -123,7 +124,7 @@ def from_nbia(row: Mapping[str, Any]) -> Series:
         image_count=int(row.get("ImageCount") or 0),
         byte_count=int(row.get("FileSize") or 0),
         licence=_short_licence(text("LicenseName")),
-        source_doi=_bare_doi(text("DataDescriptionURI")),
+        source_doi=bare_doi(text("DataDescriptionURI")),
     )
 
 
@@ -133,11 +134,6 @@ def _iso_date(date: str) -> str:
         return datetime.strptime(date, "%m-%d-%Y").date().isoformat()  # noqa: DTZ007  a date has no time zone
     except ValueError:
         return date
-
-
-def _bare_doi(uri: str) -> str:
-    """Return a DOI as IDC writes it: lower case, without the resolver's address (§8)."""
-    return uri.lower().split("doi.org/")[-1]
 
 
 def _short_licence(name: str) -> str:

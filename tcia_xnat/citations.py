@@ -4,45 +4,19 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from enum import StrEnum
 from urllib.parse import quote
 
 import requests
 
 from tcia_xnat.clients import web
+from tcia_xnat.doi import DOI_URL, CitationFormat, bare_doi
 from tcia_xnat.errors import SourceError, SourceUnreachable
 from tcia_xnat.retry import Patience, RetryPolicy
-
-DOI_URL = "https://doi.org"
-IDC_PAPER = "10.1148/rg.230180"
-"""What IDC asks to be cited beside the collections (tcia-nbia-and-idc.md §7.3)."""
 
 _SECONDS = 10.0  # a citation is no reason to wait longer
 _TRIES = 2
 _LARGEST = 1 << 20
 _REDIRECTS = 5  # the resolver, the agency, and its service
-
-
-class CitationFormat(StrEnum):
-    """The forms that can be asked for."""
-
-    APA = "apa"
-    BIBTEX = "bibtex"
-    CSL_JSON = "csl-json"
-    TURTLE = "turtle"
-
-    @property
-    def media_type(self) -> str:
-        """What the DOI service is asked for (content negotiation, §7.3)."""
-        return _MEDIA_TYPES[self]
-
-
-_MEDIA_TYPES = {
-    CitationFormat.APA: "text/x-bibliography; style=apa; locale=en-US",
-    CitationFormat.BIBTEX: "application/x-bibtex",
-    CitationFormat.CSL_JSON: "application/vnd.citationstyles.csl+json",
-    CitationFormat.TURTLE: "text/turtle",
-}
 
 
 class Citations:
@@ -108,11 +82,6 @@ class Citations:
         headers = {"Accept": form.media_type}
         timeout = (self._seconds, self._seconds)
         return self._session.get(address, headers=headers, timeout=timeout, stream=True)
-
-
-def bare_doi(doi: str) -> str:
-    """Return a DOI as IDC writes it: lower case, without the resolver's address (tcia-nbia-and-idc.md §8)."""
-    return doi.strip().lower().split("doi.org/")[-1].removeprefix("doi:")
 
 
 def _read(doi: str, form: CitationFormat, answer: requests.Response, body: bytes) -> str:

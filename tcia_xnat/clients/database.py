@@ -1,41 +1,17 @@
 """Questions in SQL to tables that nobody can change: DuckDB, straight on parquet files, every other file locked."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from tcia_xnat.clients import web
+from tcia_xnat.clients.questions import Answer, Query
 from tcia_xnat.errors import UsageError
 
 _HINT = "query.py schema lists tables and columns"
 _NOT_ASKED = "LINE "  # where DuckDB starts to show the place in the question
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A SELECT, with `?` for each of its values."""
-
-    text: str
-    values: tuple[Any, ...] = ()
-
-    def within(self, start: str, end: str = "", values: tuple[Any, ...] = ()) -> "Query":
-        """Return a question to the answer of this one: `start FROM (this) end`, with the values of `end`."""
-        return Query(f"{start} FROM ({self.text}\n) {end}", self.values + values)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The rows that a question gave, under the names of their columns."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-
-    def dicts(self) -> list[dict[str, Any]]:
-        """Return each row by the names of its columns."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 class Database:

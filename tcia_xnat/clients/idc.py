@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from tcia_xnat.citations import DOI_URL, IDC_PAPER, CitationFormat, Citations
+from tcia_xnat.citations import Citations
 from tcia_xnat.clients import idc_tables, web
-from tcia_xnat.clients.database import Answer, Query
 from tcia_xnat.clients.idc_buckets import IDC_URL, IdcBuckets, StoredObject
 from tcia_xnat.clients.idc_download import DIR_TEMPLATE, download, folder_of
 from tcia_xnat.clients.idc_index import IdcIndex, index_path
 from tcia_xnat.clients.idc_selection import BYTES, Selection
+from tcia_xnat.clients.questions import Answer, Query
+from tcia_xnat.doi import DOI_URL, IDC_PAPER, CitationFormat
 from tcia_xnat.errors import SourceError, UsageError
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.sources.idc import IdcSource

@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tcia_xnat.clients.database import Answer, Database, Query
+from tcia_xnat.clients.database import Database
 from tcia_xnat.clients.idc_selection import BYTES, Selection, checked_collections
+from tcia_xnat.clients.questions import Answer, Query
 from tcia_xnat.errors import UsageError
 from tcia_xnat.model import Series
 

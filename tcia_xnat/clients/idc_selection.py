@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from tcia_xnat.clients.database import Query
+from tcia_xnat.clients.questions import Query
 from tcia_xnat.errors import UsageError
 
 AGE_IN_YEARS = """

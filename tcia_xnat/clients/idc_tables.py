@@ -1,7 +1,7 @@
 """What people ask of an index, as SQL on its table `index`: one row for each collection, patient, study or series."""
 
-from tcia_xnat.clients.database import Query
 from tcia_xnat.clients.idc_selection import BYTES, Selection
+from tcia_xnat.clients.questions import Query
 
 _COUNTS = f"""
     count(*) AS series, CAST(sum(instanceCount) AS BIGINT) AS images, CAST(sum({BYTES}) AS BIGINT) AS bytes"""

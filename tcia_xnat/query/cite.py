@@ -4,10 +4,11 @@ from contextlib import closing
 
 import click
 
-from tcia_xnat.citations import IDC_PAPER, CitationFormat, Citations
+from tcia_xnat.citations import Citations
 from tcia_xnat.clients.database import Database
 from tcia_xnat.clients.idc_selection import Selection
 from tcia_xnat.clients.idc_tables import dois
+from tcia_xnat.doi import IDC_PAPER, CitationFormat
 from tcia_xnat.errors import UsageError
 from tcia_xnat.query.options import Target
 

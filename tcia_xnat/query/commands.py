@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tcia_xnat import __version__, cli
-from tcia_xnat.citations import DOI_URL, CitationFormat
 from tcia_xnat.clients.idc_selection import Selection
+from tcia_xnat.doi import DOI_URL, CitationFormat
 from tcia_xnat.errors import UsageError
 from tcia_xnat.query.group import Commands
 from tcia_xnat.query.options import Place, Target, asks
@@ -16,7 +16,8 @@ from tcia_xnat.query.options import Place, Target, asks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tcia_xnat.clients.database import Database, Query
+    from tcia_xnat.clients.database import Database
+    from tcia_xnat.clients.questions import Query
 
 _SEARCHED = ("collection_id", "PatientID", "Modality", "SeriesDescription", "instanceCount", "bytes")
 _LISTED = ("PatientID", "StudyDate", "Modality", "SeriesNumber", "SeriesDescription", "instanceCount")
@@ -43,7 +44,7 @@ def query() -> None:
 def collections(selection: Selection, place: Place, target: Target) -> int:
     """List collections: what they hold, their modalities, licences and DOIs."""
     from tcia_xnat.clients import idc_tables  # noqa: PLC0415  --help need not wait for DuckDB
-    from tcia_xnat.clients.database import Query  # noqa: PLC0415  as above
+    from tcia_xnat.clients.questions import Query  # noqa: PLC0415  as above
 
     if place.source == "nbia" and selection.is_empty:
         return _show(lambda _chosen: Query("FROM collections_index ORDER BY ALL"), (), selection, place, target)

@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from tcia_xnat.clients.database import Answer, Database, Query
+from tcia_xnat.clients.database import Database
+from tcia_xnat.clients.questions import Answer, Query
 from tcia_xnat.errors import UsageError
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.query.options import Target

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tcia_xnat.clients.database import Answer
+from tcia_xnat.clients.questions import Answer
 from tcia_xnat.progress import size
 
 _WIDE = 4096  # columns where nobody looks

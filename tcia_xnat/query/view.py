@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from tcia_xnat.clients.database import Database, Query
+from tcia_xnat.clients.database import Database
 from tcia_xnat.clients.idc import SLIDES, viewer_url
 from tcia_xnat.clients.idc_index import described_tables
 from tcia_xnat.clients.idc_selection import Selection
+from tcia_xnat.clients.questions import Query
 from tcia_xnat.errors import UsageError
 
 

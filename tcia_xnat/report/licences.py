@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tcia_xnat.citations import IDC_PAPER
 from tcia_xnat.clients.idc_index import Dataset
+from tcia_xnat.doi import IDC_PAPER
 from tcia_xnat.job import Run
 from tcia_xnat.licences import UNKNOWN, is_non_commercial
 from tcia_xnat.model import SourceName, State

@@ -13,8 +13,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.serve import Server
-from tcia_xnat.citations import IDC_PAPER, CitationFormat, Citations
+from tcia_xnat.citations import Citations
 from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.doi import IDC_PAPER, CitationFormat
 from tests.query.case import query
 
 DOI = "10.7937/pcte-6m66"

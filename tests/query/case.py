@@ -2,6 +2,7 @@
 
 import os
 import pty
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ class Done:
     code: int
     out: str
     err: str
+    seconds: float  # of CPU: what it takes on an idle machine at the most
 
     @property
     def lines(self) -> list[str]:
@@ -32,6 +34,7 @@ class Done:
 
 def query(*arguments: object, stdin: str = "", script: str = "query.py", **variables: str) -> Done:
     """Run a script of the project on pipes; no variable of the caller points it elsewhere."""
+    before = _cpu_seconds()
     done = subprocess.run(
         [sys.executable, str(ROOT / script), *map(str, arguments)],
         env=environment(**variables),
@@ -42,7 +45,12 @@ def query(*arguments: object, stdin: str = "", script: str = "query.py", **varia
         input=stdin,
     )
     assert "Traceback" not in done.stderr, done.stderr
-    return Done(done.returncode, done.stdout, done.stderr)
+    return Done(done.returncode, done.stdout, done.stderr, _cpu_seconds() - before)
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def on_terminal(*arguments: object, columns: int = 160) -> str:
