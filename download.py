@@ -38,6 +38,9 @@ READY = Path(__file__).resolve().parent / "resources" / "TCIA"
 def download(manifest: str | None, *, dry_run: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
     """Bring the series of MANIFEST from IDC and TCIA into PROJECT of the XNAT at HOST.
 
+    MANIFEST is a file, several with commas between, or - for stdin: a .tcia, an s5cmd list, a CSV, TSV, XLSX or JSON
+    with a column of series or studies, a table of PET/CT pairs (both series of each are brought), or a list of UIDs.
+
     Each series is proved complete before XNAT gets it, each study is archived once, and the same command again
     continues where it was. OUTPUT_DIR keeps the state and the report. HOST, USER and PASSWORD may come from
     XNAT_HOST, XNAT_USER and XNAT_PASS, or from ~/.netrc; each option from a variable, --transfers from

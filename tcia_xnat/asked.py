@@ -39,16 +39,27 @@ def read_asked(text: str, idc_index: str | Path | None, patience: Patience) -> M
     SourceUnreachable
         An address of a manifest does not answer.
     """
-    manifest = manifests.merge([_read(part) for part in _parts(text)])
+    return read_each(parts(text), idc_index, patience)
+
+
+def parts(text: str) -> list[str]:
+    """Return what a text of a command line names, one by one."""
+    return [text] if "," not in text or Path(text).exists() else [part.strip() for part in text.split(",") if part]
+
+
+def read_each(named: Sequence[str], idc_index: str | Path | None, patience: Patience) -> Manifest:
+    """Return the series of several manifests, as `read_asked` does.
+
+    Raises
+    ------
+    ManifestError, SourceUnreachable
+    """
+    manifest = manifests.merge([_read(part) for part in named])
     manifest = _followed(manifest, lambda address: patience.call(lambda: _fetch(address)))
     if not (manifest.crdc_series_uuids or manifest.study_instance_uids):
         return manifest
     with closing(IDCClient(index=idc_index)) as idc:
         return _resolved(manifest, idc)
-
-
-def _parts(text: str) -> list[str]:
-    return [text] if "," not in text or Path(text).exists() else [part.strip() for part in text.split(",") if part]
 
 
 def _read(part: str) -> Manifest:

@@ -26,6 +26,8 @@ CONTEXT = {
     "show_default": True,
 }
 
+STDOUT = "-"
+
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
 _COMMON = (
     click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series on their way at once."),
@@ -178,6 +180,24 @@ def parsed_shard(text: str | None) -> tuple[int, int] | None:
     if not found or int(found[1]) >= int(found[2]):
         raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
     return int(found[1]), int(found[2])
+
+
+def write_result(name: str, text: str) -> None:
+    """Write a result to a file, or to stdout where its name is -.
+
+    Raises
+    ------
+    UsageError
+    """
+    if name == STDOUT:
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(name).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise UsageError(
+            f"{name} cannot be written: {error.strerror}", "name a file in a folder that is there"
+        ) from error
 
 
 def say_error(error: Error, *, debug: bool = False) -> None:
