@@ -39,7 +39,11 @@ _COMMON = (
         help="What to do with series that the archive holds already: leave them, replace them, or refuse to run.",
     ),
     click.option("--limit", type=click.IntRange(1), help="Take only so many series, for a first try."),
-    click.option("--shard", metavar="K/N", help="Take the K-th (from 0) of N equal parts, cut by patient."),
+    click.option(
+        "--shard",
+        metavar="K/N",
+        help="Take the K-th (from 0) of N equal parts, cut by patient; auto/N: that of this Kubernetes or Slurm task.",
+    ),
     click.option(
         "--archive/--no-archive", default=True, help="Archive complete sessions, or leave them in the prearchive."
     ),
@@ -168,18 +172,42 @@ def credentials(host: str, user: str | None, password: str | None) -> tuple[str,
 
 
 def parsed_shard(text: str | None) -> tuple[int, int] | None:
-    """Return `K/N` as two numbers.
+    """Return `K/N` as two numbers; `auto` takes K, and N if it is left out, from the scheduler's variables.
+
+    Raises
+    ------
+    UsageError
+        It is no part of a whole, or no scheduler says which.
+    """
+    if not text:
+        return None
+    number, _, of = text.partition("/")
+    if number == "auto":
+        number, of = _scheduled("number"), of or _scheduled("of")
+    if not (number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+        raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
+    return int(number), int(of)
+
+
+def _scheduled(what: str) -> str:
+    """Return what the scheduler says: an Indexed Job of Kubernetes, or an array of Slurm, which may begin anywhere.
 
     Raises
     ------
     UsageError
     """
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not found or int(found[1]) >= int(found[2]):
-        raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
-    return int(found[1]), int(found[2])
+    index, first = os.environ.get("SLURM_ARRAY_TASK_ID", ""), os.environ.get("SLURM_ARRAY_TASK_MIN", "0")
+    in_array = str(int(index) - int(first)) if index.isdecimal() and first.isdecimal() else ""
+    found = {
+        "number": os.environ.get("JOB_COMPLETION_INDEX") or in_array,
+        "of": os.environ.get("SLURM_ARRAY_TASK_COUNT"),
+    }[what]
+    if not found:
+        raise UsageError(
+            "no scheduler says which part this is",
+            "--shard auto/4 needs JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID; --shard auto needs an array of Slurm",
+        )
+    return found
 
 
 def write_result(name: str, text: str) -> None:
@@ -195,9 +223,8 @@ def write_result(name: str, text: str) -> None:
     try:
         Path(name).write_text(text, encoding="utf-8", newline="")
     except OSError as error:
-        raise UsageError(
-            f"{name} cannot be written: {error.strerror}", "name a file in a folder that is there"
-        ) from error
+        told = f"{name} cannot be written: {error.strerror}"
+        raise UsageError(told, "name a file in a folder that is there") from error
 
 
 def say_error(error: Error, *, debug: bool = False) -> None:

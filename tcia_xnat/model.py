@@ -28,11 +28,20 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """Under which names a study goes to XNAT."""
+
+    subject: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """What the catalogue knows of one series before it moves.
 
     `study_date` is ISO (YYYY-MM-DD) or empty; `byte_count` counts the DICOM files, not a zip of them.
-    `aws_bucket` and `crdc_series_uuid` are empty for a series that only NBIA offers.
+    `aws_bucket` and `crdc_series_uuid` are empty for a series that only NBIA offers. `folder` has the names that the
+    folders of a series on disk ask for, where folders name subject and session.
     """
 
     series_instance_uid: str
@@ -50,19 +59,24 @@ class Series:
     source_doi: str = ""
     aws_bucket: str = ""
     crdc_series_uuid: str = ""
+    folder: Label | None = None
+
+    @property
+    def patient(self) -> str:
+        """What makes a subject: the folder's name for it, else PatientID."""
+        return self.folder.subject if self.folder else self.patient_id
+
+    @property
+    def session_key(self) -> str:
+        """What becomes one session: a study, or the part of it that lies in one session folder."""
+        if self.folder is None:
+            return self.study_instance_uid
+        return f"{self.study_instance_uid} in {self.folder.subject}/{self.folder.session}"
 
     @property
     def is_in_idc(self) -> bool:
         """Whether the catalogue knows where IDC keeps the series."""
         return bool(self.crdc_series_uuid)
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Under which names a study goes to XNAT."""
-
-    subject: str
-    session: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 IDC_URL = "https://s3.amazonaws.com"
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+_BATCH = 50_000  # series per question
 _OK = 200
 _GONE = {403, 404}
 _COLUMNS = """
@@ -96,16 +97,14 @@ class IDCClient:
 
         Folders that no version of IDC had are left out.
         """
-        found = self._pairs(self._index, "crdc_series_uuid", "SeriesInstanceUID", crdc_series_uuids)
-        older = [uuid for uuid in crdc_series_uuids if uuid not in dict(found)]
-        if older:
-            found += self._pairs(prior_versions_path(), "crdc_series_uuid", "SeriesInstanceUID", older)
-        return dict(found)
+        found = dict(_pairs(self._index, "crdc_series_uuid", crdc_series_uuids))
+        older = [uuid for uuid in crdc_series_uuids if uuid not in found]
+        return found | dict(_pairs(prior_versions_path(), "crdc_series_uuid", older)) if older else found
 
     def find_studies(self, study_instance_uids: Sequence[str]) -> dict[str, list[str]]:
         """Return the SeriesInstanceUIDs of each study; studies that the index does not list are left out."""
         found: dict[str, list[str]] = {}
-        for study, series in self._pairs(self._index, "StudyInstanceUID", "SeriesInstanceUID", study_instance_uids):
+        for study, series in sorted(_pairs(self._index, "StudyInstanceUID", study_instance_uids)):
             found.setdefault(study, []).append(series)
         return found
 
@@ -139,10 +138,11 @@ class IDCClient:
         self._pool.clear()
 
     def _series(self, column: str, values: Sequence[str]) -> list[Series]:
-        return [Series(*row) for row in _rows(self._index, _COLUMNS, column, values)]
-
-    def _pairs(self, table: Path, key: str, value: str, values: Sequence[str]) -> list[tuple[str, str]]:
-        return sorted({(str(row[0]), str(row[1])) for row in _rows(table, f"{key}, {value}", key, values)})
+        known: dict[Any, Any] = {}  # but for the first and the last, a cell is that of many series: it is kept once
+        return [
+            Series(*row[:1], *(known.setdefault(cell, cell) for cell in row[1:-1]), *row[-1:])
+            for row in _rows(self._index, _COLUMNS, column, values)
+        ]
 
     def _pages(self, bucket: str, prefix: str) -> Iterator[list[StoredObject]]:
         token: str | None = ""
@@ -178,11 +178,19 @@ class IDCClient:
         return self._followed(target, left - 1)
 
 
-def _rows(table: Path, columns: str, column: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+def _pairs(table: Path, key: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each value of a column that the table has, with a SeriesInstanceUID beside it."""
+    return ((str(value), str(uid)) for value, uid in _rows(table, f"{key}, SeriesInstanceUID", key, values))
+
+
+def _rows(table: Path, columns: str, column: str, values: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield rows one by one: all at once would be a second copy of them."""
     query = f"SELECT {columns} FROM read_parquet(?) WHERE {column} IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608  names of ours only
     try:
-        with duckdb.connect() as connection:
-            return connection.execute(query, [str(table), list(values)]).fetchall()
+        with duckdb.connect(config={"threads": 1}) as connection:
+            for start in range(0, len(values), _BATCH):
+                answered = connection.execute(query, [str(table), list(values[start : start + _BATCH])])
+                yield from iter(answered.fetchone, None)
     except duckdb.Error as error:
         raise UsageError(f"the index {table.name} cannot be read: {web.shown(str(error))}") from error
 

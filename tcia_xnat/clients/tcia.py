@@ -12,7 +12,7 @@ from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable
 NBIA_URL = "https://services.cancerimagingarchive.net/nbia-api/services"
 METADATA_BATCH = 500  # series per request: NBIA counts the images of each (peers-and-conventions.md §4.3)
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _OTHERS = "NBIA answers the same for a series it does not know and for one that is not public"
 
 Row = dict[str, Any]

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tcia_xnat import __version__
-from tcia_xnat.job import Run
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.model import Outcome, Series, State
 from tcia_xnat.report.verdict import exit_code, state_counts, verdict
+from tcia_xnat.run import Run
 
 COLUMNS = (
     "SeriesInstanceUID",

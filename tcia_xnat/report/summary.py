@@ -9,11 +9,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tcia_xnat.job import Prepared, Run
 from tcia_xnat.manifest import passed_over
 from tcia_xnat.model import Outcome, Series, State
 from tcia_xnat.progress import size
 from tcia_xnat.report.verdict import verdict
+from tcia_xnat.run import Prepared, Run
 
 _WIDE = 4096  # columns where nobody looks: a log breaks its lines itself
 _EXAMPLES = 3  # series that are named for each cause
