@@ -42,7 +42,10 @@ USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 def download(given: tuple[str, ...], *, dry_run: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
     """Bring the series of MANIFEST from IDC and TCIA into PROJECT of the XNAT at HOST, or to disk without a PROJECT.
 
-    MANIFEST is a file, or what IDC's index lists: a collection, patients, studies or series, with commas between.
+    MANIFEST is a file, several with commas between, or - for stdin: a .tcia, an s5cmd list, a CSV, TSV, XLSX or JSON
+    with a column of series or studies, a table of PET/CT pairs (both series of each are brought), or a list of UIDs.
+    In its place: what IDC's index lists, a collection, patients, studies or series, with commas between.
+
     Each series is proved complete before XNAT gets it, each study is archived once, and the same command again
     continues where it was. OUTPUT_DIR keeps the state and the report. HOST, USER and PASSWORD may come from
     XNAT_HOST, XNAT_USER and XNAT_PASS, or from ~/.netrc; each option from a variable, --transfers from

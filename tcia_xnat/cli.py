@@ -28,6 +28,8 @@ CONTEXT = {
 }
 
 _FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
+STDOUT = "-"
+
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
 
 
@@ -254,6 +256,23 @@ def parsed_licences(text: str | None) -> tuple[str, ...]:
 def say_warning(text: str) -> None:
     """Say on stderr what people must know although nothing is wrong."""
     click.echo(f"warning: {text}", err=True)
+
+
+def write_result(name: str, text: str) -> None:
+    """Write a result to a file, or to stdout where its name is -.
+
+    Raises
+    ------
+    UsageError
+    """
+    if name == STDOUT:
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(name).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        told = f"{name} cannot be written: {error.strerror}"
+        raise UsageError(told, "name a file in a folder that is there") from error
 
 
 def say_error(error: Error, *, debug: bool = False) -> None:
