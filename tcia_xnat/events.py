@@ -16,6 +16,14 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesRead:
+    """So many files of a tree on disk are known, of all that there are."""
+
+    count: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesStarted:
     """A lane began to fetch a series."""
 
@@ -76,6 +84,16 @@ class NotKept:
     error: Error
 
 
-Event = NotKept | Planned | SeriesStarted | BytesArrived | SeriesImported | Retrying | SeriesSettled | SessionArchived
+Event = (
+    NotKept
+    | Planned
+    | FilesRead
+    | SeriesStarted
+    | BytesArrived
+    | SeriesImported
+    | Retrying
+    | SeriesSettled
+    | SessionArchived
+)
 Tell = Callable[[Event], None]
 """Called from any thread; must not wait."""
