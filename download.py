@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The main job: the series of a manifest from IDC and TCIA into a project of XNAT."""
 
-import functools
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -51,8 +50,8 @@ def download(manifest: Path | None, *, dry_run: bool, quiet: bool, **options: An
     host, user, password = (options.pop(name) for name in ("host", "user", "password"))
     job = read_job(manifest, options, whole=not dry_run)
     if dry_run:
-        return plan_only(job, read_login(host, user, password) if host and job.project else None)
-    return carry_out(job, read_login(host, user, password), quiet=quiet)
+        return plan_only(job, cli.read_login(host, user, password) if host and job.project else None)
+    return carry_out(job, cli.read_login(host, user, password), quiet=quiet)
 
 
 def list_manifests(folders: Iterable[Path]) -> int:
@@ -90,19 +89,6 @@ def read_job(manifest: Path, options: dict[str, Any], *, whole: bool) -> "Job":
     return Job(**{name: value for name, value in options.items() if value is not None and name in known})
 
 
-def read_login(host: str | None, user: str | None, password: str | None) -> "Login":
-    """Return where XNAT is and who asks, from what was given, netrc or a prompt.
-
-    Raises
-    ------
-    UsageError
-    """
-    from tcia_xnat.job import Login  # noqa: PLC0415  as above
-
-    host = cli.checked_host(host)
-    return Login(host, *cli.credentials(host, user, password))
-
-
 def plan_only(job: "Job", login: "Login | None") -> int:
     """Show what a run would do."""
     from tcia_xnat import report  # noqa: PLC0415  as above
@@ -117,16 +103,8 @@ def carry_out(job: "Job", login: "Login", *, quiet: bool) -> int:
     """Run the job, show how it goes and what came of it."""
     from tcia_xnat import report  # noqa: PLC0415  as above
     from tcia_xnat.job import run  # noqa: PLC0415  as above
-    from tcia_xnat.progress import Lines  # noqa: PLC0415  as above
 
-    stop = Stop()
-    stop.on_signals()
-    write = (lambda _line: None) if quiet else functools.partial(click.echo, err=True)
-    done = run(job, login, stop, Lines(write), report.write)
-    report.summary.console().print(report.summary.summary(done))
-    if done.result.ended_by:
-        cli.say_error(done.result.ended_by)
-    return report.exit_code(done.result)
+    return cli.carry_out(lambda stop, tell: run(job, login, stop, tell, report.write), quiet=quiet)
 
 
 if __name__ == "__main__":

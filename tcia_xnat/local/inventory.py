@@ -200,6 +200,8 @@ def _thing(columns: Sequence[Any]) -> Image | Passed:
     seen_reason, seen_weight, _, reason, weight, *image = columns
     if seen_reason:
         return Passed(seen_reason, Weight(seen_weight))
+    if reason is None:  # a zip that was not opened
+        return Passed("")
     if reason:
         return Passed(reason, Weight(weight), *image[-2:])
     return Image(*image)
