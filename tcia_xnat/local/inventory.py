@@ -4,6 +4,7 @@ All of it is in SQLite, so that a tree of a million files takes little more memo
 bytes there, since not all names are text.
 """
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -105,7 +106,7 @@ class Inventory:
                 if isinstance(decided, Passed):
                     passed.append((path, thing.place, thing.member, holder, decided.reason, decided.weight))
                 elif isinstance(thing, Image):
-                    names = (decided.subject, decided.session) if decided else ("", "")
+                    names = (os.fsencode(decided.subject), os.fsencode(decided.session)) if decided else (b"", b"")
                     uids = thing.series_instance_uid, thing.sop_instance_uid
                     chosen.append((*uids, path, thing.place, thing.member, holder, *names))
             self._write((sql.CHOOSE, chosen), (sql.LEAVE, passed))
@@ -210,5 +211,6 @@ def _thing(columns: Sequence[Any]) -> Image | Passed:
 
 def _gathered(row: Sequence[Any]) -> Gathered:
     path, subject, session, images, size, copies, studies, folders, patients, *first = row
-    folder = Label(subject, session) if session else None
-    return Gathered(os.fsdecode(path), folder, images, size, copies, studies, folders, patients, Image(*first))
+    folder = Label(os.fsdecode(subject), os.fsdecode(session)) if session else None
+    ids = frozenset(json.loads(patients))
+    return Gathered(os.fsdecode(path), folder, images, size, copies, studies, folders, ids, Image(*first))

@@ -82,7 +82,7 @@ class Gathered:
     copies: int
     studies: int
     folders: int
-    patients: str
+    patients: frozenset[str]
     first: Image
 
 

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE TEMP TABLE seen (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, is_zip INTEGER, reason TEXT, weight TEXT)
     WITHOUT ROWID;
 CREATE TEMP TABLE chosen (
-    series TEXT, sop TEXT, path BLOB, place INTEGER, member TEXT, holder BLOB, subject TEXT, session TEXT,
+    series TEXT, sop TEXT, path BLOB, place INTEGER, member TEXT, holder BLOB, subject BLOB, session BLOB,
     PRIMARY KEY (series, sop, path, place)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE passed (path BLOB, place INTEGER, member TEXT, holder BLOB, reason TEXT, weight TEXT);
@@ -54,8 +54,8 @@ SELECT seen.path, seen.reason, seen.weight, entries.* FROM seen LEFT JOIN entrie
 """
 SERIES = """
 SELECT min(path), subject, session, count(*) FILTER (WHERE nth = 1), sum(bytes) FILTER (WHERE nth = 1),
-    count(*) FILTER (WHERE nth > 1), count(DISTINCT study), count(DISTINCT subject || '/' || session),
-    group_concat(DISTINCT patient),
+    count(*) FILTER (WHERE nth > 1), count(DISTINCT study), count(DISTINCT subject || x'2f' || session),
+    json_group_array(DISTINCT patient),
     sop, series, study, patient, modality, number, description, date, study_description, bytes, place, member
 FROM images JOIN entries USING (path, place, series, sop, member) GROUP BY series ORDER BY 1
 """  # the bare columns are those of the row with the first path (sqlite.org/lang_select.html#bareagg)

@@ -194,10 +194,10 @@ def _problems(layout: Layout, sent: Mapping[str, Gathered], inventory: Inventory
 
 
 def _patients(gathered: Iterable[Gathered]) -> Mapping[str, set[str]]:
-    """Return what the images of each study say as PatientID; it is one patient for each."""
+    """Return the PatientIDs of each study; it should be one."""
     patients: dict[str, set[str]] = {}
     for one in gathered:
-        patients.setdefault(one.first.study_instance_uid, set()).add(one.patients)
+        patients.setdefault(one.first.study_instance_uid, set()).update(one.patients)
     return patients
 
 
