@@ -31,6 +31,14 @@ class NonCommercial:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesRead:
+    """So many files of a tree on disk are known, of all that there are."""
+
+    count: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesStarted:
     """A lane began to fetch a series."""
 
@@ -96,6 +104,7 @@ Event = (
     | PassedOver
     | Planned
     | NonCommercial
+    | FilesRead
     | SeriesStarted
     | BytesArrived
     | SeriesImported

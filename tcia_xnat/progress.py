@@ -9,6 +9,7 @@ from tcia_xnat import licences
 from tcia_xnat.events import (
     BytesArrived,
     Event,
+    FilesRead,
     NonCommercial,
     NotKept,
     PassedOver,
@@ -64,6 +65,11 @@ class Lines:
     @_show.register
     def _(self, event: NonCommercial) -> None:
         self._warn(f"warning: {licences.warning(event.licences)}")
+
+    @_show.register
+    def _(self, event: FilesRead) -> None:
+        if time.monotonic() - self._last_line > _QUIET_SECONDS or event.count == event.total:
+            self._line(f"… {event.count} of {event.total} files read")
 
     @_show.register
     def _(self, event: BytesArrived) -> None:

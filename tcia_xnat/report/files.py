@@ -13,7 +13,7 @@ from typing import Any
 from tcia_xnat import __version__
 from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.manifest import write_tcia
-from tcia_xnat.model import Outcome, Series, State
+from tcia_xnat.model import Outcome, Series, SourceName, State
 from tcia_xnat.report import licences
 from tcia_xnat.report.verdict import exit_code, state_counts, verdict
 from tcia_xnat.run import Run
@@ -46,7 +46,7 @@ def write(run: Run) -> list[Path]:
     """Write all files into the job's report folder; return them, report.json first.
 
     A file is replaced only when its successor is complete. failed.tcia is there only when series are to be asked
-    for again.
+    for again. An upload has no licences and no manifest: the tree is asked for again.
     """
     folder = run.job.report_dir
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,8 +55,7 @@ def write(run: Run) -> list[Path]:
     return [
         _replace(folder / "report.json", document),
         _replace(folder / "report.csv", _table(COLUMNS, rows)),
-        *_write_licences(folder, run),
-        *_write_failed(folder / "failed.tcia", run),
+        *([] if run.job.source == SourceName.LOCAL else _write_for_manifest(folder, run)),
     ]
 
 
@@ -129,6 +128,10 @@ def _table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _write_for_manifest(folder: Path, run: Run) -> list[Path]:
+    return [*_write_licences(folder, run), *_write_failed(folder / "failed.tcia", run)]
 
 
 def _write_failed(path: Path, run: Run) -> list[Path]:
