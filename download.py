@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The main job: the series of a manifest from IDC and TCIA into a project of XNAT, or to disk."""
 
-import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -129,16 +128,8 @@ def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool) 
 
 
 def read_login(asked: Mapping[str, str]) -> "Login":
-    """Return where XNAT is and who asks, from what was given, netrc or a prompt.
-
-    Raises
-    ------
-    UsageError
-    """
-    from tcia_xnat.job import Login  # noqa: PLC0415  as above
-
-    host = cli.checked_host(asked.get("host"))
-    return Login(host, *cli.credentials(host, asked.get("user"), asked.get("password")))
+    """Return where XNAT is and who asks; see `cli.read_login`."""
+    return cli.read_login(asked.get("host"), asked.get("user"), asked.get("password"))
 
 
 def plan_only(job: "Job", login: "Login | None") -> int:
@@ -161,19 +152,11 @@ def carry_out(job: "Job", asked: Mapping[str, str], *, quiet: bool) -> int:
     from tcia_xnat import job as to_xnat  # noqa: PLC0415  as above
     from tcia_xnat import report  # noqa: PLC0415  as above
     from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
-    from tcia_xnat.progress import Lines  # noqa: PLC0415  as above
 
-    stop = Stop()
-    stop.on_signals()
-    tell = Lines((lambda _line: None) if quiet else functools.partial(click.echo, err=True))
     if isinstance(job, to_disk.FolderJob):
-        done = to_disk.run(job, stop, tell, report.write)
-    else:
-        done = to_xnat.run(job, read_login(asked), stop, tell, report.write)
-    report.summary.console().print(report.summary.summary(done))
-    if done.result.ended_by:
-        cli.say_error(done.result.ended_by)
-    return report.exit_code(done.result)
+        return cli.carry_out(lambda stop, tell: to_disk.run(job, stop, tell, report.write), quiet=quiet)
+    login = read_login(asked)
+    return cli.carry_out(lambda stop, tell: to_xnat.run(job, login, stop, tell, report.write), quiet=quiet)
 
 
 if __name__ == "__main__":

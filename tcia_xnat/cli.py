@@ -6,15 +6,20 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
 from tcia_xnat import __version__
 from tcia_xnat.errors import Error, UsageError
+from tcia_xnat.stop import Stop
+
+if TYPE_CHECKING:
+    from tcia_xnat.events import Tell
+    from tcia_xnat.run import Login, Run
 
 PREFIX = "TCIA_XNAT"
 """Every option `--like-this` can be given as the variable `TCIA_XNAT_LIKE_THIS`."""
@@ -27,7 +32,7 @@ CONTEXT = {
 }
 
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
-_COMMON = (
+_RUN = (
     click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series on their way at once."),
     click.option("--retries", type=click.IntRange(1, 100), default=5, help="Tries for what may pass."),
     click.option(
@@ -52,7 +57,7 @@ _COMMON = (
         help="Folder for series on their way.  [default: the system's temporary folder]",
     ),
     click.option(
-        "--spool-limit", type=click.IntRange(1), help="Bytes above which an IDC series goes in parts.  [default: 8 GB]"
+        "--spool-limit", type=click.IntRange(1), help="Bytes above which a series goes in parts.  [default: 8 GB]"
     ),
     click.option(
         "--max-outage",
@@ -64,6 +69,8 @@ _COMMON = (
         type=click.FloatRange(0),
         help="Seconds, at the most, before the second try; doubled before each further one.  [default: 2]",
     ),
+)
+_SOURCES = (
     click.option(
         "--source-timeout",
         type=click.FloatRange(0, min_open=True),
@@ -72,6 +79,10 @@ _COMMON = (
     click.option("--nbia-url", metavar="URL", help="NBIA's services, the part before /v4/.  [default: TCIA's]"),
     click.option("--idc-url", metavar="URL", help="S3 endpoint of IDC's buckets, path style.  [default: Amazon's]"),
     click.option("--idc-index", metavar="FILE", help="Another parquet in the place of IDC's embedded index."),
+)
+
+
+_SHOWN = (
     click.option("--quiet", is_flag=True, help="Only the result, no progress."),
     click.option("--debug", is_flag=True, help="Show tracebacks."),
     click.version_option(__version__, prog_name="xnat-tcia-download"),
@@ -79,8 +90,17 @@ _COMMON = (
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that every job has."""
-    for option in reversed(_COMMON):
+    """Add the options of a run against XNAT, and those of IDC and NBIA."""
+    return _added(_RUN + _SOURCES + _SHOWN, command)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every run against XNAT has."""
+    return _added(_RUN + _SHOWN, command)
+
+
+def _added(options: Sequence[Callable[..., Any]], command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -163,6 +183,38 @@ def credentials(host: str, user: str | None, password: str | None) -> tuple[str,
         raise UsageError("no user or no password for XNAT", "set XNAT_USER and XNAT_PASS, or keep them in ~/.netrc")
     user = user or click.prompt(f"User at {host}", err=True)
     return user, click.prompt(f"Password of {user}", hide_input=True, err=True)
+
+
+def read_login(host: str | None, user: str | None, password: str | None) -> "Login":
+    """Return where XNAT is and who asks, from what was given, netrc or a prompt.
+
+    Raises
+    ------
+    UsageError
+    """
+    from tcia_xnat.run import Login  # noqa: PLC0415  --help need not wait for it
+
+    host = checked_host(host)
+    return Login(host, *credentials(host, user, password))
+
+
+def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool) -> int:
+    """Have a run done, show how it goes and what came of it; return its exit code."""
+    from tcia_xnat import report  # noqa: PLC0415  as above
+    from tcia_xnat.progress import Lines  # noqa: PLC0415  as above
+
+    stop = Stop()
+    stop.on_signals()
+    done = start(stop, Lines(writer(quiet=quiet)))
+    report.summary.console().print(report.summary.summary(done))
+    if done.result.ended_by:
+        say_error(done.result.ended_by)
+    return report.exit_code(done.result)
+
+
+def writer(*, quiet: bool) -> Callable[[str], None]:
+    """Return what writes a line of progress to stderr, or nothing."""
+    return (lambda _line: None) if quiet else functools.partial(click.echo, err=True)
 
 
 def parsed_shard(text: str | None) -> tuple[int, int] | None:

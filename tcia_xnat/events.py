@@ -24,6 +24,14 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesRead:
+    """So many files of a tree on disk are known, of all that there are."""
+
+    count: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesStarted:
     """A lane began to fetch a series."""
 
@@ -88,6 +96,7 @@ Event = (
     NotKept
     | PassedOver
     | Planned
+    | FilesRead
     | SeriesStarted
     | BytesArrived
     | SeriesImported

@@ -1,6 +1,5 @@
 """The memory of a run: which proved series wait in the prearchive. XNAT is the truth; this saves work after a kill."""
 
-import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tcia_xnat.errors import UsageError
+from tcia_xnat.database import open_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS imported (
@@ -23,7 +22,7 @@ CREATE TABLE IF NOT EXISTS imported (
     PRIMARY KEY (host, project, series_instance_uid)
 ) WITHOUT ROWID
 """
-_WAIT_SECONDS = 30.0  # for another process that writes into the same ledger
+_HINT = "move it away: without it series that wait in the prearchive are fetched again, nothing is lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +55,7 @@ class Ledger:
 
     def __init__(self, path: Path, host: str, project: str) -> None:
         self._whose = (host.rstrip("/"), project)
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)  # what waits where is nobody else's business
-            self._database = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
-            self._database.execute(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise UsageError(
-                f"the ledger {path} cannot be opened: {error}",
-                "move it away: without it series that wait in the prearchive are fetched again, nothing is lost",
-            ) from error
+        self._database = open_database(path, _SCHEMA, _HINT)
 
     def imported(self) -> list[Imported]:
         """Return every series that was proved and sent and whose session is not archived yet."""

@@ -8,6 +8,7 @@ from functools import singledispatchmethod
 from tcia_xnat.events import (
     BytesArrived,
     Event,
+    FilesRead,
     NotKept,
     PassedOver,
     Planned,
@@ -56,6 +57,11 @@ class Lines:
     @_show.register
     def _(self, event: Planned) -> None:
         self._series_count, self._byte_count = event.series_count, event.byte_count
+
+    @_show.register
+    def _(self, event: FilesRead) -> None:
+        if time.monotonic() - self._last_line > _QUIET_SECONDS or event.count == event.total:
+            self._line(f"… {event.count} of {event.total} files read")
 
     @_show.register
     def _(self, event: BytesArrived) -> None:

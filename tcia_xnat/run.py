@@ -110,6 +110,8 @@ class Work:
         The numbers of images of series that were not asked for, as far as they are known.
     spooled
         Bytes of the spool that a series needs at the most.
+    report
+        Writes what else belongs into the folder of the report.
     """
 
     manifest: Manifest
@@ -119,6 +121,7 @@ class Work:
     sources: Mapping[SourceName, Source]
     listed: Listed
     spooled: Callable[[Series], int]
+    report: Callable[[Path], Iterable[Path]] = lambda _folder: ()
 
 
 WorkOf = Callable[[Patience], AbstractContextManager[Work]]
@@ -205,7 +208,7 @@ def run(  # noqa: PLR0913  what a run needs, each once
             prepared.plan, lane, ledger, tell_all, stop, transfers=settings.transfers, archive=settings.archive
         )
         done = Run(settings, prepared, result, started, datetime.now(UTC))
-        _keep_report(project, done, report(done), tell)
+        _keep_report(project, done, [*report(done), *work.report(settings.report_dir)], tell)
     return done
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tcia_xnat import __version__
 from tcia_xnat.manifest import write_tcia
-from tcia_xnat.model import Outcome, Series, State
+from tcia_xnat.model import Outcome, Series, SourceName, State
 from tcia_xnat.report.verdict import exit_code, state_counts, verdict
 from tcia_xnat.run import Run
 
@@ -46,7 +46,7 @@ def write(run: Run) -> list[Path]:
     """Write all files into the job's report folder; return them, report.json first.
 
     A file is replaced only when its successor is complete. failed.tcia is there only when series are to be asked
-    for again.
+    for again. An upload has no licences and no manifest: the tree is asked for again.
     """
     folder = run.job.report_dir
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,8 +55,7 @@ def write(run: Run) -> list[Path]:
     return [
         _replace(folder / "report.json", document),
         _replace(folder / "report.csv", _table(COLUMNS, rows)),
-        _replace(folder / "licences.csv", _table(_LICENCE_COLUMNS, _licences(rows))),
-        *_write_failed(folder / "failed.tcia", run),
+        *([] if run.job.source == SourceName.LOCAL else _write_for_manifest(folder, run, rows)),
     ]
 
 
@@ -127,6 +126,11 @@ def _table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _write_for_manifest(folder: Path, run: Run, rows: Iterable[Mapping[str, Any]]) -> list[Path]:
+    licences = _replace(folder / "licences.csv", _table(_LICENCE_COLUMNS, _licences(rows)))
+    return [licences, *_write_failed(folder / "failed.tcia", run)]
 
 
 def _write_failed(path: Path, run: Run) -> list[Path]:

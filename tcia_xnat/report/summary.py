@@ -71,10 +71,11 @@ def console() -> Console:
     return made if made.is_terminal else Console(highlight=False, width=_WIDE)
 
 
-def _table(*columns: str) -> Table:
+def made_table(*columns: str) -> Table:
+    """Return an empty table, columns of numbers to the right."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        is_number = column in {"series", "images", "size", "new", "patients", "studies"}
+        is_number = column in {"series", "images", "size", "new", "patients", "studies", "files"}
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     return table
 
@@ -88,7 +89,7 @@ def _sessions(outcomes: Iterable[Outcome]) -> Mapping[tuple[str, str], list[Outc
 
 
 def _session_table(sessions: Mapping[tuple[str, str], list[Outcome]]) -> RenderableType:
-    table = _table("subject", "session", "series", "new", "images", "size")
+    table = made_table("subject", "session", "series", "new", "images", "size")
     for (subject, session), outcomes in sorted(sessions.items())[:_SHOWN]:
         new = sum(outcome.state.is_new for outcome in outcomes)
         images = sum(outcome.image_count for outcome in outcomes)
@@ -122,7 +123,7 @@ def _collection_table(prepared: Prepared) -> RenderableType:
     grouped: dict[tuple[str, str], list[Series]] = defaultdict(list)
     for series in prepared.catalogue.series.values():
         grouped[series.collection_id, series.licence].append(series)
-    table = _table("collection", "patients", "studies", "series", "images", "size", "licence")
+    table = made_table("collection", "patients", "studies", "series", "images", "size", "licence")
     for (collection, licence), members in sorted(grouped.items()):
         table.add_row(
             collection,
@@ -137,7 +138,7 @@ def _collection_table(prepared: Prepared) -> RenderableType:
 
 
 def _label_table(labelled: Mapping[str, tuple[str, int]]) -> RenderableType:
-    table = _table("subject", "session", "series")
+    table = made_table("subject", "session", "series")
     for session, (subject, count) in sorted(labelled.items()):
         table.add_row(subject, session, str(count))
     return table

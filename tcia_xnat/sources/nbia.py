@@ -1,7 +1,5 @@
 """Series from TCIA's NBIA server: a zip that may end early and still look whole (tcia-nbia-and-idc.md §3)."""
 
-import csv
-import io
 import zipfile
 import zlib
 from collections import Counter
@@ -15,14 +13,12 @@ from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete, SeriesUnavailable,
 from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
 from tcia_xnat.retry import Patience
 from tcia_xnat.sources import OnBytes
-from tcia_xnat.sources.inflate import inflated
 from tcia_xnat.sources.proof import Digest, prove_count, prove_unique, proved_sop_instance_uid, stored_member
+from tcia_xnat.sources.zipmember import HASHES, LOCAL_HEADER, data_offset, digest_of, hashes
 from tcia_xnat.spool import Spool
 
-_LICENSE, _HASHES = "LICENSE", "md5hashes.csv"
-_LOCAL_HEADER = 30  # bytes before the name; the lengths of name and extra field are its last four
+_LICENSE = "LICENSE"
 _LICENSE_LIMIT = 1 << 20
-_HASHES_LIMIT = 64 << 20  # a list of hashes that is larger than this is none
 _BOMB_FACTOR, _BOMB_SLACK = 2, 64 << 20  # sizes that NBIA lists may be old, but not that old
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
@@ -155,7 +151,7 @@ def _read_zip(series: Series, spool: Spool) -> _Zip:
 def _prove(series: Series, archive: zipfile.ZipFile, spool: Spool) -> _Zip:
     images = _images(archive)
     _refuse_bomb(images.values(), series)
-    hashes = _hashes(archive)
+    listed = hashes(archive)
     proved: list[Member] = []
     unproved: dict[str, tuple[Member, str]] = {}
     for name, info in images.items():
@@ -163,18 +159,18 @@ def _prove(series: Series, archive: zipfile.ZipFile, spool: Spool) -> _Zip:
             member, md5 = _read_member(series, archive, info, spool)
         except (SeriesDamaged, zipfile.BadZipFile, zlib.error, EOFError):
             continue  # an image that cannot be read is one that is missing
-        if hashes is not None and hashes.get(name) == md5:
+        if listed is not None and listed.get(name) == md5:
             proved.append(member)
         else:
             unproved[member.sop_instance_uid] = member, md5
-    return _Zip(tuple(proved), unproved, _problem(images, hashes, len(proved)), _licence(archive))
+    return _Zip(tuple(proved), unproved, _problem(images, listed, len(proved)), _licence(archive))
 
 
-def _problem(images: Collection[str], hashes: Mapping[str, str] | None, proved: int) -> str:
-    if hashes is None:
+def _problem(images: Collection[str], listed: Mapping[str, str] | None, proved: int) -> str:
+    if listed is None:
         return f"the zip holds {len(images)} and no md5hashes.csv, the mark of a whole one"
-    if set(hashes) != set(images):
-        return f"the zip holds {len(images)} images, its md5hashes.csv lists {len(hashes)}"
+    if set(listed) != set(images):
+        return f"the zip holds {len(images)} images, its md5hashes.csv lists {len(listed)}"
     return "" if proved == len(images) else f"{len(images) - proved} are not what md5hashes.csv says"
 
 
@@ -197,7 +193,7 @@ def _images(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
             raise SeriesDamaged(f"the zip of NBIA holds {name!r}, which is no plain file name")
     if wrong := next((info for info in infos if info.compress_type not in _METHODS or info.flag_bits & 1), None):
         raise SeriesDamaged(f"the zip of NBIA holds {wrong.filename!r} encrypted or by method {wrong.compress_type}")
-    return {info.filename: info for info in infos if info.filename not in {_LICENSE, _HASHES}}
+    return {info.filename: info for info in infos if info.filename not in {_LICENSE, HASHES}}
 
 
 def _refuse_bomb(infos: Iterable[zipfile.ZipInfo], series: Series) -> None:
@@ -207,32 +203,10 @@ def _refuse_bomb(infos: Iterable[zipfile.ZipInfo], series: Series) -> None:
         raise SeriesDamaged(f"the zip of NBIA would unpack to {total} bytes, NBIA lists {series.byte_count}")
 
 
-def _hashes(archive: zipfile.ZipFile) -> dict[str, str] | None:
-    """Return MD5 by file name as md5hashes.csv has it, in lower case; None when the zip has no such list (§3.4)."""
-    try:
-        info = archive.getinfo(_HASHES)
-    except KeyError:
-        return None
-    if info.file_size > _HASHES_LIMIT:
-        raise SeriesDamaged(f"the list of hashes is {info.file_size} bytes long")
-    rows = csv.reader(io.StringIO(archive.read(info).decode("utf-8", "replace")))
-    next(rows, None)  # Filename,MD5Hash
-    return {row[0]: row[1].strip().lower() for row in rows if len(row) > 1}
-
-
 def _read_member(series: Series, archive: zipfile.ZipFile, info: zipfile.ZipInfo, spool: Spool) -> tuple[Member, str]:
     """Inflate one image once, to prove and hash it, and read what it says it is."""
-    digest, offset = Digest(), _data_offset(info, spool)
-    for chunk in inflated(spool.read(offset, info.compress_size), info):
-        digest.update(chunk)
-    if digest.crc32 != info.CRC:
-        raise SeriesDamaged(f"{info.filename} has another CRC-32 than the zip says")
+    offset = data_offset(info, b"".join(spool.read(info.header_offset, LOCAL_HEADER)))
+    digest = digest_of(info, spool, offset)
     with archive.open(info) as file:
         uid = proved_sop_instance_uid(series, read_identity(cast("BinaryIO", file), info.filename), info.filename)
     return Member(uid, offset, info.compress_size, digest.size, digest.crc32, info.compress_type), digest.md5
-
-
-def _data_offset(info: zipfile.ZipInfo, spool: Spool) -> int:
-    header = b"".join(spool.read(info.header_offset, _LOCAL_HEADER))
-    name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
-    return info.header_offset + _LOCAL_HEADER + name + extra

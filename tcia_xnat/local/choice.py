@@ -1,0 +1,137 @@
+"""What of a tree is wanted, and under which names: exclude lists, patterns, modalities, zips."""
+
+import fnmatch
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+
+from tcia_xnat.errors import UsageError
+from tcia_xnat.local.layout import Layout, below_session, downloaded_series, folder_label
+from tcia_xnat.local.mapping import mapped
+from tcia_xnat.local.model import Image, Passed, Weight, is_zip
+from tcia_xnat.local.read import NO_IMAGES
+from tcia_xnat.model import Label
+
+_HINT = 'write it as {"Exclude": ["Localizers", "AAHEAD"]}'
+_ZIP = Passed("a zip; --zipmode process or asis opens it")
+
+
+class ZipMode(StrEnum):
+    """What becomes of zips."""
+
+    NOZIP = "nozip"  # left out
+    ASIS = "asis"  # everything in them is sent, whatever is excluded
+    PROCESS = "process"  # opened, and filtered as other files are
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What is left out, all of it without regard to case.
+
+    Attributes
+    ----------
+    folders
+        Parts of the names of folders below the session.
+    exclude, include
+        Patterns with `*`, `?` and `[…]`, of a path below the root, of one of its folders or its file, or of a
+        SeriesDescription. Where patterns of `include` are given, one of them must fit.
+    modalities
+        Where some are given, one of them must be the image's.
+    """
+
+    folders: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    include: Sequence[str] = ()
+    modalities: Sequence[str] = ()
+
+    def refusal(self, path: str, below: Sequence[str], thing: Image | Passed) -> Passed | None:
+        """Return why something is not wanted; what `path` says also counts for what is no image."""
+        if found := next((name for name in self.folders if any(name.lower() in part.lower() for part in below)), ""):
+            return Passed(f"excluded by the configuration: {found}")
+        if not (self.exclude or self.include or self.modalities):
+            return None
+        names = [path, *PurePosixPath(path).parts]
+        if isinstance(thing, Image):
+            names.append(thing.series_description)
+        if found := _fitting(self.exclude, names):
+            return Passed(f"excluded: {found}")
+        if isinstance(thing, Image) and self.include and not _fitting(self.include, names):
+            return Passed("not included")
+        if isinstance(thing, Image) and self.modalities and thing.modality.upper() not in self.modalities:
+            return Passed(f"not asked for: modality {thing.modality or '(none)'}")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """Decides of each file whether it is sent, and what its folders call it."""
+
+    layout: Layout
+    zip_mode: ZipMode
+    filters: Filters
+    mapping: Mapping[tuple[str, ...], Label] = field(default_factory=dict)
+
+    def __call__(self, path: str, thing: Image | Passed) -> Label | Passed | None:
+        """Return the names that folders ask for, None where headers name it, or why it is passed over.
+
+        Parameters
+        ----------
+        path
+            Below the root.
+        """
+        if is_zip(path) and self.zip_mode is ZipMode.NOZIP:
+            return self._refusal(path, Passed("")) or _ZIP
+        if refused := self._refusal(path, thing):
+            return refused
+        if isinstance(thing, Passed):
+            return replace(thing, weight=Weight.LOST) if self._lacks_series(path, thing) else thing
+        return self._named(path)
+
+    def _refusal(self, path: str, thing: Image | Passed) -> Passed | None:
+        parts = PurePosixPath(path).parts
+        if not is_zip(path) or self.zip_mode is ZipMode.NOZIP:
+            return self.filters.refusal(path, below_session(self.layout, parts), thing)
+        if self.zip_mode is ZipMode.ASIS:
+            return None
+        whole = f"{path}/{thing.member}"
+        inside = PurePosixPath(thing.member).parts[:-1]
+        return self.filters.refusal(whole, [*below_session(self.layout, parts), *inside], thing)
+
+    def _lacks_series(self, path: str, thing: Passed) -> bool:
+        """Whether a zip should hold a series and has no images: NBIA sends such for what it does not offer."""
+        return self.layout is Layout.ZIPS and thing.reason == NO_IMAGES and bool(downloaded_series(path))
+
+    def _named(self, path: str) -> Label | Passed | None:
+        if self.layout is Layout.MAPPING:
+            return mapped(self.mapping, path) or Passed("not in the mapping")
+        if self.layout is not Layout.FOLDERS:
+            return None
+        return folder_label(PurePosixPath(path).parts) or Passed("lies in no session folder", Weight.LOST)
+
+
+def read_excluded_folders(config: Path) -> tuple[str, ...]:
+    """Return the names of `{"Exclude": […]}`.
+
+    Raises
+    ------
+    UsageError
+        The file cannot be read, or says something else.
+    """
+    try:
+        content = json.loads(config.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{config} cannot be read as JSON: {error}", _HINT) from error
+    if not isinstance(content, dict) or [key.lower() for key in content] != ["exclude"]:
+        raise UsageError(f"{config} does not say what to exclude, and that alone", _HINT)
+    (names,) = content.values()
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
+        raise UsageError(f"{config} has no list of names under Exclude", _HINT)
+    return tuple(name.strip() for name in names)
+
+
+def _fitting(patterns: Sequence[str], names: Sequence[str]) -> str:
+    """Return the first pattern that fits one of the names; empty when none does."""
+    lowered = [name.lower() for name in names]
+    return next((one for one in patterns if any(fnmatch.fnmatchcase(name, one.lower()) for name in lowered)), "")

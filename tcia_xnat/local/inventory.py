@@ -1,0 +1,213 @@
+"""What is known of the files of a tree: headers, kept from run to run, and the choice of this run.
+
+All of it is in SQLite, so that a tree of a million files takes little more memory than one of a thousand. Paths are
+bytes there, since not all names are text.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import astuple
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tcia_xnat.database import open_database
+from tcia_xnat.local import sql
+from tcia_xnat.local.model import LOOSE, File, Gathered, Image, Passed, PassedOver, Place, Spot, Weight, is_zip, shown
+from tcia_xnat.local.walk import Found
+from tcia_xnat.model import Label
+
+_HINT = "move it away: without it all headers are read again, nothing is lost"
+_BATCH = 500  # files between two commits, and two looks whether the run is to end
+
+Choose = Callable[[str, Image | Passed], Label | Passed | None]
+"""Path below the root and what is there → the names its folders ask for, None where headers do, or why it is left."""
+
+
+class Inventory:
+    """The files of one tree, for one run.
+
+    Parameters
+    ----------
+    path
+        Database that keeps the headers from run to run.
+    root
+        The tree: names are those below it.
+
+    Raises
+    ------
+    UsageError
+        The database cannot be used.
+    """
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self._root = f"{root}{os.sep}"
+        self._database = open_database(path, sql.TABLES, _HINT)
+        self._database.create_function("holder", 2, _holder, deterministic=True)
+        self._database.create_function("name", 2, self._name, deterministic=True)
+        self._lock = threading.Lock()  # lanes ask for places side by side
+
+    # what lies there
+
+    def see(self, found: Iterable[Found]) -> None:
+        """Take in what lies in the tree now."""
+        self._write((sql.SEE, map(_seen, found)))
+
+    def unread(self, *, zips: bool) -> Iterator[list[File]]:
+        """Yield the files that are new or have changed since they were read, some at a time."""
+        last = b""
+        while rows := list(self._ask(sql.UNREAD, zips, last, _BATCH)):
+            yield [File(os.fsdecode(path), *rest) for path, *rest in rows]
+            last = rows[-1][0]
+
+    def keep(self, read: Iterable[tuple[File, Sequence[Image | Passed]]]) -> None:
+        """Keep what some files hold; they are not read again unless their size or time changes."""
+        files, entries = [], []
+        for file, content in read:
+            path = os.fsencode(file.path)
+            files.append((path, file.size, file.mtime_ns))
+            entries += [_entry(path, thing) for thing in content]
+        self._write((sql.DROP, [row[:1] for row in files]), (sql.KEEP_ENTRY, entries), (sql.KEEP_FILE, files))
+
+    def mark(self, path: str, passed: Passed) -> None:
+        """Note that a file cannot be read now; the next run tries again."""
+        self._write((sql.MARK, [(passed.reason, passed.weight, os.fsencode(path))]))
+
+    def count(self, *, zips: bool) -> int:
+        """Return how many files there are to read, known ones included."""
+        ((count,),) = self._ask(sql.COUNT, zips)
+        return int(count)
+
+    def zips(self) -> list[str]:
+        """Return the paths of all zips below the root."""
+        return [self._below(path) for (path,) in self._ask(sql.ZIPS)]
+
+    def spots(self) -> Iterator[Spot]:
+        """Yield in which folders the images of each series lie, those in zips left out."""
+        return (Spot(self._below(folder), *rest) for folder, *rest in self._ask(sql.SPOTS))
+
+    # what is sent
+
+    def choose(self, choose: Choose) -> None:
+        """Decide what is sent, thing by thing, in the order of their paths; of copies the first is sent."""
+        rows = self._ask(sql.ENTRIES)
+        while batch := list(islice(rows, _BATCH)):
+            chosen: list[tuple[Any, ...]] = []
+            passed: list[tuple[Any, ...]] = []
+            for path, *columns in batch:
+                thing = _thing(columns)
+                decided = choose(self._below(path), thing)
+                holder = _holder(path, thing.place)
+                if isinstance(decided, Passed):
+                    passed.append((path, thing.place, thing.member, holder, decided.reason, decided.weight))
+                elif isinstance(thing, Image):
+                    names = astuple(decided) if decided else ("", "")
+                    chosen.append((path, thing.place, holder, thing.series_instance_uid, *names))
+            self._write((sql.CHOOSE, chosen), (sql.LEAVE, passed))
+        self._write((sql.LEAVE_COPIES, [()]))
+
+    def series(self) -> list[Gathered]:
+        """Return all series that are to be sent, in the order of their first paths."""
+        return [_gathered(row) for row in self._ask(sql.SERIES)]
+
+    def places(self, series_instance_uid: str) -> list[Place]:
+        """Return where the images of a series lie, copies behind the first of them."""
+        with self._lock:
+            rows = list(self._ask(sql.PLACES, series_instance_uid))
+        return [Place(File(os.fsdecode(path), size, time), *rest) for path, size, time, *rest in rows]
+
+    def suspects(self) -> dict[str, tuple[str, str]]:
+        """Return name and reason of something beside it that cannot be read, by SeriesInstanceUID."""
+        return {series: (name, reason) for series, name, reason, _ in self._ask(sql.SUSPECTS)}
+
+    def mixed_patients(self) -> dict[str, str]:
+        """Return the PatientIDs of a study by its StudyInstanceUID, where they are several."""
+        return dict(self._ask(sql.MIXED_PATIENTS))
+
+    def passed_over(self) -> Iterator[PassedOver]:
+        """Yield what is not sent, folder by folder."""
+        for holder, reason, weight, count, first, _ in self._ask(sql.PASSED_OVER):
+            yield PassedOver(self._name(holder, ""), reason, Weight(weight), count, first)
+
+    def passed_one_by_one(self) -> Iterator[tuple[Any, ...]]:
+        """Yield name, weight and reason of everything that is not sent."""
+        return self._ask(sql.PASSED)
+
+    # SQLite
+
+    def _ask(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401  what SQLite takes
+        return iter(self._database.execute(query, values))
+
+    def _write(self, *statements: tuple[str, Iterable[Sequence[Any]]]) -> None:
+        self._database.execute("BEGIN")
+        for statement, rows in statements:
+            self._database.executemany(statement, rows)
+        self._database.execute("COMMIT")
+
+    def name_of(self, place: Place) -> str:
+        """Return how the place of an image is called for people."""
+        return self._name(os.fsencode(place.file.path), place.member)
+
+    def folder(self, path: str) -> str:
+        """Return the folder that a file lies in, below the root, for people."""
+        return self._name(_holder(os.fsencode(path), LOOSE), "")
+
+    def _below(self, path: bytes) -> str:
+        text = os.fsdecode(path)
+        return "" if f"{text}{os.sep}" == self._root else text.removeprefix(self._root)
+
+    def _name(self, path: bytes, member: str) -> str:
+        """Return how something is called for people: its path below the root, and its name in a zip."""
+        text = shown(self._below(path)) or "."
+        return f"{text}/{shown(member)}" if member else text
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _holder(path: bytes, place: int) -> bytes:
+    return os.path.dirname(path) if place == LOOSE else path  # noqa: PTH120  pathlib knows no bytes
+
+
+def _seen(found: Found) -> tuple[Any, ...]:
+    passed = found.passed or Passed("")
+    return os.fsencode(found.path), found.size, found.mtime_ns, is_zip(found.path), passed.reason, passed.weight
+
+
+def _entry(path: bytes, thing: Image | Passed) -> tuple[Any, ...]:
+    if isinstance(thing, Image):
+        return path, "", "", *(_storable(value) for value in astuple(thing))
+    return path, thing.reason, thing.weight, *[""] * 9, 0, thing.place, _storable(thing.member)
+
+
+def _storable(value: str | int) -> str | int:
+    """Return what SQLite can keep: text without halves of surrogates, which broken names may bring."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _thing(columns: Sequence[Any]) -> Image | Passed:
+    seen_reason, seen_weight, _, reason, weight, *image = columns
+    if seen_reason:
+        return Passed(seen_reason, Weight(seen_weight))
+    if reason is None:  # a zip that was not opened
+        return Passed("")
+    if reason:
+        return Passed(reason, Weight(weight), *image[-2:])
+    return Image(*image)
+
+
+def _gathered(row: Sequence[Any]) -> Gathered:
+    path, subject, session, images, size, copies, studies, folders, *first = row
+    folder = Label(subject, session) if session else None
+    return Gathered(os.fsdecode(path), folder, images, size, copies, studies, folders, Image(*first))

@@ -1,0 +1,75 @@
+"""The tables and questions of the inventory.
+
+`files` and `entries` are kept from run to run; the others are of one run. `entries` has every image, and everything
+that is none with the reason; `place` is -1, or where a member's header starts in its zip. `holder` is the folder or
+the zip that something lies in. `name(path, member)` and `holder(path, place)` are functions of the inventory's.
+"""
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entries (
+    path BLOB, reason TEXT, weight TEXT, sop TEXT, series TEXT, study TEXT, patient TEXT, modality TEXT, number TEXT,
+    description TEXT, date TEXT, study_description TEXT, bytes INTEGER, place INTEGER, member TEXT,
+    PRIMARY KEY (path, place)
+) WITHOUT ROWID;
+CREATE TEMP TABLE seen (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, is_zip INTEGER, reason TEXT, weight TEXT)
+    WITHOUT ROWID;
+CREATE TEMP TABLE chosen (
+    path BLOB, place INTEGER, holder BLOB, series TEXT, subject TEXT, session TEXT, PRIMARY KEY (series, path, place)
+) WITHOUT ROWID;
+CREATE TEMP TABLE passed (path BLOB, place INTEGER, member TEXT, holder BLOB, reason TEXT, weight TEXT);
+CREATE TEMP VIEW images AS SELECT *, row_number() OVER same AS nth, first_value(path) OVER same AS first_path,
+    first_value(member) OVER same AS first_member
+FROM chosen JOIN entries USING (path, place, series) WINDOW same AS (PARTITION BY series, sop ORDER BY path, place);
+"""
+
+SEE = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?)"
+MARK = "UPDATE seen SET reason = ?, weight = ? WHERE path = ?"
+DROP = "DELETE FROM entries WHERE path = ?"
+KEEP_ENTRY = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+KEEP_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?)"
+CHOOSE = "INSERT INTO chosen VALUES (?, ?, ?, ?, ?, ?)"
+LEAVE = "INSERT INTO passed VALUES (?, ?, ?, ?, ?, ?)"
+LEAVE_COPIES = """
+INSERT INTO passed
+SELECT path, place, member, holder, 'the same instance lies in ' || name(first_path, first_member), 'left out'
+FROM images WHERE nth > 1
+"""
+
+COUNT = "SELECT count(*) FROM seen WHERE is_zip = ? AND reason = ''"
+ZIPS = "SELECT path FROM seen WHERE is_zip AND reason = ''"
+UNREAD = """
+SELECT seen.path, seen.size, seen.mtime_ns FROM seen LEFT JOIN files USING (path)
+WHERE is_zip = ? AND reason = '' AND seen.path > ?
+    AND (files.path IS NULL OR files.size <> seen.size OR files.mtime_ns <> seen.mtime_ns)
+ORDER BY seen.path LIMIT ?
+"""
+SPOTS = """
+SELECT DISTINCT holder(path, -1), series, study, patient FROM seen JOIN entries USING (path)
+WHERE is_zip = 0 AND seen.reason = '' AND entries.reason = '' ORDER BY 1
+"""
+ENTRIES = """
+SELECT seen.path, seen.reason, seen.weight, entries.* FROM seen LEFT JOIN entries USING (path) ORDER BY path, place
+"""
+SERIES = """
+SELECT min(path), subject, session, count(*) FILTER (WHERE nth = 1), sum(bytes) FILTER (WHERE nth = 1),
+    count(*) FILTER (WHERE nth > 1), count(DISTINCT study), count(DISTINCT subject || '/' || session),
+    sop, series, study, patient, modality, number, description, date, study_description, bytes, place, member
+FROM images GROUP BY series ORDER BY 1
+"""  # the bare columns are those of the row with the first path (sqlite.org/lang_select.html#bareagg)
+PLACES = """
+SELECT path, size, mtime_ns, place, member, sop, bytes
+FROM chosen JOIN entries USING (path, place, series) JOIN seen USING (path) WHERE series = ? ORDER BY path, place
+"""
+SUSPECTS = """
+SELECT series, name(passed.path, passed.member), passed.reason, min(passed.path)
+FROM passed JOIN chosen USING (holder) WHERE weight = 'suspect' GROUP BY series
+"""
+MIXED_PATIENTS = """
+SELECT study, group_concat(DISTINCT patient) FROM images GROUP BY study HAVING count(DISTINCT patient) > 1
+"""
+PASSED = "SELECT name(path, member), weight, reason FROM passed ORDER BY path, place"
+PASSED_OVER = """
+SELECT holder, reason, weight, count(*), name(path, member), min(path)
+FROM passed GROUP BY holder, reason, weight ORDER BY weight, holder
+"""

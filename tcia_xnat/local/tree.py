@@ -1,0 +1,208 @@
+"""From a tree on disk to a catalogue: what it holds, as series, and why other things in it are not sent."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.errors import Error, SeriesDamaged, UsageError
+from tcia_xnat.local.choice import Chooser, Filters, ZipMode
+from tcia_xnat.local.inventory import Inventory
+from tcia_xnat.local.layout import Layout, downloaded_series, recognise
+from tcia_xnat.local.mapping import is_mapping, read_mapping
+from tcia_xnat.local.model import File, Gathered, Image, Passed, PassedOver, Weight, shown
+from tcia_xnat.local.read import read_file
+from tcia_xnat.local.walk import Found, walk
+from tcia_xnat.model import Series
+
+_LOOK_EVERY = 1000  # files between two looks whether the run is to end
+_MEND = "mend it, or leave it out with --exclude; the same command then completes what is there"
+_NAME_IT = "give them names with --layout folders or --layout mapping"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A tree, and what of it is wanted; what is None is found out by looking.
+
+    `root` is a folder or a zip.
+    """
+
+    root: Path
+    layout: Layout | None = None
+    zip_mode: ZipMode | None = None
+    mapping: Path | None = None
+    filters: Filters = field(default_factory=Filters)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What a tree holds.
+
+    Attributes
+    ----------
+    problems
+        By SeriesInstanceUID why a series cannot be sent although its images are there: its study waits for it.
+    notes
+        By SeriesInstanceUID what is worth reporting.
+    folders
+        By SeriesInstanceUID where the first of its images lies, below the root.
+    """
+
+    layout: Layout
+    zip_mode: ZipMode
+    catalogue: Catalogue
+    problems: Mapping[str, SeriesDamaged]
+    notes: Mapping[str, tuple[str, ...]]
+    folders: Mapping[str, str]
+
+
+def find_root(root: Path, mapping: Path | None, layout: Layout | None) -> tuple[Path, Path | None]:
+    """Return the tree and its mapping: a CSV of path, subject and session may stand for the tree it lies in, or in it.
+
+    Raises
+    ------
+    UsageError
+        There is no such tree, or no mapping although one was asked for.
+    """
+    if not root.exists():
+        raise UsageError(f"no such folder: {root}")
+    if mapping is None and is_mapping(root):
+        root, mapping = root.parent, root
+    if mapping is None and root.is_dir() and layout in {None, Layout.MAPPING}:
+        listed = [file for file in sorted(root.iterdir()) if is_mapping(file)]
+        if len(listed) > 1:
+            raise UsageError(f"{root} holds several mappings", "choose one with --mapping")
+        mapping = next(iter(listed), None)
+    if mapping is None and layout is Layout.MAPPING:
+        raise UsageError(f"{root} holds no mapping", "name a CSV of path, subject and session with --mapping")
+    return root, mapping
+
+
+def gather(
+    wanted: Wanted, inventory: Inventory, check: Callable[[], None], on_files: Callable[[int, int], None]
+) -> Tree:
+    """Look through a tree.
+
+    Parameters
+    ----------
+    check
+        Raises `Stopped` when the run is to end.
+    on_files
+        Told how many files were read, and how many there are.
+
+    Raises
+    ------
+    UsageError
+        It holds nothing to send.
+    """
+    inventory.see(_checked(walk(wanted.root), check))
+    _read_new(inventory, check, on_files, zips=False)
+    mapping = read_mapping(wanted.mapping, wanted.root) if wanted.mapping else {}
+    layout = wanted.layout or (Layout.MAPPING if mapping else recognise(inventory.spots(), inventory.zips()))
+    zip_mode = wanted.zip_mode or (ZipMode.NOZIP if layout in {Layout.FOLDERS, Layout.MAPPING} else ZipMode.PROCESS)
+    if zip_mode is not ZipMode.NOZIP:
+        _read_new(inventory, check, on_files, zips=True)
+    inventory.choose(Chooser(layout, zip_mode, wanted.filters, mapping))
+    tree = _tree(layout, zip_mode, inventory)
+    if not (tree.catalogue.series or tree.catalogue.missing):
+        raise _nothing(wanted.root, inventory.passed_over())
+    return tree
+
+
+def _checked(found: Iterable[Found], check: Callable[[], None]) -> Iterator[Found]:
+    for number, one in enumerate(found):
+        if number % _LOOK_EVERY == 0:
+            check()
+        yield one
+
+
+def _read_new(
+    inventory: Inventory, check: Callable[[], None], on_files: Callable[[int, int], None], *, zips: bool
+) -> None:
+    total, done = inventory.count(zips=zips), 0
+    for files in inventory.unread(zips=zips):
+        check()
+        inventory.keep(_read(files, inventory))
+        done += len(files)
+        on_files(done, total)
+
+
+def _read(files: Iterable[File], inventory: Inventory) -> list[tuple[File, list[Image | Passed]]]:
+    read: list[tuple[File, list[Image | Passed]]] = []
+    for file in files:
+        try:
+            read.append((file, list(read_file(Path(file.path), file.size))))
+        except OSError as error:
+            inventory.mark(file.path, Passed(f"cannot be read: {error.strerror or error}", Weight.SUSPECT))
+    return read
+
+
+def _tree(layout: Layout, zip_mode: ZipMode, inventory: Inventory) -> Tree:
+    gathered = inventory.series()
+    missing: dict[str, Error] = {}
+    for passed in inventory.passed_over():
+        if passed.weight is not Weight.LEFT_OUT:
+            missing[downloaded_series(passed.first) or passed.first] = SeriesDamaged(_lost(passed), _MEND)
+    for one in gathered:
+        if one.folder is None and not one.first.patient_id:
+            missing[one.first.series_instance_uid] = SeriesDamaged("its images have no PatientID", _NAME_IT)
+    sent = {one.first.series_instance_uid: one for one in gathered if one.first.series_instance_uid not in missing}
+    return Tree(
+        layout,
+        zip_mode,
+        Catalogue({uid: _series(one) for uid, one in sent.items()}, missing),
+        _problems(layout, sent, inventory),
+        {uid: (f"{one.copies} copies of its images were left out",) for uid, one in sent.items() if one.copies},
+        {uid: inventory.folder(one.path) for uid, one in sent.items()},
+    )
+
+
+def _series(gathered: Gathered) -> Series:
+    first = gathered.first
+    return Series(
+        first.series_instance_uid,
+        first.study_instance_uid,
+        first.patient_id,
+        modality=first.modality,
+        series_number=first.series_number,
+        series_description=first.series_description,
+        study_date=first.study_date,
+        study_description=first.study_description,
+        image_count=gathered.image_count,
+        byte_count=gathered.byte_count,
+        folder=gathered.folder,
+    )
+
+
+def _problems(layout: Layout, sent: Mapping[str, Gathered], inventory: Inventory) -> dict[str, SeriesDamaged]:
+    """Return what keeps series from being sent although all of their images can be read."""
+    suspects, mixed = inventory.suspects(), inventory.mixed_patients()
+    found: dict[str, str] = {}
+    for uid, one in sent.items():
+        study, named = one.first.study_instance_uid, downloaded_series(one.path)
+        if one.studies > 1:
+            found[uid] = f"its images name {one.studies} studies"
+        elif one.folders > 1:
+            found[uid] = f"its images lie in {one.folders} session folders"
+        elif one.folder is None and study in mixed:
+            found[uid] = f"the images of its study name several patients: {shown(mixed[study])}"
+        elif layout is Layout.ZIPS and named and named != uid:
+            found[uid] = f"it lies in the folder of series {named}"
+        elif uid in suspects:
+            found[uid] = "beside its images, {} {}, and may be one of them".format(*suspects[uid])
+    return {uid: SeriesDamaged(why, _MEND) for uid, why in found.items()}
+
+
+def _lost(passed: PassedOver) -> str:
+    if passed.count == 1:
+        return f"{passed.first} {passed.reason}"
+    return f"{passed.count} files: {passed.first} {passed.reason}"
+
+
+def _nothing(root: Path, passed_over: Iterable[PassedOver]) -> UsageError:
+    counts: dict[str, int] = {}
+    for passed in passed_over:
+        counts[passed.reason] = counts.get(passed.reason, 0) + passed.count
+    most = max(counts, key=lambda reason: counts[reason], default="")
+    why = f": {counts[most]} times {most}" if most else ""
+    return UsageError(f"{root} holds no DICOM images to send{why}", "--dry-run shows what is left out, and why")

@@ -1,0 +1,147 @@
+"""An upload: the series of a tree on disk into a project of XNAT, the same way as those of a manifest."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from tcia_xnat import run as runs
+from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.errors import UsageError
+from tcia_xnat.events import FilesRead, Tell
+from tcia_xnat.labels import clean
+from tcia_xnat.local.choice import Filters, ZipMode
+from tcia_xnat.local.inventory import Inventory
+from tcia_xnat.local.layout import Layout
+from tcia_xnat.local.model import PassedOver
+from tcia_xnat.local.tree import Tree, Wanted, find_root, gather
+from tcia_xnat.manifest import Manifest
+from tcia_xnat.model import Label, SourceName
+from tcia_xnat.retry import Patience
+from tcia_xnat.run import Kept, Login, Prepared, Run, Settings, Work
+from tcia_xnat.sources.local import LocalSource
+from tcia_xnat.stop import Stop
+
+_LABELLED = ("folder", "subject", "session", "SeriesInstanceUID")
+_LEFT_OUT = ("path", "what", "reason")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload(Settings):
+    """What one upload is asked to do; what is None is found out by looking at the tree."""
+
+    root: Path
+    source: str = SourceName.LOCAL
+    report_resource: str = "UPLOAD"
+    layout: Layout | None = None
+    zip_mode: ZipMode | None = None
+    mapping: Path | None = None
+    filters: Filters = field(default_factory=Filters)
+
+
+def dry_run(
+    upload: Upload,
+    login: Login | None,
+    stop: Stop,
+    tell: Tell,
+    show: Callable[[Prepared, Tree, Iterable[PassedOver]], None],
+) -> Prepared:
+    """Plan without changing anything but the memory of headers; without a login, as if XNAT held nothing.
+
+    Parameters
+    ----------
+    show
+        Shows the plan.
+    """
+    upload = _found(upload)
+    with _inventory(upload) as inventory:
+        tree = _gather(upload, inventory, stop, tell)
+        prepared = runs.dry_run(upload, lambda _patience: nullcontext(_work(upload, tree, inventory)), login, stop)
+        show(prepared, tree, inventory.passed_over())
+    return prepared
+
+
+def run(
+    upload: Upload, login: Login, stop: Stop, tell: Tell, report: Callable[[Run], Iterable[Path]] = lambda _run: ()
+) -> Run:
+    """Bring the series of the tree into the project; see `tcia_xnat.run.run`."""
+    upload = _found(upload)
+    with _inventory(upload) as inventory:
+
+        def work_of(_patience: Patience) -> AbstractContextManager[Work]:
+            return nullcontext(_work(upload, _gather(upload, inventory, stop, tell), inventory))
+
+        return runs.run(upload, work_of, login, stop, tell=tell, report=report)
+
+
+def _found(upload: Upload) -> Upload:
+    """Return the upload with the tree as it was found.
+
+    Raises
+    ------
+    UsageError
+        It is not there, or the run would write into it.
+    """
+    root, mapping = find_root(upload.root.absolute(), upload.mapping, upload.layout)
+    if upload.output_dir.resolve().is_relative_to(root.resolve()):
+        raise UsageError(f"{upload.output_dir} lies in the tree, which stays as it is", "choose another --workdir")
+    return replace(upload, root=root, mapping=mapping)
+
+
+def _inventory(upload: Upload) -> Inventory:
+    root = upload.root if upload.root.is_dir() else upload.root.parent
+    return Inventory(upload.state_dir / "files.sqlite", root)
+
+
+def _gather(upload: Upload, inventory: Inventory, stop: Stop, tell: Tell) -> Tree:
+    wanted = Wanted(upload.root, upload.layout, upload.zip_mode, upload.mapping, upload.filters)
+    return gather(wanted, inventory, stop.check, lambda count, total: tell(FilesRead(count, total)))
+
+
+def _work(upload: Upload, tree: Tree, inventory: Inventory) -> Work:
+    name, catalogue = clean(upload.root.name), tree.catalogue
+    return Work(
+        Manifest(name, tuple(catalogue.series)),
+        catalogue,
+        [Kept(upload.report_resource, f"{name}.json", _asked(upload, tree))],
+        lambda labels: Kept(upload.report_resource, f"{name}.csv", _labelled(tree, labels)),
+        {SourceName.LOCAL: LocalSource(inventory, tree.problems, tree.notes, upload.spool_limit)},
+        partial(_listed, catalogue),
+        lambda series: min(series.byte_count, upload.spool_limit),
+        partial(_write_left_out, inventory),
+    )
+
+
+def _asked(upload: Upload, tree: Tree) -> bytes:
+    asked = {"tree": upload.root.name, "layout": tree.layout, "zipmode": tree.zip_mode, **asdict(upload.filters)}
+    return json.dumps(asked, indent=1).encode("utf-8", "backslashreplace")
+
+
+def _labelled(tree: Tree, labels: Mapping[str, Label]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_LABELLED)
+    for uid, series in tree.catalogue.series.items():
+        label = labels[series.session_key]
+        writer.writerow((tree.folders[uid], label.subject, label.session, uid))
+    return text.getvalue().encode()
+
+
+def _listed(catalogue: Catalogue, series_instance_uids: Sequence[str]) -> dict[str, int]:
+    return {uid: catalogue.series[uid].image_count for uid in series_instance_uids if uid in catalogue.series}
+
+
+def _write_left_out(inventory: Inventory, folder: Path) -> Iterator[Path]:
+    """Write left_out.csv, a line for everything that was not sent."""
+    path = folder / "left_out.csv"
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two runs may report into one folder
+    with part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_LEFT_OUT)
+        writer.writerows(inventory.passed_one_by_one())
+    yield part.replace(path)

@@ -1,0 +1,102 @@
+"""What an upload would do: which folder becomes which subject, session and scan, and what is left out and why."""
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from tcia_xnat.local.layout import Layout
+from tcia_xnat.local.model import PassedOver, Weight
+from tcia_xnat.local.tree import Tree
+from tcia_xnat.model import Series, State
+from tcia_xnat.progress import size
+from tcia_xnat.report.summary import made_table
+from tcia_xnat.report.verdict import plan_exit_code
+from tcia_xnat.run import Prepared
+
+_HOW = {
+    Layout.FOLDERS: "subject and session are the names of folders",
+    Layout.ZIPS: "subject and session are those of the headers, zips as downloaders leave them",
+    Layout.HEADERS: "subject and session are those of the headers",
+    Layout.MAPPING: "subject and session are those of the mapping",
+}
+_HELD = "cannot be sent: "
+
+
+def plan_summary(
+    prepared: Prepared, tree: Tree, passed_over: Iterable[PassedOver], project: str, *, asked_xnat: bool
+) -> RenderableType:
+    """Return what an upload would do, series by series, and everything that is left out."""
+    listed = list(passed_over)
+    parts: list[RenderableType] = [Text(f"Layout: {tree.layout} ({_HOW[tree.layout]}); zips: {tree.zip_mode}.")]
+    if tree.catalogue.series:
+        parts.append(_series_table(prepared, tree))
+    if numbered := _numbered(prepared, tree):
+        parts.append(Text(f"Sessions with a number, because their name is taken: {', '.join(numbered)}.\n"))
+    if listed:
+        parts.append(_passed_table(listed))
+    parts.append(Text(_to_send(prepared, tree, listed, project, asked_xnat=asked_xnat), style="bold"))
+    return Group(*parts)
+
+
+def exit_code(prepared: Prepared, tree: Tree) -> int:
+    """Return 0 when everything that is wanted is there or can be sent, else 3."""
+    return max(plan_exit_code(prepared.plan), 3 if tree.problems else 0)
+
+
+def _series_table(prepared: Prepared, tree: Tree) -> RenderableType:
+    table = made_table("folder", "subject", "session", "scan", "modality", "description", "images", "")
+    present = {outcome.series_instance_uid for outcome in prepared.plan.settled if outcome.state is State.PRESENT}
+    for uid, series in tree.catalogue.series.items():
+        label = prepared.labels[series.session_key]
+        table.add_row(
+            Text(tree.folders[uid]),
+            label.subject,
+            label.session,
+            Text(series.series_number),
+            Text(series.modality),
+            Text(series.series_description),
+            str(series.image_count),
+            Text(_remark(series, tree, is_present=uid in present)),
+        )
+    return table
+
+
+def _remark(series: Series, tree: Tree, *, is_present: bool) -> str:
+    uid = series.series_instance_uid
+    if uid in tree.problems:
+        return f"{_HELD}{tree.problems[uid]}"
+    return "is there" if is_present else "; ".join(tree.notes.get(uid, ()))
+
+
+def _numbered(prepared: Prepared, tree: Tree) -> list[str]:
+    """Return the sessions that do not bear the plain name of their folder."""
+    asked = {
+        prepared.labels[series.session_key].session: series.folder.session
+        for series in tree.catalogue.series.values()
+        if series.folder
+    }
+    return sorted(session for session, name in asked.items() if len(session) > len(name))
+
+
+def _passed_table(listed: Iterable[PassedOver]) -> RenderableType:
+    table = made_table("not sent", "where", "files", "first", "why")
+    for one in listed:
+        what = one.weight if one.weight is Weight.LEFT_OUT else Weight.LOST
+        table.add_row(what, Text(one.holder), str(one.count), Text(one.first), Text(one.reason))
+    return table
+
+
+def _to_send(prepared: Prepared, tree: Tree, listed: Iterable[PassedOver], project: str, *, asked_xnat: bool) -> str:
+    plan = prepared.plan
+    send = [series for series in plan.send if series.series_instance_uid not in tree.problems]
+    images, total = sum(series.image_count for series in send), sum(series.byte_count for series in send)
+    there = sum(outcome.state is State.PRESENT for outcome in plan.settled)
+    where = f"project {project}" if asked_xnat else "a project that holds nothing yet (no XNAT was asked)"
+    left = sum(one.count for one in listed if one.weight is Weight.LEFT_OUT)
+    lost = sum(one.count for one in listed if one.weight is not Weight.LEFT_OUT)
+    return (
+        f"To send: {len(send)} series, {images} images, {size(total)} in {len(plan.studies)} sessions to {where}.\n"
+        f"There already: {there} series. Left out: {left} files. "
+        f"Cannot be sent: {len(tree.problems)} series, {lost} files."
+    )
