@@ -44,7 +44,10 @@ USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 def download(given: tuple[str, ...], *, dry_run: bool, verify: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
     """Bring the series of MANIFEST from IDC and TCIA into PROJECT of the XNAT at HOST, or to disk without a PROJECT.
 
-    MANIFEST is a file, or what IDC's index lists: a collection, patients, studies or series, with commas between.
+    MANIFEST is a file, several with commas between, or - for stdin: a .tcia, an s5cmd list, a CSV, TSV, XLSX or JSON
+    with a column of series or studies, a table of PET/CT pairs (both series of each are brought), or a list of UIDs.
+    In its place: what IDC's index lists, a collection, patients, studies or series, with commas between.
+
     Each series is proved complete before XNAT gets it, each study is archived once, and the same command again
     continues where it was. OUTPUT_DIR keeps the state and the report. HOST, USER and PASSWORD may come from
     XNAT_HOST, XNAT_USER and XNAT_PASS, or from ~/.netrc; each option from a variable, --transfers from
@@ -127,6 +130,7 @@ def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool) 
         "output_dir": Path(folder or "."),
         "project": "" if project is None else cli.checked_project(project),
         "shard": cli.parsed_shard(options["shard"]),
+        "licence_filter": cli.parsed_licences(options["licence_filter"]),
         "existing": Existing(options["existing"]),
         "layout": layout_of(options["dir_template"], options["layout"]),
     }
@@ -142,7 +146,7 @@ def read_login(asked: Mapping[str, str]) -> "Login":
 def plan_only(job: "Job", login: "Login | None") -> int:
     """Show what a run would do."""
     from tcia_xnat import job as to_xnat  # noqa: PLC0415  as above
-    from tcia_xnat import report  # noqa: PLC0415  as above
+    from tcia_xnat import licences, report  # noqa: PLC0415  as above
     from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
 
     if isinstance(job, to_disk.FolderJob):
@@ -150,6 +154,8 @@ def plan_only(job: "Job", login: "Login | None") -> int:
     else:
         prepared = to_xnat.dry_run(job, login, Stop())
         where = f"project {job.project}" if login else "a project that holds nothing yet (no XNAT was asked)"
+    if text := licences.warning(licences.non_commercial(prepared.plan.send)):
+        cli.say_warning(text)
     report.summary.console().print(report.summary.plan_summary(prepared, where))
     return report.plan_exit_code(prepared.plan)
 

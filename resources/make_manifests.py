@@ -31,6 +31,10 @@ _ONE_SERIES = """SeriesInstanceUID = (
 _ONE_STUDY = """StudyInstanceUID = (
     SELECT StudyInstanceUID FROM collection GROUP BY StudyInstanceUID
     HAVING bool_or(Modality = 'PT') AND bool_or(Modality = 'CT') ORDER BY sum(bytes), StudyInstanceUID LIMIT 1)"""
+_ONE_PAIR = """StudyInstanceUID = (
+    SELECT StudyInstanceUID FROM collection GROUP BY StudyInstanceUID
+    HAVING list_sort(list(Modality)) = ['CT', 'PT'] AND bool_or(SeriesDescription = 'PET WB')
+    ORDER BY sum(bytes), StudyInstanceUID LIMIT 1)"""
 _FIRST_PATIENTS = """PatientID IN (SELECT DISTINCT PatientID FROM collection ORDER BY PatientID LIMIT {})"""
 
 
@@ -65,7 +69,7 @@ _SMALL = (
     Recipe("CMB-AML", "one patient", _ONE_PATIENT),
     Recipe("CMB-AML", "one series", _ONE_SERIES),
     Recipe("CMB-CRC", "one series", _ONE_SERIES),
-    Recipe("CMB-LCA", "one PET-CT study", _ONE_STUDY),
+    Recipe("NSCLC Radiogenomics", "one PET-CT pair", _ONE_PAIR),
     Recipe("RIDER PHANTOM PET-CT", "one PET-CT study", _ONE_STUDY),
 )
 _SAMPLED = (

@@ -54,7 +54,25 @@ def read_asked(
         An address of a manifest does not answer.
     """
     selector = Selector(idc_index, elsewhere)
-    manifest = selector.ask(query) if query else _merged(text, selector)
+    return _complete(selector.ask(query) if query else _merged(text, selector), idc_index, patience)
+
+
+def parts(text: str) -> list[str]:
+    """Return the files that a text of a command line names, one by one."""
+    return [text] if "," not in text or Path(text).exists() else [part.strip() for part in text.split(",") if part]
+
+
+def read_each(named: Sequence[str], idc_index: str | Path | None, patience: Patience) -> Manifest:
+    """Return the series of several files, as `read_asked` does.
+
+    Raises
+    ------
+    ManifestError, SourceUnreachable
+    """
+    return _complete(manifests.merge([manifests.read(Path(part)) for part in named]), idc_index, patience)
+
+
+def _complete(manifest: Manifest, idc_index: str | Path | None, patience: Patience) -> Manifest:
     manifest = _followed(manifest, lambda address: patience.call(lambda: _fetch(address)))
     if not (manifest.crdc_series_uuids or manifest.study_instance_uids):
         return manifest

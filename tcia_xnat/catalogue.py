@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.clients.tcia import METADATA_BATCH, TCIAClient
+from tcia_xnat.clients.tcia_rows import NbiaSeriesMetadata
+from tcia_xnat.doi import bare_doi
 from tcia_xnat.errors import Error, SeriesUnavailable, SourceError
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Series, SourceName
@@ -18,13 +20,17 @@ _NOT_PUBLIC = "it may have moved to controlled access (General Commons, dbGaP) o
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The series of a manifest, in its order: those that are known, and why the others are not."""
+    """The series of a manifest, in its order: those that are known, and why the others are not.
+
+    `idc_version` is the version of IDC that lists them, as `v25`; empty when IDC was not asked.
+    """
 
     series: Mapping[str, Series]
     missing: Mapping[str, Error]
+    idc_version: str = ""
 
 
-def look_up(manifest: Manifest, idc: IDCClient | None, nbia: TCIAClient | None, patience: Patience) -> Catalogue:
+def look_up(manifest: Manifest, idc: IdcIndex | None, nbia: TCIAClient | None, patience: Patience) -> Catalogue:
     """Look up every series of a manifest.
 
     Parameters
@@ -50,7 +56,8 @@ def look_up(manifest: Manifest, idc: IDCClient | None, nbia: TCIAClient | None, 
         if uid not in found:
             missing.setdefault(uid, SeriesUnavailable(_nowhere(idc, nbia), _NOT_PUBLIC))
     wanted = dict.fromkeys([*manifest.series_instance_uids, *found])
-    return Catalogue({uid: found[uid] for uid in wanted if uid in found}, missing)
+    version = idc.version() if idc is not None else ""
+    return Catalogue({uid: found[uid] for uid in wanted if uid in found}, missing, version)
 
 
 def offered_by(series: Series, sources: Sequence[SourceName]) -> list[SourceName]:
@@ -58,11 +65,11 @@ def offered_by(series: Series, sources: Sequence[SourceName]) -> list[SourceName
     return [name for name in sources if name is not SourceName.IDC or series.is_in_idc]
 
 
-def _in_idc(uids: Sequence[str], idc: IDCClient | None) -> dict[str, Series]:
+def _in_idc(uids: Sequence[str], idc: IdcIndex | None) -> dict[str, Series]:
     return {series.series_instance_uid: series for series in idc.find_series(uids)} if idc and uids else {}
 
 
-def _studies(uids: Sequence[str], idc: IDCClient | None, found: Mapping[str, Series]) -> Mapping[str, Sequence[str]]:
+def _studies(uids: Sequence[str], idc: IdcIndex | None, found: Mapping[str, Series]) -> Mapping[str, Sequence[str]]:
     """Return which UIDs are those of studies, with their series.
 
     A study of which series are asked for by name is none of them: its UID came along, from another column maybe.
@@ -89,11 +96,11 @@ def _ask_nbia(
             found.update({row["SeriesInstanceUID"]: from_nbia(row) for row in rows})
 
 
-def _asking(nbia: TCIAClient, batch: Sequence[str]) -> Callable[[], list[dict[str, Any]]]:
+def _asking(nbia: TCIAClient, batch: Sequence[str]) -> Callable[[], list[NbiaSeriesMetadata]]:
     return lambda: nbia.get_series_metadata(batch)
 
 
-def _nowhere(idc: IDCClient | None, nbia: TCIAClient | None) -> str:
+def _nowhere(idc: IdcIndex | None, nbia: TCIAClient | None) -> str:
     names = [name for name, client in (("IDC", idc), ("NBIA", nbia)) if client is not None]
     return f"{' and '.join(names)} {'do' if len(names) > 1 else 'does'} not offer it"
 
@@ -117,7 +124,7 @@ def from_nbia(row: Mapping[str, Any]) -> Series:
         image_count=int(row.get("ImageCount") or 0),
         byte_count=int(row.get("FileSize") or 0),
         licence=_short_licence(text("LicenseName")),
-        source_doi=_bare_doi(text("DataDescriptionURI")),
+        source_doi=bare_doi(text("DataDescriptionURI")),
     )
 
 
@@ -127,11 +134,6 @@ def _iso_date(date: str) -> str:
         return datetime.strptime(date, "%m-%d-%Y").date().isoformat()  # noqa: DTZ007  a date has no time zone
     except ValueError:
         return date
-
-
-def _bare_doi(uri: str) -> str:
-    """Return a DOI as IDC writes it: lower case, without the resolver's address (§8)."""
-    return uri.lower().split("doi.org/")[-1]
 
 
 def _short_licence(name: str) -> str:

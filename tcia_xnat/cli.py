@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import signal
 import sys
 import threading
 import traceback
@@ -31,9 +32,38 @@ CONTEXT = {
     "show_default": True,
 }
 
+_FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
+STDOUT = "-"
+
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
+
+
+class Rate(click.ParamType[float]):
+    """Bytes a second: a number, maybe with k, M or G after it."""
+
+    name = "rate"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", str(value))
+        rate = float(found[1]) * _FACTORS[found[2]] if found else 0.0
+        if not rate:
+            self.fail(f"{value!r} is no rate: write 500k, 20M or 1.5G", param, ctx)
+        return rate
+
+
 _RUN = (
     click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series on their way at once."),
+    click.option(
+        "--uploads",
+        type=click.IntRange(1, 64),
+        help="Series that XNAT takes at once.  [default: as many as --transfers]",
+    ),
+    click.option(
+        "--bwlimit",
+        type=Rate(),
+        help="Bytes a second that are fetched by all transfers together, such as 20M.  [default: no limit]",
+    ),
     click.option("--retries", type=click.IntRange(1, 100), default=5, help="Tries for what may pass."),
     click.option(
         "--existing",
@@ -42,7 +72,17 @@ _RUN = (
         help="What to do with series that the archive holds already: leave them, replace them, or refuse to run.",
     ),
     click.option("--limit", type=click.IntRange(1), help="Take only so many series, for a first try."),
-    click.option("--shard", metavar="K/N", help="Take the K-th (from 0) of N equal parts, cut by patient."),
+    click.option(
+        "--licence-filter",
+        "--license-filter",
+        metavar="NAMES",
+        help="Take only series under these licences, with commas between: 'CC BY', 'CC BY 4.0', 'CC BY*', commercial.",
+    ),
+    click.option(
+        "--shard",
+        metavar="K/N",
+        help="Take the K-th (from 0) of N equal parts, cut by patient; auto/N: that of this Kubernetes or Slurm task.",
+    ),
     click.option(
         "--archive/--no-archive", default=True, help="Archive complete sessions, or leave them in the prearchive."
     ),
@@ -112,6 +152,10 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
     def wrapped(*, debug: bool, **options: Any) -> None:  # noqa: ANN401  whatever the command takes
         try:
             code = command(**options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads the results has enough of them
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 128 + signal.SIGPIPE
         except Error as error:
             say_error(error, debug=debug)
             code = error.exit_code
@@ -205,7 +249,7 @@ def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool) -> int:
 
     stop = Stop()
     stop.on_signals()
-    done = start(stop, Lines(writer(quiet=quiet)))
+    done = start(stop, Lines(writer(quiet=quiet), writer(quiet=False)))
     report.summary.console().print(report.summary.summary(done))
     if done.result.ended_by:
         say_error(done.result.ended_by)
@@ -218,18 +262,69 @@ def writer(*, quiet: bool) -> Callable[[str], None]:
 
 
 def parsed_shard(text: str | None) -> tuple[int, int] | None:
-    """Return `K/N` as two numbers.
+    """Return `K/N` as two numbers; `auto` takes K, and N if it is left out, from the scheduler's variables.
+
+    Raises
+    ------
+    UsageError
+        It is no part of a whole, or no scheduler says which.
+    """
+    if not text:
+        return None
+    number, _, of = text.partition("/")
+    if number == "auto":
+        number, of = _scheduled("number"), of or _scheduled("of")
+    if not (number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+        raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
+    return int(number), int(of)
+
+
+def _scheduled(what: str) -> str:
+    """Return what the scheduler says: an Indexed Job of Kubernetes, or an array of Slurm, which may begin anywhere.
 
     Raises
     ------
     UsageError
     """
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not found or int(found[1]) >= int(found[2]):
-        raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
-    return int(found[1]), int(found[2])
+    index, first = os.environ.get("SLURM_ARRAY_TASK_ID", ""), os.environ.get("SLURM_ARRAY_TASK_MIN", "0")
+    in_array = str(int(index) - int(first)) if index.isdecimal() and first.isdecimal() else ""
+    found = {
+        "number": os.environ.get("JOB_COMPLETION_INDEX") or in_array,
+        "of": os.environ.get("SLURM_ARRAY_TASK_COUNT"),
+    }[what]
+    if not found:
+        raise UsageError(
+            "no scheduler says which part this is",
+            "--shard auto/4 needs JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID; --shard auto needs an array of Slurm",
+        )
+    return found
+
+
+def parsed_licences(text: str | None) -> tuple[str, ...]:
+    """Return the licences that are named with commas between them."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def say_warning(text: str) -> None:
+    """Say on stderr what people must know although nothing is wrong."""
+    click.echo(f"warning: {text}", err=True)
+
+
+def write_result(name: str, text: str) -> None:
+    """Write a result to a file, or to stdout where its name is -.
+
+    Raises
+    ------
+    UsageError
+    """
+    if name == STDOUT:
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(name).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        told = f"{name} cannot be written: {error.strerror}"
+        raise UsageError(told, "name a file in a folder that is there") from error
 
 
 def say_error(error: Error, *, debug: bool = False) -> None:

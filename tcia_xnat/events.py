@@ -1,6 +1,6 @@
 """What happens while a run goes on, told to whoever shows it: values, no text for people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tcia_xnat.errors import Error
@@ -29,6 +29,13 @@ class FilesRead:
 
     count: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class NonCommercial:
+    """Series are about to be fetched whose licences forbid commercial use: licence → number of series."""
+
+    licences: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,7 @@ Event = (
     | PassedOver
     | Planned
     | FilesRead
+    | NonCommercial
     | SeriesStarted
     | BytesArrived
     | SeriesImported

@@ -82,7 +82,7 @@ def _work(job: Job, manifest: Manifest, patience: Patience) -> Iterator[Work]:
             catalogue,
             [Kept("MANIFEST_ORIGINAL", original.name, original.content) for original in manifest.originals],
             partial(_labelled, manifest, catalogue),
-            supply.sources(idc, nbia, patience, job.spool_limit),
+            supply.sources(idc, nbia, patience, job.spool_limit, job),
             partial(supply.listed, idc),
             partial(supply.spooled, job.spool_limit),
         )

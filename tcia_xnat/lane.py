@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tcia_xnat.errors import (
@@ -63,6 +64,8 @@ class Lane:
         What the catalogue says of series that were not asked for: their numbers of images.
     spool_dir
         Folder of the spool; None is the system's.
+    uploads
+        Entered for each import: a semaphore limits how many XNAT gets at once.
     """
 
     project: XnatProject
@@ -72,6 +75,7 @@ class Lane:
     check: Callable[[], None]
     listed: Callable[[Sequence[str]], Mapping[str, int]]
     spool_dir: Path | None = None
+    uploads: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:
         """Fetch, prove and import one series.
@@ -124,7 +128,8 @@ class _Journey:
 
     def _import(self, body: ZipStream) -> None:
         project = self.lane.project
-        self.prearchive = project.patience.call(lambda: project.prearchive.import_series(body, self.label))
+        with self.lane.uploads:
+            self.prearchive = project.patience.call(lambda: project.prearchive.import_series(body, self.label))
 
 
 def _sent(series: Series, fetched: Fetched[list[SeriesPackage]], prearchive: str, seconds: float) -> Sent:

@@ -21,6 +21,7 @@ class State(StrEnum):
     HELD = "held"  # proved and in the prearchive, waiting for the rest of its study
     FAILED = "failed"  # may work next time
     UNAVAILABLE = "unavailable"  # neither source offers it
+    FILTERED = "filtered"  # left out on request, because of its licence
 
     @property
     def is_in(self) -> bool:
@@ -31,6 +32,11 @@ class State(StrEnum):
     def is_new(self) -> bool:
         """Whether this run put it there."""
         return self in {State.ARCHIVED, State.STORED}
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the series should be there and is not."""
+        return self in {State.HELD, State.FAILED, State.UNAVAILABLE}
 
 
 @dataclass(frozen=True, slots=True)

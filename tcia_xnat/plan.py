@@ -3,10 +3,10 @@
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from tcia_xnat import labels
+from tcia_xnat import labels, licences
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import Error, SeriesUnavailable, UsageError
 from tcia_xnat.ledger import Imported
@@ -159,9 +159,10 @@ def shard(catalogue: Catalogue, number: int, of: int) -> Catalogue:
     def is_ours(key: str) -> bool:
         return zlib.crc32(key.encode(errors="surrogateescape")) % of == number
 
-    return Catalogue(
-        {uid: series for uid, series in catalogue.series.items() if is_ours(series.patient)},
-        {uid: error for uid, error in catalogue.missing.items() if is_ours(uid)},
+    return replace(
+        catalogue,
+        series={uid: series for uid, series in catalogue.series.items() if is_ours(series.patient)},
+        missing={uid: error for uid, error in catalogue.missing.items() if is_ours(uid)},
     )
 
 
@@ -169,7 +170,26 @@ def limited(catalogue: Catalogue, limit: int | None) -> Catalogue:
     """Return the first `limit` series of a catalogue, those that nobody offers left out; all for None."""
     if limit is None:
         return catalogue
-    return Catalogue(dict(list(catalogue.series.items())[:limit]), {})
+    return replace(catalogue, series=dict(list(catalogue.series.items())[:limit]), missing={})
+
+
+def allowed(catalogue: Catalogue, patterns: Sequence[str]) -> Catalogue:
+    """Return the part of a catalogue whose licences are wanted, as `licences.allows` takes them."""
+    kept = {uid: one for uid, one in catalogue.series.items() if licences.allows(patterns, one.licence)}
+    return replace(catalogue, series=kept)
+
+
+def left_out(catalogue: Catalogue, patterns: Sequence[str]) -> tuple[Outcome, ...]:
+    """Return the outcomes of the series that `allowed` leaves out."""
+    return tuple(
+        Outcome(
+            uid,
+            State.FILTERED,
+            reason=f"left out by --licence-filter: its licence is {one.licence or licences.UNKNOWN}",
+        )
+        for uid, one in catalogue.series.items()
+        if not licences.allows(patterns, one.licence)
+    )
 
 
 def missing_outcome(series_instance_uid: str, error: Error) -> Outcome:

@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable
 from functools import singledispatchmethod
 
+from tcia_xnat import licences
 from tcia_xnat.events import (
     BytesArrived,
     Event,
     FilesRead,
+    NonCommercial,
     NotKept,
     PassedOver,
     Planned,
@@ -31,10 +33,12 @@ class Lines:
     ----------
     write
         Writes one line.
+    warn
+        Writes one line that people must see, also when they want no others.
     """
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
+    def __init__(self, write: Callable[[str], None], warn: Callable[[str], None] | None = None) -> None:
+        self._write, self._warn = write, warn or write
         self._series_count = self._byte_count = 0
         self._lock = threading.Lock()
         self._done, self._arrived = 0, 0
@@ -62,6 +66,10 @@ class Lines:
     def _(self, event: FilesRead) -> None:
         if time.monotonic() - self._last_line > _QUIET_SECONDS or event.count == event.total:
             self._line(f"… {event.count} of {event.total} files read")
+
+    @_show.register
+    def _(self, event: NonCommercial) -> None:
+        self._warn(f"warning: {licences.warning(event.licences)}")
 
     @_show.register
     def _(self, event: BytesArrived) -> None:

@@ -2,17 +2,19 @@
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from heapq import nlargest
 from pathlib import Path
 
+from tcia_xnat import licences
 from tcia_xnat import plan as plans
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import Error, RightsRefused, SpaceError, Stopped, XnatUnreachable
-from tcia_xnat.events import Event, NotKept, Planned, Retrying, Tell
+from tcia_xnat.events import Event, NonCommercial, NotKept, Planned, Retrying, Tell
 from tcia_xnat.holdings import look
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
@@ -46,7 +48,8 @@ class Login:
 class Settings:
     """What every run is asked to do; the defaults are those of the command line.
 
-    `source` names where series come from, and `report_resource` the project resource that keeps the report.
+    `source` names where series come from, and `report_resource` the project resource that keeps the report;
+    `uploads` None is as many as `transfers`, and `bwlimit` is in bytes a second.
     """
 
     output_dir: Path
@@ -54,9 +57,12 @@ class Settings:
     source: str
     report_resource: str = "TCIA_INGEST"
     transfers: int = 4
+    uploads: int | None = None
+    bwlimit: float | None = None
     retries: int = 5
     existing: Existing = Existing.SKIP
     limit: int | None = None
+    licence_filter: tuple[str, ...] = ()
     shard: tuple[int, int] | None = None
     archive: bool = True
     create_project: bool = True
@@ -203,7 +209,18 @@ def run(  # noqa: PLR0913  what a run needs, each once
         _make_room(settings, work, prepared.plan)
         _keep(project, work.labelled(prepared.labels))
         tell_all(planned(prepared.plan))
-        lane = Lane(project, work.sources, tuple(work.sources), tell_all, stop.check, work.listed, settings.spool_dir)
+        if counted := licences.non_commercial(prepared.plan.send):
+            tell_all(NonCommercial(counted))
+        lane = Lane(
+            project,
+            work.sources,
+            tuple(work.sources),
+            tell_all,
+            stop.check,
+            work.listed,
+            settings.spool_dir,
+            threading.BoundedSemaphore(settings.uploads or settings.transfers),
+        )
         result = transfer(
             prepared.plan, lane, ledger, tell_all, stop, transfers=settings.transfers, archive=settings.archive
         )
@@ -217,13 +234,17 @@ def prepare(settings: Settings, manifest: Manifest, catalogue: Catalogue, held: 
     # labels are those of the whole manifest, whichever part of it this run moves
     labels = plans.assign_labels(catalogue, held, settings.subject_label, settings.session_label)
     plan = plans.make(asked_part(settings, catalogue), held, labels, settings.existing)
-    return Prepared(manifest, catalogue, labels, plan)
+    left_out = plans.left_out(_part(settings, catalogue), settings.licence_filter)
+    return Prepared(manifest, catalogue, labels, replace(plan, settled=plan.settled + left_out))
 
 
 def asked_part(settings: Settings, catalogue: Catalogue) -> Catalogue:
     """Return the part of the catalogue that this run is to move."""
-    part = plans.shard(catalogue, *settings.shard) if settings.shard else catalogue
-    return plans.limited(part, settings.limit)
+    return plans.limited(plans.allowed(_part(settings, catalogue), settings.licence_filter), settings.limit)
+
+
+def _part(settings: Settings, catalogue: Catalogue) -> Catalogue:
+    return plans.shard(catalogue, *settings.shard) if settings.shard else catalogue
 
 
 def connection_of(settings: Settings, login: Login, patience: Patience) -> closing[XnatConnection]:
@@ -267,7 +288,8 @@ def _keep(project: XnatProject, kept: Kept) -> None:
 
 def _keep_report(project: XnatProject, run: Run, files: Iterable[Path], tell: Tell) -> None:
     """Keep the report in the project, by the name of its run; best effort."""
-    name = run.job.run_name or f"run-{run.started:%Y%m%dT%H%M%SZ}"
+    part = "-part-{}-of-{}".format(*run.job.shard) if run.job.shard else ""  # parts may start in the same second
+    name = run.job.run_name or f"run-{run.started:%Y%m%dT%H%M%SZ}{part}"
     seconds = _HURRIED_SECONDS if isinstance(run.result.ended_by, Stopped) else ANSWER_SECONDS
     for file in () if isinstance(run.result.ended_by, XnatUnreachable) else files:
         try:

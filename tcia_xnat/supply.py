@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from typing import Protocol
 
 from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.clients.tcia import TCIAClient
 from tcia_xnat.model import Series, SourceName
+from tcia_xnat.politeness import Bandwidth, Gate, PoliteSource
 from tcia_xnat.retry import Patience
 from tcia_xnat.sources import Source
 from tcia_xnat.sources.idc import IdcSource
@@ -16,6 +18,15 @@ SOURCES = {
     "idc": (SourceName.IDC,),
     "nbia": (SourceName.NBIA,),
 }
+
+
+class Limits(Protocol):
+    """What a job says of limits: series at once, and bytes a second of all together or None."""
+
+    @property
+    def transfers(self) -> int: ...  # noqa: D102  above
+    @property
+    def bwlimit(self) -> float | None: ...  # noqa: D102  above
 
 
 @contextmanager
@@ -33,14 +44,17 @@ def clients(
 
 
 def sources(
-    idc: IDCClient | None, nbia: TCIAClient | None, patience: Patience, spool_limit: int
+    idc: IDCClient | None, nbia: TCIAClient | None, patience: Patience, spool_limit: int, limits: Limits
 ) -> dict[SourceName, Source]:
-    """Return the sources that the clients give."""
+    """Return the sources that the clients give, each asked no more than the limits allow."""
+    bandwidth = Bandwidth(limits.bwlimit, patience.wait)
     made: dict[SourceName, Source] = {}
     if idc is not None:
-        made[SourceName.IDC] = IdcSource(idc, patience, spool_limit)
+        gate = Gate(limits.transfers)
+        made[SourceName.IDC] = PoliteSource(IdcSource(idc, gate.told_by(patience), spool_limit), gate, bandwidth)
     if nbia is not None:
-        made[SourceName.NBIA] = NbiaSource(nbia, patience)
+        gate = Gate(limits.transfers)
+        made[SourceName.NBIA] = PoliteSource(NbiaSource(nbia, gate.told_by(patience)), gate, bandwidth)
     return made
 
 

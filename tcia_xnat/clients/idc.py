@@ -1,74 +1,49 @@
-"""The Imaging Data Commons: its embedded index, and its public buckets over S3 (tcia-nbia-and-idc.md §7)."""
+"""The Imaging Data Commons: what it lists, without a network, and what it holds (tcia-nbia-and-idc.md §7)."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import Any, Literal, TypeAlias
 
-import duckdb
-import urllib3
-from defusedxml import ElementTree
-from urllib3.exceptions import HTTPError
+from tcia_xnat.citations import Citations
+from tcia_xnat.clients import idc_tables, web
+from tcia_xnat.clients.idc_buckets import IDC_URL, IdcBuckets, StoredObject
+from tcia_xnat.clients.idc_download import DIR_TEMPLATE, download, folder_of
+from tcia_xnat.clients.idc_index import IdcIndex, index_path
+from tcia_xnat.clients.idc_selection import BYTES, Selection
+from tcia_xnat.clients.questions import Answer, Query
+from tcia_xnat.doi import DOI_URL, IDC_PAPER, CitationFormat
+from tcia_xnat.errors import SourceError, UsageError
+from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.sources.idc import IdcSource
 
-from tcia_xnat.clients import web
-from tcia_xnat.errors import SeriesDamaged, SeriesUnavailable, SourceError, SourceUnreachable, UsageError
-from tcia_xnat.model import Series
+__all__ = ["IDC_URL", "Downloads", "IDCClient", "StoredObject", "index_path"]
 
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
+Texts = str | Sequence[str] | None
+Format = Literal["json", "list", "DataFrame"]
+Found: TypeAlias = Any
+"""Rows as `outputFormat` says: a list, or a DataFrame; a union of them would have to be narrowed by each caller."""
 
-IDC_URL = "https://s3.amazonaws.com"
-
-_CHUNK = 1 << 20
-_OK = 200
-_GONE = {403, 404}
-_COLUMNS = """
-    SeriesInstanceUID, StudyInstanceUID, PatientID, coalesce(collection_id, ''), coalesce(Modality, ''),
-    coalesce(SeriesNumber, ''), coalesce(SeriesDescription, ''), coalesce(StudyDate, ''),
-    coalesce(StudyDescription, ''), instanceCount, round(series_size_MB * 1e6)::BIGINT,
-    coalesce(license_short_name, ''), coalesce(source_DOI, ''), aws_bucket, crdc_series_uuid
-"""
+_VIEWER = "https://viewer.imaging.datacommons.cancer.gov"
+SLIDES = "SM"
+"""The modality of slide microscopy, which OHIF does not show."""
+_SPOOL_LIMIT = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class StoredObject:
-    """One object of a bucket: a DICOM file. `md5` is empty where the ETag is none (objects sent in parts)."""
+class Downloads:
+    """What a selection became: SeriesInstanceUID → its folder, or why it is not there."""
 
-    bucket: str
-    key: str
-    size: int
-    md5: str
+    folders: dict[str, Path] = field(default_factory=dict)
+    failed: dict[str, SourceError] = field(default_factory=dict)
 
 
-def index_path(named: str | Path | None = None) -> Path:
-    """Return the parquet of the index: the one that is named, else the one the package idc-index-data ships.
-
-    Raises
-    ------
-    UsageError
-        There is no such file.
-    """
-    if named is None:
-        import idc_index_data  # noqa: PLC0415  reading its metadata takes time that a named index need not spend
-
-        return Path(str(idc_index_data.IDC_INDEX_PARQUET_FILEPATH))
-    if not Path(named).is_file():
-        raise UsageError(
-            f"no such index: {named}", "TCIA_XNAT_IDC_INDEX names a parquet file with the columns of IDC's index"
-        )
-    return Path(named)
-
-
-def prior_versions_path() -> Path:
-    """Return the parquet of the versions that series had before, which the package idc-index-data ships."""
-    import idc_index_data  # noqa: PLC0415  as above
-
-    return Path(str(idc_index_data.PRIOR_VERSIONS_INDEX_PARQUET_FILEPATH))
-
-
-class IDCClient:
+class IDCClient(IdcIndex, IdcBuckets):
     """What IDC offers to everybody.
+
+    Methods that return rows take `outputFormat`: `json` is a list of dicts, `list` a list of identifiers,
+    `DataFrame` a table of pandas. Filters that are given must all fit; each may be one text or several.
 
     Parameters
     ----------
@@ -78,140 +53,219 @@ class IDCClient:
         Parquet of the index; None is the embedded one.
     silent_seconds
         How long the buckets may say nothing.
+    doi_url
+        Where DOIs are resolved.
     """
 
     def __init__(
-        self, url: str = IDC_URL, index: str | Path | None = None, silent_seconds: float = web.SILENT_SECONDS
+        self,
+        url: str = IDC_URL,
+        index: str | Path | None = None,
+        silent_seconds: float = web.SILENT_SECONDS,
+        doi_url: str = DOI_URL,
     ) -> None:
-        self.url = url.rstrip("/")
-        self._index = index_path(index)
-        self._pool = web.pool(self.url, silent_seconds)
+        IdcIndex.__init__(self, index)
+        IdcBuckets.__init__(self, url, silent_seconds)
+        self._doi_url = doi_url
 
-    def find_series(self, series_instance_uids: Sequence[str]) -> list[Series]:
-        """Return what the index knows of these series; those it does not list are left out."""
-        return self._series("SeriesInstanceUID", series_instance_uids)
+    def get_idc_version(self) -> str:
+        """Return the version of IDC that the index describes, as `v25`."""
+        return self.version()
 
-    def find_folders(self, crdc_series_uuids: Sequence[str]) -> dict[str, str]:
-        """Return the SeriesInstanceUID of each folder of the buckets; also of one that a newer version replaced (§7.1).
+    def get_collection_ids(self, outputFormat: Format = "list") -> Found:
+        """Return the collections; all but `list` with their counts, bytes, licences and DOIs."""
+        return _formatted(self.ask(idc_tables.collections(Selection())), "collection_id", outputFormat)
 
-        Folders that no version of IDC had are left out.
-        """
-        found = self._pairs(self._index, "crdc_series_uuid", "SeriesInstanceUID", crdc_series_uuids)
-        older = [uuid for uuid in crdc_series_uuids if uuid not in dict(found)]
-        if older:
-            found += self._pairs(prior_versions_path(), "crdc_series_uuid", "SeriesInstanceUID", older)
-        return dict(found)
+    def get_patients(self, collection: Texts = None, outputFormat: Format = "json") -> Found:
+        """Return the patients of a collection, with their counts and bytes."""
+        return self._table(idc_tables.patients, "PatientID", outputFormat, collection)
 
-    def find_studies(self, study_instance_uids: Sequence[str]) -> dict[str, list[str]]:
-        """Return the SeriesInstanceUIDs of each study; studies that the index does not list are left out."""
-        found: dict[str, list[str]] = {}
-        for study, series in self._pairs(self._index, "StudyInstanceUID", "SeriesInstanceUID", study_instance_uids):
-            found.setdefault(study, []).append(series)
-        return found
+    def get_patient_study(
+        self,
+        collection: Texts = None,
+        patientId: Texts = None,
+        studyInstanceUid: Texts = None,
+        outputFormat: Format = "json",
+    ) -> Found:
+        """Return studies, a patient's in the order of their dates."""
+        return self._table(
+            idc_tables.studies, "StudyInstanceUID", outputFormat, collection, patientId, studyInstanceUid
+        )
 
-    def list_objects(self, bucket: str, crdc_series_uuid: str) -> list[StoredObject]:
-        """Return all DICOM files of a series, page by page (ListObjectsV2); empty when IDC no longer holds it.
+    def get_series(  # noqa: PLR0913  the filters of the other archive's client
+        self,
+        collection: Texts = None,
+        patientId: Texts = None,
+        studyInstanceUid: Texts = None,
+        modality: Texts = None,
+        seriesInstanceUid: Texts = None,
+        outputFormat: Format = "json",
+    ) -> Found:
+        """Return series, under the index's own names."""
+        meant = self._selection(collection, patientId, studyInstanceUid, seriesInstanceUid, modality)
+        return _formatted(self.ask(idc_tables.series(meant)), "SeriesInstanceUID", outputFormat)
+
+    def get_series_size(self, seriesInstanceUid: str, outputFormat: Format = "json") -> Found:
+        """Return TotalSizeInBytes and ObjectCount of a series, as NBIA calls them; no row for an unknown one."""
+        query = (
+            f"SELECT {BYTES} AS TotalSizeInBytes, instanceCount AS ObjectCount FROM index WHERE SeriesInstanceUID = ?"  # noqa: S608  columns of ours
+        )
+        return _formatted(self.ask(Query(query, (seriesInstanceUid,))), "TotalSizeInBytes", outputFormat)
+
+    def sql_query(self, query: str, outputFormat: Format = "DataFrame") -> Found:
+        """Return the answer to one SELECT on the tables that `described_tables` lists; `list` is its first column.
 
         Raises
         ------
-        SourceUnreachable, SeriesUnavailable, SourceError
+        UsageError
+            It is no SELECT, or asks for what is not there.
         """
-        return [stored for page in self._pages(bucket, f"{crdc_series_uuid}/") for stored in page]
+        answer = self.ask(self.database.asked_by_user(query))
+        return _formatted(answer, answer.columns[0], outputFormat)
 
-    def get_object(self, stored: StoredObject, write: Callable[[bytes], None]) -> None:
-        """Pass the bytes of an object to `write`, chunk by chunk.
+    def get_viewer_url(self, seriesInstanceUid: str = "", studyInstanceUid: str = "") -> str:
+        """Return the address that shows a series or a study in a browser: OHIF, or SLIM for slides.
 
         Raises
         ------
-        SourceUnreachable, SeriesUnavailable, SourceError
+        UsageError
+            IDC does not list it.
         """
-        answer = self._answer(f"/{stored.bucket}/{quote(stored.key)}")
-        try:
-            for chunk in answer.stream(_CHUNK):
-                write(chunk)
-        except HTTPError as error:
-            raise web.unreachable("IDC", error) from error
-        finally:
-            answer.close()
+        column, uid = (
+            ("SeriesInstanceUID", seriesInstanceUid) if seriesInstanceUid else ("StudyInstanceUID", studyInstanceUid)
+        )
+        query = f"SELECT StudyInstanceUID, bool_or(Modality = ?) FROM index WHERE {column} = ? GROUP BY 1"  # noqa: S608  columns of ours
+        rows = self.ask(Query(query, (SLIDES, uid))).rows
+        if not rows:
+            raise UsageError(f"IDC does not list {uid or 'a study without UID'}", "query.py search finds what it lists")
+        study, is_slide = rows[0]
+        return viewer_url(study, seriesInstanceUid, is_slide=is_slide)
+
+    def citations_from_selection(
+        self,
+        collection: Texts = None,
+        patient: Texts = None,
+        study: Texts = None,
+        series: Texts = None,
+        citationFormat: str = CitationFormat.APA,
+    ) -> list[str]:
+        """Return what is to be cited for some series, and the paper that IDC asks to be cited.
+
+        Parameters
+        ----------
+        citationFormat
+            `apa`, `bibtex`, `csl-json` or `turtle`; without a network each citation is the bare DOI.
+        """
+        meant = self._some(collection, patient, study, series)
+        citations = Citations(self._doi_url)
+        dois = [row[0] for row in self.ask(idc_tables.dois(meant)).rows]
+        return [citations.text(doi, CitationFormat(citationFormat)) for doi in (*dois, IDC_PAPER)]
+
+    def get_images(self, seriesInstanceUid: str, downloadDir: str | Path) -> Path:
+        """Fetch a series, prove it, and return the folder with its files: `downloadDir/<SeriesInstanceUID>`.
+
+        Raises
+        ------
+        SourceError
+            It did not arrive whole; no file of it is there.
+        UsageError
+            IDC does not list it.
+        """
+        done = self.download_from_selection(
+            series=seriesInstanceUid, downloadDir=downloadDir, dirTemplate="%SeriesInstanceUID"
+        )
+        for error in done.failed.values():
+            raise error
+        return done.folders[seriesInstanceUid]
+
+    def download_from_selection(  # noqa: PLR0913  one filter for each level
+        self,
+        collection: Texts = None,
+        patient: Texts = None,
+        study: Texts = None,
+        series: Texts = None,
+        downloadDir: str | Path = ".",
+        dirTemplate: str = DIR_TEMPLATE,
+    ) -> Downloads:
+        """Fetch and prove the series that are meant; one that fails stops no other.
+
+        Raises
+        ------
+        UsageError
+            No filter is given, IDC lists no such series, or the folder cannot be written.
+        SpaceError
+        """
+        found = self.select_series(self._some(collection, patient, study, series))
+        if not found:
+            raise UsageError("IDC lists no such series", "query.py search finds what it lists")
+        source = IdcSource(self, Patience(RetryPolicy(), time.sleep), _SPOOL_LIMIT)
+        done = Downloads()
+        for one in found:
+            folder = Path(downloadDir) / folder_of(one, dirTemplate)
+            try:
+                download(source, one, folder)
+            except SourceError as error:
+                done.failed[one.series_instance_uid] = error
+            else:
+                done.folders[one.series_instance_uid] = folder
+        return done
 
     def close(self) -> None:
-        """Close all connections."""
-        self._pool.clear()
+        """Close all connections, let go of the files."""
+        IdcIndex.close(self)
+        IdcBuckets.close(self)
 
-    def _series(self, column: str, values: Sequence[str]) -> list[Series]:
-        return [Series(*row) for row in _rows(self._index, _COLUMNS, column, values)]
+    def _table(self, table: Callable[[Selection], Query], identifier: str, form: Format, *filters: Texts) -> Found:
+        return _formatted(self.ask(table(self._selection(*filters))), identifier, form)
 
-    def _pairs(self, table: Path, key: str, value: str, values: Sequence[str]) -> list[tuple[str, str]]:
-        return sorted({(str(row[0]), str(row[1])) for row in _rows(table, f"{key}, {value}", key, values)})
+    def _some(self, *filters: Texts) -> Selection:
+        meant = self._selection(*filters)
+        if meant.is_empty:
+            raise UsageError("nothing is selected", "name a collection, a patient, a study or a series")
+        return meant
 
-    def _pages(self, bucket: str, prefix: str) -> Iterator[list[StoredObject]]:
-        token: str | None = ""
-        while token is not None:
-            query = f"list-type=2&prefix={quote(prefix, safe='')}"
-            query += f"&continuation-token={quote(token, safe='')}" if token else ""
-            answer = self._answer(f"/{bucket}?{query}")
-            try:
-                page, token = _read_page(bucket, answer.data)
-            except HTTPError as error:
-                raise web.unreachable("IDC", error) from error
-            finally:
-                answer.close()
-            yield page
-
-    def _answer(self, path: str) -> urllib3.BaseHTTPResponse:
-        try:
-            answer = self._followed(self.url + path)
-            if answer.status == _OK:
-                return answer
-            text = web.shown(answer.read(_CHUNK).decode("utf-8", "replace"))
-        except HTTPError as error:
-            raise web.unreachable("IDC", error) from error
-        answer.close()
-        raise _refusal(answer, text)
-
-    def _followed(self, url: str, left: int = web.REDIRECTS) -> urllib3.BaseHTTPResponse:
-        answer = self._pool.request("GET", url, preload_content=False, redirect=False)
-        target = web.redirected(url, answer.status, answer.headers.get("Location"))
-        if not target or not left:
-            return answer
-        answer.close()
-        return self._followed(target, left - 1)
+    def _selection(
+        self,
+        collection: Texts = None,
+        patient: Texts = None,
+        study: Texts = None,
+        series: Texts = None,
+        modality: Texts = None,
+    ) -> Selection:
+        return self.resolved(
+            Selection(
+                collections=_several(collection),
+                patients=_several(patient),
+                studies=_several(study),
+                series=_several(series),
+                modalities=_several(modality),
+            )
+        )
 
 
-def _rows(table: Path, columns: str, column: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
-    query = f"SELECT {columns} FROM read_parquet(?) WHERE {column} IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608  names of ours only
-    try:
-        with duckdb.connect() as connection:
-            return connection.execute(query, [str(table), list(values)]).fetchall()
-    except duckdb.Error as error:
-        raise UsageError(f"the index {table.name} cannot be read: {web.shown(str(error))}") from error
+def viewer_url(study_instance_uid: str, series_instance_uid: str = "", *, is_slide: bool = False) -> str:
+    """Return the address of IDC's viewer for a study, or for one series of it: OHIF v3, SLIM for slides."""
+    if is_slide:
+        of_series = f"/series/{series_instance_uid}" if series_instance_uid else ""
+        return f"{_VIEWER}/slim/studies/{study_instance_uid}{of_series}"
+    of_series = f"&SeriesInstanceUIDs={series_instance_uid}" if series_instance_uid else ""
+    return f"{_VIEWER}/v3/viewer/?StudyInstanceUIDs={study_instance_uid}{of_series}"
 
 
-def _refusal(answer: urllib3.BaseHTTPResponse, text: str) -> SourceError:
-    if web.is_later(answer.status):
-        wait = web.retry_after(answer.headers.get("Retry-After"))
-        return SourceUnreachable(f"IDC answered {answer.status}: {text}", retry_after=wait)
-    if answer.status in _GONE:
-        return SeriesUnavailable(f"IDC does not give out what its index lists ({answer.status}: {text})")
-    return SourceError(f"IDC answered {answer.status}: {text}")
+def _several(texts: Texts) -> tuple[str, ...]:
+    if not texts:
+        return ()
+    return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
-def _read_page(bucket: str, body: bytes) -> tuple[list[StoredObject], str | None]:
-    try:
-        root = ElementTree.fromstring(body)
-        if not root.tag.endswith("ListBucketResult"):
-            raise SourceUnreachable(f"IDC sent no list of objects: {web.shown(root.tag)}")
-        objects = [_read_object(bucket, item) for item in root.iterfind("{*}Contents")]
-        more = root.findtext("{*}IsTruncated", "false").strip() == "true"
-        token = root.findtext("{*}NextContinuationToken", "").strip()
-    except (ElementTree.ParseError, ValueError) as error:
-        raise SourceUnreachable(f"IDC sent a list of objects that cannot be read: {error}") from error
-    if more and not token:
-        raise SeriesDamaged("IDC sent a list of objects that breaks off without a way to go on")
-    return [stored for stored in objects if stored.size], token if more else None
+def _formatted(answer: Answer, identifier: str, form: Format) -> Found:
+    if form == "json":
+        return answer.dicts()
+    if form == "list":
+        place = answer.columns.index(identifier)
+        return [row[place] for row in answer.rows]
+    if form.lower() in {"dataframe", "df"}:
+        import pandas as pd  # noqa: PLC0415  0.25 s that the other forms need not wait
 
-
-def _read_object(bucket: str, item: "Element") -> StoredObject:
-    etag = item.findtext("{*}ETag", "").strip().strip('"').lower()
-    is_md5 = len(etag) == 32 and all(digit in "0123456789abcdef" for digit in etag)  # noqa: PLR2004  hex digits of MD5
-    return StoredObject(bucket, item.findtext("{*}Key", ""), int(item.findtext("{*}Size", "")), etag if is_md5 else "")
+        return pd.DataFrame(answer.rows, columns=list(answer.columns))
+    raise UsageError(f"{form!r} is no output format", "use json, list or DataFrame")

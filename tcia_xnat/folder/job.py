@@ -15,7 +15,7 @@ from tcia_xnat import supply
 from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.errors import SpaceError
-from tcia_xnat.events import PassedOver, SeriesSettled, Tell
+from tcia_xnat.events import NonCommercial, PassedOver, SeriesSettled, Tell
 from tcia_xnat.fetch import Fetcher
 from tcia_xnat.folder.disk import Incoming
 from tcia_xnat.folder.images import files_in, series_in
@@ -27,6 +27,7 @@ from tcia_xnat.folder.licence import Licences
 from tcia_xnat.folder.metadata import write_metadata
 from tcia_xnat.folder.proof import is_as_listed, is_unchanged
 from tcia_xnat.job import Job, clients_of, read_manifest
+from tcia_xnat.licences import non_commercial
 from tcia_xnat.model import Outcome
 from tcia_xnat.plan import Existing, Held, Plan, missing_outcome
 from tcia_xnat.run import Prepared, Run, asked_part, patience_of, planned, prepare
@@ -102,7 +103,9 @@ def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable
             licences = Licences(job.output_dir, job.layout)
             licences.add_listed(asked_part(job, catalogue).series.values())
             tell(planned(prepared.plan))
-            sources = supply.sources(idc, nbia, patience, job.parts_of)
+            if counted := non_commercial(prepared.plan.send):
+                tell(NonCommercial(counted))
+            sources = supply.sources(idc, nbia, patience, job.parts_of, job)
             lane = FolderLane(
                 job.output_dir,
                 job.layout,

@@ -1,18 +1,20 @@
-"""report.json for programs, report.csv for tables, failed.tcia as the next manifest."""
+"""report.json for programs, report.csv for tables, licences and citations, failed.tcia as the next manifest."""
 
 import csv
 import io
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tcia_xnat import __version__
+from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.model import Outcome, Series, SourceName, State
+from tcia_xnat.report import licences
 from tcia_xnat.report.verdict import exit_code, state_counts, verdict
 from tcia_xnat.run import Run
 
@@ -39,8 +41,6 @@ COLUMNS = (
     "notes",
 )
 
-_LICENCE_COLUMNS = ("collection_id", "licence", "source_DOI", "citation", "series")
-
 
 def write(run: Run) -> list[Path]:
     """Write all files into the job's report folder; return them, report.json first.
@@ -55,7 +55,7 @@ def write(run: Run) -> list[Path]:
     return [
         _replace(folder / "report.json", document),
         _replace(folder / "report.csv", _table(COLUMNS, rows)),
-        *([] if run.job.source == SourceName.LOCAL else _write_for_manifest(folder, run, rows)),
+        *([] if run.job.source == SourceName.LOCAL else _write_for_manifest(folder, run)),
     ]
 
 
@@ -111,12 +111,14 @@ def _document(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _licences(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what is to be heeded and cited: one row for each collection, licence and DOI, with its series."""
-    counted = Counter((row["collection_id"], row["licence"], row["source_DOI"]) for row in rows if row["collection_id"])
+def _write_licences(folder: Path, run: Run) -> list[Path]:
+    rows = licences.licences(run)
+    with closing(IdcIndex()) as index:
+        datasets = index.datasets({row["source_DOI"] for row in rows})
     return [
-        dict(zip(_LICENCE_COLUMNS, (*key, f"https://doi.org/{key[2]}" if key[2] else "", count), strict=True))
-        for key, count in sorted(counted.items())
+        _replace(folder / "licences.csv", _table(licences.COLUMNS, rows)),
+        _replace(folder / "LICENSES.md", licences.as_markdown(rows, datasets)),
+        _replace(folder / "CITATION.bib", licences.as_bibtex(rows, datasets)),
     ]
 
 
@@ -128,13 +130,12 @@ def _table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _write_for_manifest(folder: Path, run: Run, rows: Iterable[Mapping[str, Any]]) -> list[Path]:
-    licences = _replace(folder / "licences.csv", _table(_LICENCE_COLUMNS, _licences(rows)))
-    return [licences, *_write_failed(folder / "failed.tcia", run)]
+def _write_for_manifest(folder: Path, run: Run) -> list[Path]:
+    return [*_write_licences(folder, run), *_write_failed(folder / "failed.tcia", run)]
 
 
 def _write_failed(path: Path, run: Run) -> list[Path]:
-    again = [outcome.series_instance_uid for outcome in run.result.outcomes if not outcome.state.is_in]
+    again = [outcome.series_instance_uid for outcome in run.result.outcomes if outcome.state.is_missing]
     path.unlink(missing_ok=True)
     return [_replace(path, write_tcia(again, path.name))] if again else []
 

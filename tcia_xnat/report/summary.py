@@ -37,20 +37,22 @@ def plan_summary(prepared: Prepared, where: str) -> RenderableType:
     """Return what a run would do, by collection and session, and what nobody offers; `where` names the goal."""
     plan = prepared.plan
     send = plan.send
-    unavailable = [outcome for outcome in plan.settled if not outcome.state.is_in]
+    unavailable = sum(outcome.state.is_missing for outcome in plan.settled)
+    left_out = sum(outcome.state is State.FILTERED for outcome in plan.settled)
     parts: list[RenderableType] = [_collection_table(prepared)]
     parts += [Text(line) for line in passed_over(prepared.manifest.rejected)]
     labelled = {study.label.session: (study.label.subject, len(study.send)) for study in plan.studies}
     if 0 < len(labelled) <= _SHOWN:
         parts.append(_label_table(labelled))
-    if unavailable:
-        parts.append(_causes(unavailable))
+    if unavailable or left_out:
+        parts.append(_causes(outcome for outcome in plan.settled if not outcome.state.is_in))
     images, total = sum(series.image_count for series in send), sum(series.byte_count for series in send)
     there = sum(outcome.state is State.PRESENT for outcome in plan.settled)
     parts.append(
         Text(
             f"To send: {len(send)} series, {images} images, {size(total)} in {len(plan.studies)} sessions to {where}.\n"
-            f"There already: {there} series. Not available: {len(unavailable)} series.",
+            f"There already: {there} series. Not available: {unavailable} series."
+            + (f" Left out because of their licence: {left_out} series." if left_out else ""),
             style="bold",
         )
     )

@@ -23,7 +23,7 @@ def exit_code(result: TransferResult) -> int:
     """
     if result.ended_by is not None:
         return result.ended_by.exit_code
-    left = [outcome for outcome in result.outcomes if not outcome.state.is_in]
+    left = [outcome for outcome in result.outcomes if outcome.state.is_missing]
     if not left:
         return _IN
     kinds = {outcome.kind for outcome in left}
@@ -36,20 +36,22 @@ def exit_code(result: TransferResult) -> int:
 
 def plan_exit_code(plan: Plan) -> int:
     """Return 0 when every series is there or can be fetched, else 3."""
-    return _IN if all(outcome.state.is_in for outcome in plan.settled) else _SOME_MISSING
+    return _SOME_MISSING if any(outcome.state.is_missing for outcome in plan.settled) else _IN
 
 
 def verdict(result: TransferResult, *, archive: bool = True, place: str = "in the archive") -> str:
     """Return the sentence that people read first; `place` is where series were to go."""
     counts = state_counts(result.outcomes)
-    total, arrived = len(result.outcomes), sum(outcome.state.is_in for outcome in result.outcomes)
+    total = len(result.outcomes) - counts[State.FILTERED]
+    arrived = sum(outcome.state.is_in for outcome in result.outcomes)
+    left_out = f" {counts[State.FILTERED]} were left out because of their licence." if counts[State.FILTERED] else ""
     if arrived == total:
         new = sum(outcome.state.is_new for outcome in result.outcomes)
-        return f"All {total} series are {place}: {new} new, {total - new} were there."
+        return f"All {total} series are {place}: {new} new, {total - new} were there.{left_out}"
     if not archive and arrived + counts[State.HELD] == total:
-        return f"All {total} series are in XNAT, {counts[State.HELD]} of them in the prearchive, as asked."
+        return f"All {total} series are in XNAT, {counts[State.HELD]} of them in the prearchive, as asked.{left_out}"
     parts = [f"{counts[state]} {words}" for state, words in _WORDS.items() if counts[state]]
-    return f"{arrived} of {total} series are {place}; {', '.join(parts)}."
+    return f"{arrived} of {total} series are {place}; {', '.join(parts)}.{left_out}"
 
 
 def state_counts(outcomes: tuple[Outcome, ...]) -> Mapping[State, int]:

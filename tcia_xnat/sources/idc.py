@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from itertools import accumulate
 
-from tcia_xnat.clients.idc import IDCClient, StoredObject
+from tcia_xnat.clients.idc_buckets import IdcBuckets, StoredObject
 from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete, SeriesUnavailable
 from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
 from tcia_xnat.retry import Patience
@@ -33,7 +33,7 @@ class IdcSource:
 
     name = SourceName.IDC
 
-    def __init__(self, client: IDCClient, patience: Patience, spool_limit: int) -> None:
+    def __init__(self, client: IdcBuckets, patience: Patience, spool_limit: int) -> None:
         self._client = client
         self._patience = patience
         self._spool_limit = spool_limit

@@ -73,7 +73,7 @@ class NbiaSource:
         rows = self._client.get_series_metadata([series.series_instance_uid])
         if not rows:
             raise SeriesUnavailable("NBIA does not offer this series to the public")
-        return replace(series, image_count=int(rows[0]["ImageCount"]), byte_count=int(rows[0].get("FileSize") or 0))
+        return replace(series, image_count=rows[0].get("ImageCount", 0), byte_count=rows[0].get("FileSize", 0))
 
     def _try(self, series: Series, spool: Spool, on_bytes: OnBytes) -> tuple[tuple[Member, ...], str]:
         spool.clear()

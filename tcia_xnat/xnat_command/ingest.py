@@ -114,6 +114,7 @@ class _Settings:
             existing=Existing(self.choice("TCIA_XNAT_EXISTING", list(Existing))),
             transfers=self.number("TCIA_XNAT_TRANSFERS", 4),
             create_project=False,
+            licence_filter=cli.parsed_licences(self.text("TCIA_XNAT_LICENCE_FILTER")),
             workflow_id=workflow_id,
             run_name=_run_name(workflow_id),
             nbia_url=self.text("TCIA_XNAT_NBIA_URL", NBIA_URL),

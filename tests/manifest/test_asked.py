@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from sandbox.serve import Server
 from tcia_xnat.asked import read_asked
-from tcia_xnat.clients.idc import index_path, prior_versions_path
+from tcia_xnat.clients.idc_index import index_path, prior_versions_path
 from tcia_xnat.errors import ManifestError, SourceUnreachable
 from tcia_xnat.manifest import Manifest, write_tcia
 from tcia_xnat.retry import Patience, RetryPolicy

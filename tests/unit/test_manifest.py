@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import re
 import time
+import zipfile
 from pathlib import Path
 
 import openpyxl
@@ -132,6 +134,18 @@ SHEETS: dict[str, list[list[list[object]]]] = {
 @pytest.mark.parametrize("sheets", SHEETS.values(), ids=SHEETS.keys())
 def test_a_workbook_is_read_from_all_its_sheets(sheets: list[list[list[object]]]) -> None:
     assert parse(workbook(*sheets), "m.xlsx").series_instance_uids == (A, B)
+
+
+def test_a_workbook_that_tells_a_wrong_size_is_read_whole() -> None:
+    cut = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook([["n", "Series ID"], [1, A], [2, B]]))) as whole,
+        zipfile.ZipFile(cut, "w") as written,
+    ):
+        for name in whole.namelist():
+            written.writestr(name, re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1"', whole.read(name)))
+    assert b'<dimension ref="A1"' in zipfile.ZipFile(cut).read("xl/worksheets/sheet2.xml")
+    assert parse(cut.getvalue(), "m.xlsx").series_instance_uids == (A, B)
 
 
 def test_a_workbook_names_sheet_and_row() -> None:

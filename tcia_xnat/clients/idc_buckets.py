@@ -1,0 +1,140 @@
+"""The public buckets of the Imaging Data Commons, over S3 (tcia-nbia-and-idc.md §7.2)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import urllib3
+from defusedxml import ElementTree
+from urllib3.exceptions import HTTPError
+
+from tcia_xnat.clients import web
+from tcia_xnat.errors import SeriesDamaged, SeriesUnavailable, SourceError, SourceUnreachable
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+IDC_URL = "https://s3.amazonaws.com"
+
+_CHUNK = 1 << 18
+_OK = 200
+_GONE = {403, 404}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object of a bucket: a DICOM file. `md5` is empty where the ETag is none (objects sent in parts)."""
+
+    bucket: str
+    key: str
+    size: int
+    md5: str
+
+
+class IdcBuckets:
+    """The objects of IDC: one for each DICOM file.
+
+    Parameters
+    ----------
+    url
+        S3 endpoint; buckets are addressed in path style below it.
+    silent_seconds
+        How long the buckets may say nothing.
+    """
+
+    def __init__(self, url: str = IDC_URL, silent_seconds: float = web.SILENT_SECONDS) -> None:
+        self.url = url.rstrip("/")
+        self._pool = web.pool(self.url, silent_seconds)
+
+    def list_objects(self, bucket: str, crdc_series_uuid: str) -> list[StoredObject]:
+        """Return all DICOM files of a series, page by page (ListObjectsV2); empty when IDC no longer holds it.
+
+        Raises
+        ------
+        SourceUnreachable, SeriesUnavailable, SourceError
+        """
+        return [stored for page in self._pages(bucket, f"{crdc_series_uuid}/") for stored in page]
+
+    def get_object(self, stored: StoredObject, write: Callable[[bytes], None]) -> None:
+        """Pass the bytes of an object to `write`, chunk by chunk.
+
+        Raises
+        ------
+        SourceUnreachable, SeriesUnavailable, SourceError
+        """
+        answer = self._answer(f"/{stored.bucket}/{quote(stored.key)}")
+        try:
+            for chunk in answer.stream(_CHUNK):
+                write(chunk)
+        except HTTPError as error:
+            raise web.unreachable("IDC", error) from error
+        finally:
+            answer.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.clear()
+
+    def _pages(self, bucket: str, prefix: str) -> Iterator[list[StoredObject]]:
+        token: str | None = ""
+        while token is not None:
+            query = f"list-type=2&prefix={quote(prefix, safe='')}"
+            query += f"&continuation-token={quote(token, safe='')}" if token else ""
+            answer = self._answer(f"/{bucket}?{query}")
+            try:
+                page, token = _read_page(bucket, answer.data)
+            except HTTPError as error:
+                raise web.unreachable("IDC", error) from error
+            finally:
+                answer.close()
+            yield page
+
+    def _answer(self, path: str) -> urllib3.BaseHTTPResponse:
+        try:
+            answer = self._followed(self.url + path)
+            if answer.status == _OK:
+                return answer
+            text = web.shown(answer.read(_CHUNK).decode("utf-8", "replace"))
+        except HTTPError as error:
+            raise web.unreachable("IDC", error) from error
+        answer.close()
+        raise _refusal(answer, text)
+
+    def _followed(self, url: str, left: int = web.REDIRECTS) -> urllib3.BaseHTTPResponse:
+        answer = self._pool.request("GET", url, preload_content=False, redirect=False)
+        target = web.redirected(url, answer.status, answer.headers.get("Location"))
+        if not target or not left:
+            return answer
+        answer.close()
+        return self._followed(target, left - 1)
+
+
+def _refusal(answer: urllib3.BaseHTTPResponse, text: str) -> SourceError:
+    if web.is_later(answer.status):
+        wait = web.retry_after(answer.headers.get("Retry-After"))
+        return SourceUnreachable(f"IDC answered {answer.status}: {text}", retry_after=wait)
+    if answer.status in _GONE:
+        return SeriesUnavailable(f"IDC does not give out what its index lists ({answer.status}: {text})")
+    return SourceError(f"IDC answered {answer.status}: {text}")
+
+
+def _read_page(bucket: str, body: bytes) -> tuple[list[StoredObject], str | None]:
+    try:
+        root = ElementTree.fromstring(body)
+        if not root.tag.endswith("ListBucketResult"):
+            raise SourceUnreachable(f"IDC sent no list of objects: {web.shown(root.tag)}")
+        objects = [_read_object(bucket, item) for item in root.iterfind("{*}Contents")]
+        more = root.findtext("{*}IsTruncated", "false").strip() == "true"
+        token = root.findtext("{*}NextContinuationToken", "").strip()
+    except (ElementTree.ParseError, ValueError) as error:
+        raise SourceUnreachable(f"IDC sent a list of objects that cannot be read: {error}") from error
+    if more and not token:
+        raise SeriesDamaged("IDC sent a list of objects that breaks off without a way to go on")
+    return [stored for stored in objects if stored.size], token if more else None
+
+
+def _read_object(bucket: str, item: "Element") -> StoredObject:
+    etag = item.findtext("{*}ETag", "").strip().strip('"').lower()
+    is_md5 = len(etag) == 32 and all(digit in "0123456789abcdef" for digit in etag)  # noqa: PLR2004  hex digits of MD5
+    return StoredObject(bucket, item.findtext("{*}Key", ""), int(item.findtext("{*}Size", "")), etag if is_md5 else "")

@@ -1,0 +1,71 @@
+"""Series of IDC as files in a folder, proved before they are there."""
+
+import errno
+import re
+import tempfile
+from pathlib import Path
+
+from tcia_xnat.errors import SpaceError, UsageError
+from tcia_xnat.model import Member, Series
+from tcia_xnat.sources.idc import IdcSource
+from tcia_xnat.spool import Spool
+
+DIR_TEMPLATE = "%collection_id/%PatientID/%StudyInstanceUID/%Modality_%SeriesInstanceUID"
+"""Where idc-index puts a series, and so everybody who uses IDC looks for it (§7.3)."""
+
+_ATTRIBUTES = {
+    "%collection_id": "collection_id",
+    "%PatientID": "patient_id",
+    "%StudyInstanceUID": "study_instance_uid",
+    "%SeriesInstanceUID": "series_instance_uid",
+    "%Modality": "modality",
+}
+_ATTRIBUTE = re.compile("%(?:collection_id|PatientID|StudyInstanceUID|SeriesInstanceUID|Modality|[A-Za-z]*)")
+_NOT_IN_NAMES = re.compile(r"[^\w.+ -]")
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def folder_of(series: Series, template: str) -> Path:
+    """Return the folder of a series, relative; an empty template is no folder at all.
+
+    Raises
+    ------
+    UsageError
+        The template names what no series has.
+    """
+    return Path(*(_ATTRIBUTE.sub(lambda found: _value(series, found[0]), part) for part in Path(template).parts))
+
+
+def download(source: IdcSource, series: Series, folder: Path) -> list[Path]:
+    """Write a series into a folder, as `<SOPInstanceUID>.dcm`; a file appears when all of the series are proved.
+
+    Raises
+    ------
+    SourceError
+        The series did not arrive whole; the folder is as it was.
+    SpaceError, UsageError
+        The folder cannot take it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with Spool(folder) as spool, tempfile.TemporaryDirectory(prefix=".arriving-", dir=folder) as arriving:
+            for package in source.fetch(series, spool, lambda _count: None):
+                for member in package.members:
+                    _write(spool, member, Path(arriving))
+            return sorted(path.replace(folder / path.name) for path in Path(arriving).iterdir())
+    except OSError as error:
+        if error.errno in _FULL:
+            raise SpaceError(f"the disk of {folder} is full", "free some space, or choose another folder") from error
+        raise UsageError(f"{folder} cannot be written: {error.strerror}", "choose another folder") from error
+
+
+def _write(spool: Spool, member: Member, folder: Path) -> None:
+    with (folder / f"{member.sop_instance_uid}.dcm").open("xb") as file:
+        file.writelines(spool.read(member.offset, member.size))
+
+
+def _value(series: Series, attribute: str) -> str:
+    if attribute not in _ATTRIBUTES:
+        raise UsageError(f"{attribute} is nothing that a series has", f"use {', '.join(_ATTRIBUTES)}")
+    value = _NOT_IN_NAMES.sub("_", getattr(series, _ATTRIBUTES[attribute]))
+    return value if value.strip(". ") else "_"  # a PatientID may be `..`

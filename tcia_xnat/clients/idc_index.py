@@ -1,0 +1,187 @@
+"""The index of the Imaging Data Commons: parquet files that the package idc-index-data ships (§7.1)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tcia_xnat.clients.database import Database
+from tcia_xnat.clients.idc_selection import BYTES, Selection, checked_collections
+from tcia_xnat.clients.questions import Answer, Query
+from tcia_xnat.errors import UsageError
+from tcia_xnat.model import Series
+
+BESIDES = ("prior_versions_index", "collections_index", "analysis_results_index", "version_metadata_index")
+"""The tables that come with `index`; prior_versions_index holds what later versions of IDC replaced or withdrew."""
+
+_EMBEDDED = "idc_index"
+_BATCH = 50_000  # series per question
+_COLUMNS = f"""
+    SeriesInstanceUID, StudyInstanceUID, PatientID, coalesce(collection_id, ''), coalesce(Modality, ''),
+    coalesce(SeriesNumber, ''), coalesce(SeriesDescription, ''), coalesce(StudyDate, ''),
+    coalesce(StudyDescription, ''), instanceCount, {BYTES},
+    coalesce(license_short_name, ''), coalesce(source_DOI, ''), aws_bucket, crdc_series_uuid
+"""
+_SOURCES = """
+    SELECT lower(source.source_doi) AS doi, source.source_title, source.citation, source.license.license_short_name,
+        source.license.license_long_name, source.license.license_url
+    FROM (SELECT unnest(sources) AS source FROM collections_index)
+    UNION ALL SELECT lower(source_DOI), analysis_result_title, citation, license_short_name, license_long_name,
+        license_url FROM analysis_results_index"""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a DOI stands for: title, citation and licence as IDC publishes them."""
+
+    doi: str
+    title: str
+    citation: str
+    licence: str
+    licence_name: str
+    licence_url: str
+
+
+def index_path(named: str | Path | None = None) -> Path:
+    """Return the parquet of the index: the one that is named, else the one the package idc-index-data ships.
+
+    Raises
+    ------
+    UsageError
+        There is no such file.
+    """
+    if named is None:
+        return _shipped(_EMBEDDED)
+    if not Path(named).is_file():
+        raise UsageError(
+            f"no such index: {named}", "TCIA_XNAT_IDC_INDEX names a parquet file with the columns of IDC's index"
+        )
+    return Path(named)
+
+
+def prior_versions_path() -> Path:
+    """Return the parquet of the versions that series had before."""
+    return _shipped("prior_versions_index")
+
+
+def described_tables() -> Mapping[str, Mapping[str, Any]]:
+    """Return what IDC says of each table that can be asked: `table_description`, and `columns` with their meaning."""
+    from idc_index_data import INDEX_METADATA  # noqa: PLC0415  it reads all of its files
+
+    schemas = {name: INDEX_METADATA[_EMBEDDED if name == "index" else name]["schema"] for name in ("index", *BESIDES)}
+    return {name: schema for name, schema in schemas.items() if isinstance(schema, dict)}
+
+
+class IdcIndex:
+    """What IDC lists, without asking a server.
+
+    Parameters
+    ----------
+    index
+        Parquet with the columns of IDC's index; None is the embedded one. The other tables are always embedded.
+    writable
+        The one file that `database` may write.
+    """
+
+    def __init__(self, index: str | Path | None = None, writable: Path | None = None) -> None:
+        self._path, self._is_embedded = index_path(index), index is None
+        self._writable = writable
+
+    @cached_property
+    def database(self) -> Database:
+        """The tables, opened when they are first asked."""
+        tables = {"index": self._path} | {name: _shipped(name) for name in BESIDES}
+        opened = Database(tables, self._writable)
+        try:
+            opened.ask(Query(f"SELECT {_COLUMNS} FROM index LIMIT 0"))  # noqa: S608  columns of ours
+        except UsageError as error:
+            raise UsageError(f"the index {self._path.name} cannot be read: {error}", error.hint) from error
+        return opened
+
+    def ask(self, query: Query) -> Answer:
+        """Return the answer to a question; see `Database.ask`."""
+        return self.database.ask(query)
+
+    def find_series(self, series_instance_uids: Sequence[str]) -> list[Series]:
+        """Return what the index knows of these series; those it does not list are left out."""
+        return self._series("SeriesInstanceUID", series_instance_uids)
+
+    def find_folders(self, crdc_series_uuids: Sequence[str]) -> dict[str, str]:
+        """Return the SeriesInstanceUID of each folder of the buckets; also of one that a newer version replaced (§7.1).
+
+        Folders that no version of IDC had are left out.
+        """
+        found = dict(self._pairs("index", "crdc_series_uuid", crdc_series_uuids))
+        older = [uuid for uuid in crdc_series_uuids if uuid not in found]
+        return found | dict(self._pairs("prior_versions_index", "crdc_series_uuid", older))
+
+    def find_studies(self, study_instance_uids: Sequence[str]) -> dict[str, list[str]]:
+        """Return the SeriesInstanceUIDs of each study; studies that the index does not list are left out."""
+        found: dict[str, list[str]] = {}
+        for study, series in self._pairs("index", "StudyInstanceUID", study_instance_uids):
+            found.setdefault(study, []).append(series)
+        return found
+
+    def select_series(self, selection: Selection) -> list[Series]:
+        """Return the series that are meant, a patient's and a study's together."""
+        meant = selection.where()
+        text = f"SELECT {_COLUMNS} FROM index WHERE {meant.text} ORDER BY collection_id, PatientID, StudyInstanceUID"  # noqa: S608  conditions of ours
+        return _as_series(self.database.stream(Query(text, meant.values)))
+
+    def resolved(self, selection: Selection) -> Selection:
+        """Return a selection whose collections are named as the index does.
+
+        Raises
+        ------
+        UsageError
+            There is no such collection.
+        """
+        if not selection.collections:
+            return selection
+        known = (row[0] for row in self.ask(Query("SELECT DISTINCT collection_id FROM index")).rows if row[0])
+        return replace(selection, collections=checked_collections(selection.collections, known))
+
+    def version(self) -> str:
+        """Return the version of IDC that the index describes, as `v25`; of another index, the last it mentions."""
+        query = "SELECT max(series_revised_idc_version) FROM index"
+        if self._is_embedded:
+            query = "SELECT max(idc_version) FROM version_metadata_index"
+        ((number,),) = self.ask(Query(query)).rows
+        return f"v{number}" if number else ""
+
+    def datasets(self, dois: Iterable[str]) -> dict[str, Dataset]:
+        """Return what the index knows of some DOIs, by DOI in lower case."""
+        wanted = [doi.lower() for doi in dois]
+        rows = self.ask(Query(_SOURCES).within("SELECT *", "WHERE list_contains(?, doi)", (wanted,))).rows
+        return {row[0]: Dataset(*(value or "" for value in row)) for row in rows}
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if "database" in self.__dict__:
+            self.database.close()
+
+    def _series(self, column: str, values: Sequence[str]) -> list[Series]:
+        return _as_series(self._rows("index", _COLUMNS, column, values))
+
+    def _pairs(self, table: str, column: str, values: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the values of a column with the SeriesInstanceUIDs that go with each."""
+        return sorted(set(self._rows(table, f"{column}, SeriesInstanceUID", column, values)))
+
+    def _rows(self, table: str, columns: str, column: str, values: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        text = f"SELECT {columns} FROM {table} WHERE {column} IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608  names of ours only
+        for start in range(0, len(values), _BATCH):
+            yield from self.database.stream(Query(text, (list(values[start : start + _BATCH]),)))
+
+
+def _as_series(rows: Iterable[tuple[Any, ...]]) -> list[Series]:
+    known: dict[Any, Any] = {}  # but for the first and the last, a cell is that of many series: it is kept once
+    return [Series(*row[:1], *(known.setdefault(cell, cell) for cell in row[1:-1]), *row[-1:]) for row in rows]
+
+
+def _shipped(name: str) -> Path:
+    spec = find_spec("idc_index_data")
+    if spec is None or spec.origin is None:
+        raise UsageError("the index of IDC is not installed", "pip install -r requirements.txt")
+    return Path(spec.origin).with_name(f"{name}.parquet")

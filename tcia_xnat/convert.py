@@ -1,0 +1,61 @@
+"""`convert`: lists of series of any form, several at once too, into one of the forms that other programs read."""
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from tcia_xnat import cli
+from tcia_xnat.errors import UsageError
+
+_FORMS = (".tcia", ".csv", ".s5cmd")
+NOT_ALL = 3
+"""Exit code when something that was asked for is not in the result."""
+
+
+@click.command(context_settings=cli.CONTEXT)
+@click.argument("manifests", metavar="MANIFEST...", nargs=-1, required=True)
+@click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--idc-index", metavar="FILE", help="Another parquet in the place of IDC's embedded index.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@cli.reports_errors
+def convert(manifests: Sequence[str], output: Path, *, idc_index: str | None) -> int:
+    """Write the series of all MANIFESTs to OUTPUT, each once, in the form of its ending.
+
+    .tcia is for TCIA's retrievers, .csv has what IDC's index knows of each series, .s5cmd are the commands that copy
+    them from IDC. Studies and folders become their series. Series that IDC's index does not list are in a .tcia and
+    a .csv by their UID, and named in comments of an .s5cmd.
+    """
+    from tcia_xnat.asked import parts, read_each  # noqa: PLC0415  --help need not wait for it
+    from tcia_xnat.manifest import passed_over, write_tcia  # noqa: PLC0415  as above
+    from tcia_xnat.retry import Patience, RetryPolicy  # noqa: PLC0415  as above
+
+    if output.suffix.lower() not in _FORMS:
+        raise UsageError(f"{output} ends with none of {', '.join(_FORMS)}", "the ending says which form is written")
+    listed = [part for manifest in manifests for part in parts(manifest)]
+    asked = read_each(listed, idc_index, Patience(RetryPolicy(), time.sleep))
+    uids, unknown = asked.series_instance_uids, (*asked.crdc_series_uuids, *asked.study_instance_uids)
+    is_tcia = output.suffix.lower() == ".tcia"
+    cli.write_result(str(output), write_tcia(uids, output.name) if is_tcia else as_table(uids, output, idc_index))
+    for line in (*passed_over(asked.rejected), *(f"{uid} is not in IDC's index, and left out" for uid in unknown)):
+        click.echo(line, err=True)
+    click.echo(f"{len(uids)} series in {output}, {asked.duplicates} lines named one of them again", err=True)
+    return NOT_ALL if unknown else 0
+
+
+def as_table(uids: Sequence[str], output: Path, idc_index: str | None) -> str:
+    """Return series with what the index knows of them, in the form of the output's ending."""
+    from tcia_xnat.clients.idc import IDCClient  # noqa: PLC0415  as above
+    from tcia_xnat.manifest import write_csv, write_s5cmd  # noqa: PLC0415  as above
+    from tcia_xnat.model import Series  # noqa: PLC0415  as above
+
+    with closing(IDCClient(index=idc_index)) as idc:
+        known = {series.series_instance_uid: series for series in idc.find_series(uids)}
+    series = [known.get(uid, Series(uid, "", "")) for uid in uids]
+    return write_csv(series) if output.suffix.lower() == ".csv" else write_s5cmd(series)
+
+
+if __name__ == "__main__":
+    convert(prog_name="convert")

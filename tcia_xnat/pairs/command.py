@@ -1,0 +1,115 @@
+"""`pairs`: the PET/CT pairs of a manifest, of collections or of patients."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from tcia_xnat import cli
+from tcia_xnat.errors import UsageError
+from tcia_xnat.pairs.judge import Judged, Order, SeriesRow, Verdict, judge
+from tcia_xnat.pairs.rules import load
+from tcia_xnat.pairs.table import explained_csv, explained_line, pairs_csv
+
+
+@click.command(context_settings=cli.CONTEXT)
+@click.argument("manifest", required=False)
+@click.argument("csv", required=False)
+@click.option("--collection", "collections", multiple=True, metavar="NAME", help="Only of this collection; repeatable.")
+@click.option("--patient", "patients", multiple=True, metavar="ID", help="Only of this PatientID; repeatable.")
+@click.option("--rules", default="default", metavar="NAME|FILE", help="default, strict, or a TOML file of rules.")
+@click.option("--explain", is_flag=True, help="Say of each study what became of it and why, on stderr.")
+@click.option("--explain-csv", metavar="FILE", help="The same as a table.")
+@click.option(
+    "--max-pairs-per-patient", type=click.IntRange(1), default=1, help="How many pairs of a patient are taken."
+)
+@click.option(
+    "--order",
+    type=click.Choice(["date", "images"]),
+    default="date",
+    help="Which of them come first: the earliest, or those with the most images.",
+)
+@click.option("--idc-index", metavar="FILE", help="Another parquet in the place of IDC's embedded index.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@cli.reports_errors
+def pairs(
+    manifest: str | None,
+    csv: str | None,
+    *,
+    rules: str,
+    order: str,
+    max_pairs_per_patient: int,
+    **options: Any,  # noqa: ANN401  click names and checks them
+) -> int:
+    """Pick the PET/CT pairs of MANIFEST and write them to CSV, one row per patient.
+
+    A pair is a study with exactly one attenuation-corrected whole-body PET and exactly one CT, by their descriptions;
+    of a patient's pairs the earliest is taken. CSV left out, or -, is stdout. With --collection or --patient MANIFEST
+    may be left out, and a single argument is CSV.
+
+    download.py takes the CSV as its MANIFEST and brings both series of each row, those of pet_series_instance_uid and
+    ct_series_instance_uid. Series that IDC's index does not list are not looked at.
+    """
+    if (options["collections"] or options["patients"]) and csv is None:
+        manifest, csv = None, manifest
+    loaded = load(rules)
+    rows = wanted_rows(manifest, options["collections"], options["patients"], options["idc_index"])
+    studies = judge(rows, loaded, Order(order), max_pairs_per_patient)
+    cli.write_result(csv or cli.STDOUT, pairs_csv(study for study in studies if study.verdict is Verdict.CHOSEN))
+    explain(studies, on_stderr=options["explain"], file=options["explain_csv"])
+    return 0
+
+
+def explain(studies: Sequence[Judged], *, on_stderr: bool, file: str | None) -> None:
+    """Say what became of the studies: of each where that is asked for, else how many they are."""
+    if file:
+        cli.write_result(file, explained_csv(studies))
+    for line in map(explained_line, studies if on_stderr else ()):
+        click.echo(line, err=True)
+    click.echo(counted(studies) + ("" if on_stderr or file else "; --explain says why"), err=True)
+
+
+def wanted_rows(
+    manifest: str | None, collections: Sequence[str], patients: Sequence[str], idc_index: str | None
+) -> list[SeriesRow]:
+    """Return the series that are looked at.
+
+    Raises
+    ------
+    UsageError
+        Nothing is given, or something that is not there.
+    """
+    from tcia_xnat.clients.idc import index_path  # noqa: PLC0415  --help need not wait for it
+    from tcia_xnat.pairs.rows import Wanted, collection_id, index_rows  # noqa: PLC0415  as above
+
+    if not (manifest or collections or patients):
+        raise UsageError("nothing to pick pairs from", "pairs MANIFEST CSV, or pairs CSV --collection NAME")
+    uids = asked_uids(manifest, idc_index) if manifest else None
+    wanted = Wanted(uids, [collection_id(name) for name in collections] or None, list(patients) or None)
+    rows = index_rows(index_path(idc_index), wanted)
+    if uids and not collections and not patients and len(rows) < len(uids):
+        lost = len(uids) - len(rows)
+        click.echo(f"{lost} of {len(uids)} series are not in IDC's index, and not looked at", err=True)
+    return rows
+
+
+def asked_uids(manifest: str, idc_index: str | None) -> tuple[str, ...]:
+    """Return the series of a manifest, and say which of its lines are passed over."""
+    from tcia_xnat.asked import read_asked  # noqa: PLC0415  as above
+    from tcia_xnat.manifest import passed_over  # noqa: PLC0415  as above
+    from tcia_xnat.retry import Patience, RetryPolicy  # noqa: PLC0415  as above
+
+    asked = read_asked(manifest, idc_index, Patience(RetryPolicy(), time.sleep))
+    for line in passed_over(asked.rejected):
+        click.echo(line, err=True)
+    return asked.series_instance_uids
+
+
+def counted(studies: Sequence[Judged]) -> str:
+    """Return how many studies are pairs, and how many are none."""
+    chosen = [study for study in studies if study.verdict is Verdict.CHOSEN]
+    patients = len({(study.collection, study.patient_id) for study in chosen})
+    rejected = sum(study.verdict is Verdict.REJECTED for study in studies)
+    pairs_of = f"{len(chosen)} {'pair' if len(chosen) == 1 else 'pairs'} of {patients} patient{'s'[: patients != 1]}"
+    return f"{pairs_of}, {rejected} of {len(studies)} studies rejected"

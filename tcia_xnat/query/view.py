@@ -1,0 +1,61 @@
+"""Answers that are no plain table of the index: addresses of viewers, and what the tables hold."""
+
+from collections.abc import Iterable, Sequence
+
+from tcia_xnat.clients.database import Database
+from tcia_xnat.clients.idc import SLIDES, viewer_url
+from tcia_xnat.clients.idc_index import described_tables
+from tcia_xnat.clients.idc_selection import Selection
+from tcia_xnat.clients.questions import Query
+from tcia_xnat.errors import UsageError
+
+
+def viewers(database: Database, selection: Selection, uids: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return study, series and address: for each UID given, or for each study of the choice, with an empty series.
+
+    Raises
+    ------
+    UsageError
+        IDC lists no study and no series of a UID.
+    """
+    meant = selection.where()
+    text = f"""
+        SELECT StudyInstanceUID, '', bool_or(Modality = ?) FROM index
+        WHERE {meant.text} AND (? OR StudyInstanceUID IN (SELECT unnest(?::VARCHAR[]))) GROUP BY 1
+        UNION ALL SELECT StudyInstanceUID, SeriesInstanceUID, Modality = ? FROM index
+        WHERE {meant.text} AND SeriesInstanceUID IN (SELECT unnest(?::VARCHAR[])) ORDER BY 1, 2"""  # noqa: S608  conditions of ours
+    values = (SLIDES, *meant.values, not uids, list(uids), SLIDES, *meant.values, list(uids))
+    rows = database.ask(Query(text, values)).rows
+    known = {uid for row in rows for uid in row[:2]}
+    if unknown := [uid for uid in uids if uid not in known]:
+        raise UsageError(f"IDC does not list {unknown[0]}", "query.py search finds what it lists")
+    return [(study, series, viewer_url(study, series, is_slide=is_slide)) for study, series, is_slide in rows]
+
+
+def described(tables: Sequence[str]) -> Query:
+    """Ask for the columns of some tables, of all when none are named; a table's own meaning is the row without one.
+
+    Raises
+    ------
+    UsageError
+        There is no such table.
+    """
+    known = described_tables()
+    if unknown := [name for name in tables if name not in known]:
+        raise UsageError(f"there is no table {unknown[0]}", f"there are {', '.join(known)}")
+    rows = [
+        row
+        for name in tables or known
+        for row in (
+            (name, "", "", known[name]["table_description"]),
+            *((name, column["name"], column["type"], column["description"]) for column in known[name]["columns"]),
+        )
+    ]
+    return literal(("table", "column", "type", "meaning"), rows)
+
+
+def literal(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Query:
+    """Return the question whose answer is these rows."""
+    lists = list(zip(*rows, strict=True)) or [()] * len(columns)
+    named = ", ".join(f'unnest(?::VARCHAR[]) AS "{column}"' for column in columns)
+    return Query(f"SELECT {named}", tuple(list(values) for values in lists))

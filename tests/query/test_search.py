@@ -1,0 +1,116 @@
+"""Every filter beside SQL of its own, straight on the parquet."""
+
+import pytest
+
+from tcia_xnat.clients.idc_index import IdcIndex
+from tcia_xnat.clients.idc_selection import Selection, collection_id
+from tcia_xnat.errors import UsageError
+from tests.query.case import query, straight
+
+FILTERS = [
+    (("--collection", "CMB-CRC"), "collection_id = 'cmb_crc'"),
+    (("-c", "cmb_aml,cmb_crc"), "collection_id IN ('cmb_aml', 'cmb_crc')"),
+    (("-c", "cmb_*", "-m", "PT"), "collection_id LIKE 'cmb\\_%' ESCAPE '\\' AND Modality = 'PT'"),
+    (("--patient", "MSB-01723"), "PatientID = 'MSB-01723'"),
+    (("--modality", "pt,nm"), "Modality IN ('PT', 'NM')"),
+    (("-m", "CT", "--body-part", "head*"), "Modality = 'CT' AND upper(BodyPartExamined) LIKE 'HEAD%'"),
+    (("-m", "MR", "--manufacturer", "philips"), "Modality = 'MR' AND lower(Manufacturer) LIKE '%philips%'"),
+    (("--model", "Discovery LS"), "ManufacturerModelName LIKE '%Discovery LS%'"),
+    (("--description", "t2*flair"), "lower(SeriesDescription) SIMILAR TO '(.|\\n)*t2.*flair(.|\\n)*'"),
+    (("--description", "100%"), "contains(SeriesDescription, '100%')"),
+    (("--description", "t2_"), "contains(lower(SeriesDescription), 't2_')"),
+    (("--study-description", "thorax", "-m", "CT"), "Modality = 'CT' AND lower(StudyDescription) LIKE '%thorax%'"),
+    (("--sex", "F", "-m", "PT"), "PatientSex = 'F' AND Modality = 'PT'"),
+    (("--licence", "cc by-nc*", "-m", "MR"), "license_short_name LIKE 'CC BY-NC%' AND Modality = 'MR'"),
+    (("--license", "CC BY 3.0", "-m", "PT"), "license_short_name = 'CC BY 3.0' AND Modality = 'PT'"),
+    (("--date-from", "2019-03", "--date-to", "2019"), "StudyDate BETWEEN '2019-03-01' AND '2019-12-31'"),
+    (("--date-from", "20200115", "--date-to", "2020-02"), "StudyDate >= '2020-01-15' AND StudyDate < '2020-03-01'"),
+    (("--images-min", "2000", "--images-max", "3000"), "instanceCount BETWEEN 2000 AND 3000"),
+    (("--size-min", "5GB", "--size-max", "6 gb"), "series_size_MB BETWEEN 5000 AND 6000"),
+    (("--size-min", "500000", "--size-max", "0.5MB"), "round(series_size_MB * 1e6) = 500000"),
+    (("-m", "MR", "--age-min", "90", "--age-max", "95"), "Modality = 'MR' AND PatientAge BETWEEN '090Y' AND '095Y'"),
+]
+
+
+@pytest.mark.parametrize(("options", "condition"), FILTERS, ids=lambda value: " ".join(value) if value else "")
+def test_a_filter_finds_what_sql_finds(options: tuple[str, ...], condition: str) -> None:
+    done = query("search", *options)
+    assert done.code == 0, done.err
+    wanted = {uid for (uid,) in straight(f"SELECT SeriesInstanceUID FROM INDEX WHERE {condition}")}  # noqa: S608  own
+    assert len(done.lines) == len(set(done.lines))
+    assert set(done.lines) == wanted
+    assert wanted or "100%" in condition or "500000" in condition
+    assert done.seconds < 2
+
+
+def test_ages_in_months_days_and_weeks_are_years() -> None:
+    index = IdcIndex()
+    found = index.select_series(Selection(age_min=1.0, age_max=1.9))
+    wanted = straight(
+        """SELECT SeriesInstanceUID FROM INDEX WHERE (PatientAge = '001Y'
+            OR (PatientAge BETWEEN '012M' AND '022M' AND PatientAge LIKE '%M')
+            OR (PatientAge BETWEEN '366D' AND '693D' AND PatientAge LIKE '%D')
+            OR (PatientAge BETWEEN '053W' AND '099W' AND PatientAge LIKE '%W'))"""
+    )
+    assert wanted
+    assert {(series.series_instance_uid,) for series in found} == set(wanted)
+    index.close()
+
+
+def test_a_series_of_unknown_age_is_of_no_age() -> None:
+    with_age = query("search", "-c", "cmb_aml", "--age-min", "0").lines
+    known = straight("SELECT count(PatientAge) FROM INDEX WHERE collection_id = 'cmb_aml'")
+    assert len(with_age) == known[0][0]
+
+
+def test_several_uids_and_levels_are_asked_together() -> None:
+    uids = [uid for (uid,) in straight("SELECT SeriesInstanceUID FROM INDEX WHERE collection_id = 'cmb_aml' LIMIT 3")]
+    assert set(query("search", "--series", ",".join(uids[:2]), "--series", uids[2]).lines) == set(uids)
+    assert query("search", "--series", uids[0], "-c", "cmb_crc").lines == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("search", "-c", "CMB-AMI"), ("no collection CMB-AMI", "cmb_aml")),
+        (("search", "--date-from", "yesterday"), ("'yesterday' is no date", "2021-03-31")),
+        (("search", "--size-min", "big"), ("'big' is no size",)),
+        (("search", "--age-min", "-1"), ("age-min",)),
+        (("serch",), ("serch is no command", "did you mean search")),
+        (("citations",), ("nothing is selected",)),
+        (("viewer",), ("nothing is selected",)),
+        (("viewer", "1.2.3"), ("does not list 1.2.3",)),
+        (("schema", "idc"), ("no table idc", "collections_index")),
+        (("sql", "DROP TABLE index"), ("one SELECT",)),
+        (("sql", "SELECT nothing FROM index"), ('"nothing" not found', "schema")),
+        (("sql", "SELECT 1", "--source", "nbia"), ("no SQL",)),
+        (("search", "--idc-index", "nowhere.parquet"), ("no such index",)),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line_and_a_hint(arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    done = query(*arguments)
+    assert done.code == 2
+    assert not done.out
+    for word in words:
+        assert word in done.err
+
+
+def test_nothing_found_is_no_failure() -> None:
+    for command in ("search", "patients", "studies", "series", "sizes", "licences", "collections", "citations"):
+        done = query(command, "-c", "cmb_aml", "-m", "MG")
+        assert (done.code, "nothing fits" in done.err) == (0, True), command
+        assert "1." not in done.out
+
+
+def test_names_of_tcia_are_collections_of_idc() -> None:
+    names = straight(f"SELECT collection_name, collection_id FROM '{_collections()}'")  # noqa: S608  own path
+    assert len(names) > 150
+    assert all(collection_id(name) == identifier for name, identifier in names)
+    with pytest.raises(UsageError):
+        IdcIndex().resolved(Selection(collections=("no such",)))
+
+
+def _collections() -> str:
+    import idc_index_data  # noqa: PLC0415  only its path is wanted
+
+    return str(idc_index_data.IDC_INDEX_PARQUET_FILEPATH).replace("idc_index.parquet", "collections_index.parquet")
