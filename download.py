@@ -36,9 +36,12 @@ USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 )
 @click.option("--layout", type=click.Choice(["classic", "zips"]), help="On disk: as the NBIA Data Retriever, or zips.")
 @click.option("--dir-template", help="On disk: folder of a series.  [default: %collection_id/…, see README]")
+@click.option("--verify", is_flag=True, help="Compare what is on disk, or in PROJECT, and move nothing.")
+@click.option("--check-geometry", is_flag=True, help="With --verify on disk: whether slices make whole volumes.")
+@click.option("--one-way", is_flag=True, help="With --verify: what is there beyond MANIFEST is no difference.")
 @cli.common_options
 @cli.reports_errors
-def download(given: tuple[str, ...], *, dry_run: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
+def download(given: tuple[str, ...], *, dry_run: bool, verify: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
     """Bring the series of MANIFEST from IDC and TCIA into PROJECT of the XNAT at HOST, or to disk without a PROJECT.
 
     MANIFEST is a file, several with commas between, or - for stdin: a .tcia, an s5cmd list, a CSV, TSV, XLSX or JSON
@@ -55,10 +58,14 @@ def download(given: tuple[str, ...], *, dry_run: bool, quiet: bool, **options: A
     """
     if not given and not options["query"]:
         return list_manifests([READY, Path.cwd()])
+    if options["check_geometry"] and not verify:
+        raise UsageError("--check-geometry belongs to --verify", "add --verify: nothing is moved then")
     asked = read_arguments(given, options["query"])
     job = read_job(asked, options, whole=not dry_run)
     if dry_run:
         return plan_only(job, read_login(asked) if job.project and asked.get("host") else None)
+    if verify:
+        return compare(job, asked, options["check_geometry"], one_way=options["one_way"], quiet=quiet)
     return carry_out(job, asked, quiet=quiet)
 
 
@@ -132,7 +139,7 @@ def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool) 
 
 
 def read_login(asked: Mapping[str, str]) -> "Login":
-    """Return where XNAT is and who asks, from what was given, netrc or a prompt."""
+    """Return where XNAT is and who asks; see `cli.read_login`."""
     return cli.read_login(asked.get("host"), asked.get("user"), asked.get("password"))
 
 
@@ -151,6 +158,25 @@ def plan_only(job: "Job", login: "Login | None") -> int:
         cli.say_warning(text)
     report.summary.console().print(report.summary.plan_summary(prepared, where))
     return report.plan_exit_code(prepared.plan)
+
+
+def compare(job: "Job", asked: Mapping[str, str], geometry: bool, *, one_way: bool, quiet: bool) -> int:  # noqa: FBT001  an option
+    """Show what is there beside what was asked for."""
+    from tcia_xnat.folder.job import FolderJob  # noqa: PLC0415  as above
+    from tcia_xnat.verify import job as verify  # noqa: PLC0415  as above
+    from tcia_xnat.verify import report  # noqa: PLC0415  as above
+
+    stop = Stop()
+    stop.on_signals()
+    if isinstance(job, FolderJob):
+        done = verify.verify_disk(job, stop, geometry=geometry, one_way=one_way)
+    else:
+        done = verify.verify_archive(job, read_login(asked), stop, one_way=one_way)
+    for line in () if quiet else report.lines(done):
+        click.echo(line)
+    click.echo(report.verdict(done))
+    click.echo(f"Report: {report.write(done)}, verify.csv beside it")
+    return report.exit_code(done)
 
 
 def carry_out(job: "Job", asked: Mapping[str, str], *, quiet: bool) -> int:

@@ -24,18 +24,18 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class NonCommercial:
-    """Series are about to be fetched whose licences forbid commercial use: licence → number of series."""
-
-    licences: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class FilesRead:
     """So many files of a tree on disk are known, of all that there are."""
 
     count: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class NonCommercial:
+    """Series are about to be fetched whose licences forbid commercial use: licence → number of series."""
+
+    licences: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,8 @@ Event = (
     NotKept
     | PassedOver
     | Planned
-    | NonCommercial
     | FilesRead
+    | NonCommercial
     | SeriesStarted
     | BytesArrived
     | SeriesImported

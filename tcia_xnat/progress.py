@@ -63,13 +63,13 @@ class Lines:
         self._series_count, self._byte_count = event.series_count, event.byte_count
 
     @_show.register
-    def _(self, event: NonCommercial) -> None:
-        self._warn(f"warning: {licences.warning(event.licences)}")
-
-    @_show.register
     def _(self, event: FilesRead) -> None:
         if time.monotonic() - self._last_line > _QUIET_SECONDS or event.count == event.total:
             self._line(f"… {event.count} of {event.total} files read")
+
+    @_show.register
+    def _(self, event: NonCommercial) -> None:
+        self._warn(f"warning: {licences.warning(event.licences)}")
 
     @_show.register
     def _(self, event: BytesArrived) -> None:

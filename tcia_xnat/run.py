@@ -161,7 +161,7 @@ def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop
     with work_of(patience) as work:
         if login is None:
             return prepare(settings, work.manifest, work.catalogue, Held())
-        with _connection(settings, login, patience) as connection:
+        with connection_of(settings, login, patience) as connection:
             project = XnatProject(connection, settings.project)
             asked = asked_part(settings, work.catalogue)
             held = look(project, work.catalogue, asked, ()) if project.exists() else Held()
@@ -195,7 +195,7 @@ def run(  # noqa: PLR0913  what a run needs, each once
     """
     started, patience = datetime.now(UTC), patience_of(settings, stop, tell)
     with (
-        _connection(settings, login, patience) as connection,
+        connection_of(settings, login, patience) as connection,
         _progress(settings, connection, tell) as tell_all,
         Ledger(settings.state_dir / "ledger.sqlite", login.host, settings.project) as ledger,
         work_of(patience) as work,
@@ -247,7 +247,8 @@ def _part(settings: Settings, catalogue: Catalogue) -> Catalogue:
     return plans.shard(catalogue, *settings.shard) if settings.shard else catalogue
 
 
-def _connection(settings: Settings, login: Login, patience: Patience) -> closing[XnatConnection]:
+def connection_of(settings: Settings, login: Login, patience: Patience) -> closing[XnatConnection]:
+    """Log in to XNAT."""
     return closing(XnatConnection(login.host, login.user, login.password, patience, settings.max_outage))
 
 

@@ -29,7 +29,7 @@ _KINDS = {  # column of the index → what its values are called
 _COLUMN = "SeriesInstanceUID"
 _ORDER = "collection_id, PatientID, StudyDate, StudyInstanceUID, SeriesInstanceUID"
 _NEAR, _SHOWN = 0.8, 3  # similarity from which a name is near, and how many are shown
-_NAME_LENGTH = 60
+_NAME_LENGTH = 64  # a UID is not cut
 _EXAMPLE = "--query \"SELECT SeriesInstanceUID FROM index WHERE collection_id = 'cmb_aml' AND Modality = 'CT'\""
 
 

@@ -17,6 +17,7 @@ Result = TypeVar("Result")
 
 ZIP_NAME = "img.zip"
 _CHUNK = 1 << 20
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 NO_IMAGES = {"LICENSE", "metadata.csv"}  # what this tool puts beside images
 
 
@@ -46,11 +47,18 @@ def digests(path: Path) -> list[Digest]:
     ValueError
         It is a zip that is damaged.
     """
-    return list(opened(path, _digest))
+    return list(opened(path, digest_of))
 
 
-def opened(path: Path, read: Callable[[BinaryIO, str], Result]) -> Iterator[Result]:
+def opened(
+    path: Path, read: Callable[[BinaryIO, str], Result], broken: Callable[[str, Exception], Result] | None = None
+) -> Iterator[Result]:
     """Yield what `read` makes of a file, or of each member of a zip, opened one after the other.
+
+    Parameters
+    ----------
+    broken
+        Makes a result of a member that the zip does not give; without it such a member is raised.
 
     Raises
     ------
@@ -65,10 +73,25 @@ def opened(path: Path, read: Callable[[BinaryIO, str], Result]) -> Iterator[Resu
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 if not info.is_dir() and info.filename not in NO_IMAGES:
-                    with archive.open(info) as member:
-                        yield read(cast("BinaryIO", member), f"{path.name}/{info.filename}")
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+                    yield _member(archive, info, read, broken)
+    except _BROKEN as error:
         raise ValueError(f"{path.name} is no whole zip: {error}") from error
+
+
+def _member(
+    archive: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    read: Callable[[BinaryIO, str], Result],
+    broken: Callable[[str, Exception], Result] | None,
+) -> Result:
+    name = f"{ZIP_NAME}/{info.filename}"
+    try:
+        with archive.open(info) as member:
+            return read(cast("BinaryIO", member), name)
+    except _BROKEN as error:
+        if broken is None:
+            raise
+        return broken(name, error)
 
 
 def series_in(path: Path) -> str:
@@ -89,7 +112,8 @@ def _md5() -> "hashlib._Hash":
     return hashlib.md5(usedforsecurity=False)
 
 
-def _digest(file: BinaryIO, name: str) -> Digest:
+def digest_of(file: BinaryIO, name: str) -> Digest:
+    """Return size and MD5 of a file that is open at its beginning."""
     digest, size = _md5(), 0
     while chunk := file.read(_CHUNK):
         digest.update(chunk)

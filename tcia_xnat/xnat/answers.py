@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import requests
+from defusedxml import ElementTree
 
 from tcia_xnat.clients import web
 from tcia_xnat.errors import (
@@ -95,6 +96,21 @@ def table(answer: Answer) -> list[Row]:
     except (ValueError, KeyError, TypeError) as error:
         raise XnatUnreachable(f"XNAT sent something that is no table: {answer.reason or 'nothing'}") from error
     return [row for row in rows if isinstance(row, dict)]
+
+
+def catalog_uids(answer: Answer) -> list[str]:
+    """Return the SOPInstanceUID of each entry of a catalog, empty for an entry that has none (§11.5).
+
+    Raises
+    ------
+    XnatUnreachable
+        It is none.
+    """
+    try:
+        root = ElementTree.fromstring(answer.text.encode())
+    except ElementTree.ParseError as error:
+        raise XnatUnreachable(f"XNAT sent something that is no catalog: {answer.reason or 'nothing'}") from error
+    return [element.get("UID", "") for element in root.iterfind("{*}entries/{*}entry")]
 
 
 def image_counts(rows: list[Row], column: str) -> dict[str, int]:

@@ -9,13 +9,13 @@ from urllib.parse import quote, unquote
 from tcia_xnat.errors import RightsRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
-from tcia_xnat.xnat.answers import DICOM_RESOURCES, NOT_FOUND, OK, Answer, Row, image_counts, table
+from tcia_xnat.xnat.answers import DICOM_RESOURCES, NOT_FOUND, OK, Answer, Row, catalog_uids, image_counts, table
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.prearchive import Prearchive
 
 _SCAN_ID, _SCAN_UID = "xnat:imageSessionData/scans/scan/ID", "xnat:imageSessionData/scans/scan/UID"
-_JSON = {"format": "json"}
+_JSON: Mapping[str, str] = {"format": "json"}
 _STORE_TRIES, _STORE_SECONDS = 3, 0.5  # another run may be replacing the same file
 _REFUSED_IDS = {400, 403, 409, 417}
 
@@ -161,14 +161,25 @@ class XnatProject:
         answers = [self._found(f"{scan}/resources/{resource}/files") for resource in DICOM_RESOURCES]
         return sum(len(table(answer)) for answer in answers if answer.status in OK)
 
+    def sop_instance_uids(self, experiment_id: str, scan_id: str) -> tuple[str, ...] | None:
+        """Return what the catalogs of a scan list (§4.1, §11.5); None when they tell no UIDs or cannot be had."""
+        scan = f"/data/experiments/{quote(experiment_id)}/scans/{quote(scan_id)}"
+        found: list[str] = []
+        for resource in DICOM_RESOURCES:
+            path = f"{scan}/resources/{resource}"
+            answer = self._found(path, {})
+            if answer.status in OK:
+                found += catalog_uids(answer)
+        return tuple(found) if all(found) and found else None
+
     def refresh_counts(self, experiment_id: str) -> None:
         """Have XNAT count the files of a session anew: the numbers may be empty after archiving (§10.4)."""
         query = {"resource": f"/archive/experiments/{experiment_id}", "options": "populateStats"}
         self.patience.call(lambda: self._xnat.ask("POST", "/data/services/refresh/catalog", query))
 
-    def _found(self, path: str) -> Answer:
+    def _found(self, path: str, query: Mapping[str, str] = _JSON) -> Answer:
         """Ask for what may not be there."""
-        return self.patience.call(lambda: self._xnat.ask("GET", path, _JSON, accepted=OK | {NOT_FOUND}))
+        return self.patience.call(lambda: self._xnat.ask("GET", path, query, accepted=OK | {NOT_FOUND}))
 
 
 def _archived_session(rows: list[Row]) -> ArchivedSession:

@@ -1,0 +1,81 @@
+"""What the header of an image on disk says: who it is, and where its slices lie."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pydicom
+from pydicom import Dataset
+
+from tcia_xnat.dicom import UNPARSABLE, read_whole
+from tcia_xnat.errors import SeriesDamaged
+from tcia_xnat.verify.geometry import Slice
+
+_WHO = ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"]
+_WHERE = [
+    "Modality",
+    "ImageType",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+]
+_VOLUMES = {"CT", "MR", "PT", "NM"}  # modalities whose slices make volumes; a SEG has holes on purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Identifiers of one image, and its slices if it is a part of a volume and they were asked for."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    patient_id: str
+    slices: tuple[Slice, ...] = ()
+
+
+def read_header(file: BinaryIO, name: str, size: int, *, geometry: bool = False) -> Header:
+    """Read the header of an image that is open at its beginning, and prove that its last value ends within the file.
+
+    Raises
+    ------
+    SeriesDamaged
+        It is no DICOM file, says not who it is, or is cut off.
+    """
+    read_whole(file, size, name)
+    file.seek(0)
+    try:
+        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*_WHO, *(_WHERE if geometry else [])])
+        sop, study, series, patient = (str(dataset.get(keyword) or "") for keyword in _WHO)
+        slices = tuple(_slices(dataset, name)) if geometry and _is_of_volume(dataset) else ()
+    except UNPARSABLE as error:
+        raise SeriesDamaged(f"{name} is not readable as DICOM: {error}") from error
+    return Header(sop, study, series, patient, slices)
+
+
+def _is_of_volume(dataset: Dataset) -> bool:
+    return dataset.get("Modality") in _VOLUMES and "LOCALIZER" not in (dataset.get("ImageType") or [])
+
+
+def _slices(dataset: Dataset, name: str) -> Iterator[Slice]:
+    """Yield the slice of an image, or of each frame of one with many (PS3.3 C.7.6.16); none without a position."""
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    frames = dataset.get("PerFrameFunctionalGroupsSequence")
+    for number, frame in enumerate(frames or [Dataset()], 1):
+        position = _first("PlanePositionSequence", "ImagePositionPatient", frame, shared, dataset)
+        orientation = _first("PlaneOrientationSequence", "ImageOrientationPatient", frame, shared, dataset)
+        spacing = _first("PixelMeasuresSequence", "PixelSpacing", frame, shared, dataset)
+        if len(position) == 3 and len(orientation) == 6:  # noqa: PLR2004  a point, and two directions
+            size = (int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0))
+            yield Slice(f"{name} frame {number}" if frames else name, position, orientation, size, spacing)
+
+
+def _first(sequence: str, keyword: str, frame: Dataset, shared: Dataset, dataset: Dataset) -> tuple[float, ...]:
+    """Return a value of a frame: its own, that of all frames, or that of the image."""
+    groups = (group.get(sequence) for group in (frame, shared))
+    holders = [items[0] for items in groups if items] + [dataset]
+    value = next((holder.get(keyword) for holder in holders if holder.get(keyword)), ())
+    return tuple(float(number) for number in value)

@@ -1,0 +1,157 @@
+"""Comparing without moving anything: what was asked for beside the output folder, or beside a project of XNAT."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tcia_xnat.catalogue import Catalogue, look_up
+from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.clients.tcia import TCIAClient
+from tcia_xnat.errors import SourceError, UsageError
+from tcia_xnat.folder.job import FolderJob
+from tcia_xnat.folder.kept import Kept
+from tcia_xnat.folder.proof import is_as_listed
+from tcia_xnat.job import Job, clients_of, read_manifest
+from tcia_xnat.manifest import Manifest
+from tcia_xnat.model import Series
+from tcia_xnat.retry import Patience
+from tcia_xnat.run import Login, asked_part, connection_of, patience_of
+from tcia_xnat.stop import Stop
+from tcia_xnat.verify import archive, disk
+from tcia_xnat.verify.archive import Offered
+from tcia_xnat.verify.disk import Known
+from tcia_xnat.verify.model import Row
+from tcia_xnat.verify.scan import scan
+from tcia_xnat.xnat.project import XnatProject
+
+_LISTS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was compared, and what came of it."""
+
+    job: Job
+    manifest: Manifest
+    rows: Sequence[Row]
+    one_way: bool = False
+
+
+def verify_disk(job: FolderJob, stop: Stop, *, geometry: bool = False, one_way: bool = False) -> Verified:
+    """Read everything in the output folder and compare it with what was asked for.
+
+    Parameters
+    ----------
+    geometry
+        Whether slices make volumes is looked at, too.
+    one_way
+        What is there beyond the manifest is no difference.
+
+    Raises
+    ------
+    UsageError
+        There is no such folder.
+    Error
+    """
+    if not job.output_dir.is_dir():
+        raise UsageError(f"there is no folder {job.output_dir}", "name the folder that holds the series")
+    patience = patience_of(job, stop)
+    manifest = read_manifest(job, patience)
+    with clients_of(job) as (idc, nbia), ExitStack() as opened:
+        catalogue = look_up(manifest, idc, nbia, patience)
+        kept = _kept(job.kept_path, opened)
+        known = _known(asked_part(job, catalogue), kept, idc, patience)
+    files = scan(job.output_dir, job.transfers, stop.check, geometry=geometry)
+    rows = disk.compare(known, [*catalogue.series, *catalogue.missing], files)
+    return Verified(job, manifest, rows, one_way)
+
+
+def verify_archive(job: Job, login: Login, stop: Stop, *, one_way: bool = False) -> Verified:
+    """Compare what a project of XNAT holds with what was asked for.
+
+    Raises
+    ------
+    UsageError
+        There is no such project, or this user may not see it.
+    Error
+    """
+    patience = patience_of(job, stop)
+    manifest = read_manifest(job, patience)
+    with clients_of(job) as (idc, nbia), connection_of(job, login, patience) as connection:
+        catalogue = look_up(manifest, idc, nbia, patience)
+        project = XnatProject(connection, job.project)
+        if not project.exists():
+            raise UsageError(f"project {job.project} is not there, or this user may not see it", "look at its ID")
+        stop.check()
+        rows = archive.compare(project, catalogue, asked_part(job, catalogue), _offered(nbia, patience))
+    return Verified(job, manifest, rows, one_way)
+
+
+def _kept(path: Path, opened: ExitStack) -> Kept | None:
+    """Open what was remembered, for reading only; None when there is nothing that can be read."""
+    try:
+        return opened.enter_context(Kept(path, writes=False)) if path.exists() else None
+    except UsageError:
+        return None  # then IDC is asked for the hashes
+
+
+def _known(asked: Catalogue, kept: Kept | None, idc: IDCClient | None, patience: Patience) -> dict[str, Known]:
+    known = {uid: Known(series, series.image_count or None) for uid, series in asked.series.items()}
+    known |= {uid: Known(Series(uid, "", ""), notes=(str(error),)) for uid, error in asked.missing.items()}
+    remembered = {uid: found for uid, one in known.items() if kept and (found := _remembered(kept, one))}
+    others = [one for uid, one in known.items() if uid not in remembered]
+    with ThreadPoolExecutor(_LISTS_AT_ONCE, "verify") as pool:
+        listed = pool.map(lambda one: _listed(one, idc, patience), others)
+        return {**known, **remembered, **{one.series.series_instance_uid: one for one in listed}}
+
+
+def _remembered(kept: Kept, known: Known) -> Known | None:
+    entry = kept.series(known.series.series_instance_uid)
+    if entry is None:
+        return None
+    files = {f"{entry.folder}/{file.name}": file for file in kept.files(entry.series_instance_uid)}
+    is_old = known.image_count is not None and not is_as_listed(entry, known.series)
+    notes = ("the catalogue lists another version of it now",) if is_old else ()
+    return replace(known, image_count=entry.image_count, files=files, notes=(*known.notes, *notes))
+
+
+def _listed(known: Known, idc: IDCClient | None, patience: Patience) -> Known:
+    series = known.series
+    if idc is None or not series.is_in_idc:
+        return known
+    try:
+        objects = patience.call(lambda: idc.list_objects(series.aws_bucket, series.crdc_series_uuid))
+    except SourceError as error:
+        return replace(known, errors=(f"its hashes are not known: {error}",))
+    hashes = [stored.md5 for stored in objects]
+    return replace(known, hashes=hashes if all(hashes) else ())
+
+
+def _offered(nbia: TCIAClient | None, patience: Patience) -> Offered:
+    """Ask NBIA for what IDC's index does not tell."""
+    if nbia is None:
+        return Offered()
+    return Offered(
+        lambda series: _count(nbia, series, patience),
+        lambda series: None if series.is_in_idc else _images(nbia, series, patience),
+    )
+
+
+def _count(nbia: TCIAClient, series: Series, patience: Patience) -> int | None:
+    try:
+        rows: Sequence[Mapping[str, object]] = patience.call(
+            lambda: nbia.get_series_metadata([series.series_instance_uid])
+        )
+    except SourceError:
+        return None
+    return int(str(rows[0].get("ImageCount") or 0)) if rows else None
+
+
+def _images(nbia: TCIAClient, series: Series, patience: Patience) -> frozenset[str] | None:
+    try:
+        found = patience.call(lambda: nbia.get_sop_instance_uids(series.series_instance_uid))
+    except SourceError:
+        return None
+    return frozenset(found) or None
