@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The main job: the series of a manifest from IDC and TCIA into a project of XNAT."""
 
-import functools
+import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -52,7 +52,7 @@ def download(manifest: Path | None, *, dry_run: bool, quiet: bool, **options: An
     job = read_job(manifest, options, whole=not dry_run)
     if dry_run:
         return plan_only(job, read_login(host, user, password) if host and job.project else None)
-    return carry_out(job, read_login(host, user, password), quiet=quiet)
+    return carry_out(job, read_login(host, user, password), quiet=quiet, log_json=options["log_json"])
 
 
 def list_manifests(folders: Iterable[Path]) -> int:
@@ -109,24 +109,29 @@ def plan_only(job: "Job", login: "Login | None") -> int:
     from tcia_xnat.job import dry_run  # noqa: PLC0415  as above
 
     prepared = dry_run(job, login, Stop())
-    report.summary.console().print(report.summary.plan_summary(prepared, job.project, asked_xnat=login is not None))
+    report.summary.console(sys.stdout).print(
+        report.summary.plan_summary(prepared, job.project, asked_xnat=login is not None)
+    )
     return report.plan_exit_code(prepared.plan)
 
 
-def carry_out(job: "Job", login: "Login", *, quiet: bool) -> int:
+def carry_out(job: "Job", login: "Login", *, quiet: bool, log_json: str | None) -> int:
     """Run the job, show how it goes and what came of it."""
     from tcia_xnat import report  # noqa: PLC0415  as above
+    from tcia_xnat.events import Ended  # noqa: PLC0415  as above
     from tcia_xnat.job import run  # noqa: PLC0415  as above
-    from tcia_xnat.progress import Lines  # noqa: PLC0415  as above
+    from tcia_xnat.progress.watch import watch  # noqa: PLC0415  as above
 
     stop = Stop()
     stop.on_signals()
-    write = (lambda _line: None) if quiet else functools.partial(click.echo, err=True)
-    done = run(job, login, stop, Lines(write), report.write)
-    report.summary.console().print(report.summary.summary(done))
+    with watch(quiet=quiet, debug=cli.debugging(), log_json=log_json) as tell:
+        done = run(job, login, stop, tell, report.write)
+        code = report.exit_code(done.result)
+        tell(Ended(code, report.verdict(done.result, archive=job.archive), done.result.ended_by))
+    report.summary.console(sys.stderr if log_json == "-" else sys.stdout).print(report.summary.summary(done))
     if done.result.ended_by:
         cli.say_error(done.result.ended_by)
-    return report.exit_code(done.result)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Options and their environment variables, shared by the scripts; errors become one line, a hint and an exit code."""
 
 import functools
+import io
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ import click
 
 from tcia_xnat import __version__
 from tcia_xnat.errors import Error, UsageError
+from tcia_xnat.terminal import one_line
 
 PREFIX = "TCIA_XNAT"
 """Every option `--like-this` can be given as the variable `TCIA_XNAT_LIKE_THIS`."""
@@ -73,7 +75,10 @@ _COMMON = (
     click.option("--idc-url", metavar="URL", help="S3 endpoint of IDC's buckets, path style.  [default: Amazon's]"),
     click.option("--idc-index", metavar="FILE", help="Another parquet in the place of IDC's embedded index."),
     click.option("--quiet", is_flag=True, help="Only the result, no progress."),
-    click.option("--debug", is_flag=True, help="Show tracebacks."),
+    click.option("--debug", is_flag=True, help="Show each step, each retry with its reason, and tracebacks."),
+    click.option(
+        "--log-json", metavar="FILE", help="Append what happens as JSON lines; - is stdout, the result then on stderr."
+    ),
     click.version_option(__version__, prog_name="xnat-tcia-download"),
 )
 
@@ -90,6 +95,7 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*, debug: bool, **options: Any) -> None:  # noqa: ANN401  whatever the command takes
+        _write_anything()
         try:
             code = command(**options)
         except Error as error:
@@ -103,6 +109,19 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
         _leave(code)
 
     return wrapped
+
+
+def debugging() -> bool:
+    """Whether --debug was given."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.params.get("debug"))
+
+
+def _write_anything() -> None:
+    """Have letters that a stream does not know shown as question marks, not end the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _leave(code: int) -> None:
@@ -184,6 +203,6 @@ def say_error(error: Error, *, debug: bool = False) -> None:
     """Say on stderr what went wrong and what to do about it, a line each."""
     if debug:
         traceback.print_exc()
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {one_line(str(error))}", err=True)
     if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+        click.echo(f"hint: {one_line(error.hint)}", err=True)

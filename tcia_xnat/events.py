@@ -1,7 +1,7 @@
 """What happens while a run goes on, told to whoever shows it: values, no text for people."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from tcia_xnat.errors import Error
 from tcia_xnat.model import Label, Outcome, Series, SourceName
@@ -9,10 +9,11 @@ from tcia_xnat.model import Label, Outcome, Series, SourceName
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The run knows what it has to move."""
+    """The run knows what it has to move; `studies` has the StudyInstanceUID of every series asked for, by its UID."""
 
     series_count: int
     byte_count: int
+    studies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,17 @@ class BytesArrived:
 
     series: Series
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesProved:
+    """All images of a series, or of a part of a very large one, arrived whole; now XNAT gets them."""
+
+    series: Series
+    label: Label
+    source: SourceName
+    image_count: int
+    byte_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,21 @@ class SeriesSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionStep:
+    """A session is at one of its steps: build, archive, confirm."""
+
+    label: Label
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLeft:
+    """A session ended its steps without being archived: refused, incomplete, or left in the prearchive as asked."""
+
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
 class SessionArchived:
     """A study is in the archive and was found there whole."""
 
@@ -76,6 +103,28 @@ class NotKept:
     error: Error
 
 
-Event = NotKept | Planned | SeriesStarted | BytesArrived | SeriesImported | Retrying | SeriesSettled | SessionArchived
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over; `error` is what ended it early, if anything did."""
+
+    exit_code: int
+    verdict: str = ""
+    error: Error | None = None
+
+
+Event = (
+    Planned
+    | SeriesStarted
+    | BytesArrived
+    | SeriesProved
+    | SeriesImported
+    | Retrying
+    | SeriesSettled
+    | SessionStep
+    | SessionLeft
+    | SessionArchived
+    | NotKept
+    | Ended
+)
 Tell = Callable[[Event], None]
 """Called from any thread; must not wait."""

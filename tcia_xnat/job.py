@@ -162,7 +162,7 @@ def run(
         prepared = _prepare(job, manifest, catalogue, held)
         _make_room(job, prepared.plan)
         project.put_resource("MANIFEST_MODIFIED", manifest.name, _modified(prepared))
-        tell_all(_planned(prepared.plan))
+        tell_all(_planned(prepared))
         sources = _sources(idc, nbia, job, patience)
         lane = Lane(project, sources, SOURCES[job.source], tell_all, stop.check, partial(_listed, idc), job.spool_dir)
         result = transfer(prepared.plan, lane, ledger, tell_all, stop, transfers=job.transfers, archive=job.archive)
@@ -272,8 +272,10 @@ def _listed(idc: IDCClient | None, series_instance_uids: Sequence[str]) -> dict[
     return {series.series_instance_uid: series.image_count for series in found}
 
 
-def _planned(plan: Plan) -> Planned:
-    return Planned(len(plan.send), sum(series.byte_count for series in plan.send))
+def _planned(prepared: Prepared) -> Planned:
+    send = prepared.plan.send
+    studies = {uid: series.study_instance_uid for uid, series in prepared.catalogue.series.items()}
+    return Planned(len(send), sum(series.byte_count for series in send), studies)
 
 
 def _sources(idc: IDCClient | None, nbia: TCIAClient | None, job: Job, patience: Patience) -> dict[SourceName, Source]:

@@ -15,7 +15,7 @@ from tcia_xnat.errors import (
     XnatError,
     XnatUnreachable,
 )
-from tcia_xnat.events import BytesArrived, SeriesStarted, Tell
+from tcia_xnat.events import BytesArrived, SeriesProved, SeriesStarted, Tell
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
 from tcia_xnat.sources import Source
 from tcia_xnat.spool import Spool
@@ -120,13 +120,16 @@ class _Journey:
         self.lane.tell(SeriesStarted(self.series, self.label, name))
         packages = []
         for package in self.lane.sources[name].fetch(self.series, self.spool, self._count):
+            self.lane.tell(SeriesProved(self.series, self.label, name, len(package.members), package.byte_count))
             self._import(ZipStream(self.spool, package.members))
             packages.append(package)
         return packages
 
     def _import(self, body: ZipStream) -> None:
         project = self.lane.project
-        self.prearchive = project.patience.call(lambda: project.prearchive.import_series(body, self.label))
+        self.prearchive = project.patience.call(
+            lambda: project.prearchive.import_series(body, self.label), self.series.series_instance_uid
+        )
 
     def _count(self, count: int) -> None:
         self.lane.check()

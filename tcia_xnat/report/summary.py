@@ -3,12 +3,14 @@
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import TextIO
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tcia_xnat import terminal
 from tcia_xnat.job import Prepared, Run
 from tcia_xnat.model import Outcome, Series, State
 from tcia_xnat.progress import size
@@ -58,16 +60,15 @@ def plan_summary(prepared: Prepared, project: str, *, asked_xnat: bool) -> Rende
 
 def as_text(shown: RenderableType) -> str:
     """Return what a console would show, as plain text."""
-    made = Console(highlight=False, width=_WIDE, file=io.StringIO(), no_color=True)
+    made = terminal.console(io.StringIO(), width=_WIDE, no_color=True)
     with made.capture() as captured:
         made.print(shown)
     return captured.get()
 
 
-def console() -> Console:
-    """Return the console for results: stdout, wide enough for its tables when it is no terminal."""
-    made = Console(highlight=False, soft_wrap=False)
-    return made if made.is_terminal else Console(highlight=False, width=_WIDE)
+def console(stream: TextIO) -> Console:
+    """Return the console for results, wide enough for its tables when it is no terminal."""
+    return terminal.console(stream) if stream.isatty() else terminal.console(stream, width=_WIDE)
 
 
 def _table(*columns: str) -> Table:

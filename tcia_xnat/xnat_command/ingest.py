@@ -5,6 +5,7 @@ Names that are blank, or left as `#KEY#` by the Container Service, are not set (
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +19,11 @@ from tcia_xnat.clients.tcia import NBIA_URL
 from tcia_xnat.errors import ManifestError, UsageError
 from tcia_xnat.job import SOURCES, Job, Login, Run, dry_run, run
 from tcia_xnat.plan import Existing
-from tcia_xnat.progress import Lines
+from tcia_xnat.progress.lines import Lines
+from tcia_xnat.progress.watch import tell_all
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.stop import Stop
+from tcia_xnat.terminal import line_writer
 from tcia_xnat.xnat.connection import XnatConnection
 
 _UNRESOLVED = re.compile(r"#.+#")
@@ -42,7 +45,8 @@ def ingest(environment: Mapping[str, str]) -> int:
         shown = report.summary.plan_summary(prepared, job.project, asked_xnat=True)
         click.echo(_plan(job, report.summary.as_text(shown)))
         return report.plan_exit_code(prepared.plan)
-    done = run(job, login, stop, Lines(click.echo), _kept)
+    with tell_all([Lines(line_writer(sys.stdout), debug=bool(settings.text("TCIA_XNAT_DEBUG")))]) as tell:
+        done = run(job, login, stop, tell, _kept)
     if done.result.ended_by:
         cli.say_error(done.result.ended_by)
     click.echo(report.verdict(done.result))
