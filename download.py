@@ -33,6 +33,7 @@ READY = Path(__file__).resolve().parent / "resources" / "TCIA"
     default="auto",
     help="Where images come from; auto asks IDC first, NBIA for the rest.",
 )
+@cli.view_options
 @cli.common_options
 @cli.reports_errors
 def download(manifest: Path | None, *, dry_run: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
@@ -51,7 +52,7 @@ def download(manifest: Path | None, *, dry_run: bool, quiet: bool, **options: An
     host, user, password = (options.pop(name) for name in ("host", "user", "password"))
     job = read_job(manifest, options, whole=not dry_run)
     if dry_run:
-        return plan_only(job, read_login(host, user, password) if host and job.project else None)
+        return plan_only(job, read_login(host, user, password) if host and job.project else None, options)
     return carry_out(job, read_login(host, user, password), quiet=quiet, log_json=options["log_json"])
 
 
@@ -103,15 +104,18 @@ def read_login(host: str | None, user: str | None, password: str | None) -> "Log
     return Login(host, *cli.credentials(host, user, password))
 
 
-def plan_only(job: "Job", login: "Login | None") -> int:
+def plan_only(job: "Job", login: "Login | None", options: dict[str, Any]) -> int:
     """Show what a run would do."""
-    from tcia_xnat import report  # noqa: PLC0415  as above
+    from tcia_xnat import plan_view, report  # noqa: PLC0415  as above
     from tcia_xnat.job import dry_run  # noqa: PLC0415  as above
 
     prepared = dry_run(job, login, Stop())
-    report.summary.console(sys.stdout).print(
-        report.summary.plan_summary(prepared, job.project, asked_xnat=login is not None)
-    )
+    shown: dict[str, Any] = {"asked_xnat": login is not None, "rate": options["rate"] and options["rate"] * 1e6}
+    if options["output_format"] == "json":
+        click.echo(plan_view.as_json(prepared, job, **shown))
+    else:
+        tables = plan_view.as_tables(prepared, job, **shown, whole=options["show_all"])
+        report.summary.console(sys.stdout).print(tables)
     return report.plan_exit_code(prepared.plan)
 
 

@@ -83,6 +83,31 @@ _COMMON = (
 )
 
 
+_VIEW = (
+    click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="How --dry-run and --check show what they found.",
+    ),
+    click.option("--all", "show_all", is_flag=True, help="With --dry-run: show all patients, however many."),
+    click.option(
+        "--rate",
+        metavar="MB/S",
+        type=click.FloatRange(0, min_open=True),
+        help="With --dry-run: megabytes per second from which the time is estimated.  [default: that of the last run]",
+    ),
+)
+
+
+def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the plan and the checks."""
+    for option in reversed(_VIEW):
+        command = option(command)
+    return command
+
+
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that every job has."""
     for option in reversed(_COMMON):

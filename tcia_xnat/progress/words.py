@@ -24,11 +24,11 @@ def duration(seconds: float) -> str:
 
 
 def rough_duration(seconds: float) -> str:
-    """Return an estimated time for people: `under a minute`, `7 min`, `1 h 40 min`, `2 d 4 h`."""
+    """Return an estimated time for people: `under a minute`, `about 7 min`, `about 1 h 40 min`."""
     minutes = round(seconds / _MINUTE)
     if minutes < 1:
         return "under a minute"
     if minutes < _MINUTE:
-        return f"{minutes} min"
+        return f"about {minutes} min"
     hours, minutes = divmod(minutes, _MINUTE)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"  # noqa: PLR2004  two days
+    return f"about {hours} h {minutes} min" if hours < 48 else f"about {hours // 24} d {hours % 24} h"  # noqa: PLR2004  two days

@@ -1,4 +1,4 @@
-"""The last screen of a run, and the plan before it: short tables for a terminal or a log."""
+"""The last screen of a run: short tables for a terminal or a log."""
 
 import io
 from collections import defaultdict
@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tcia_xnat import terminal
-from tcia_xnat.job import Prepared, Run
-from tcia_xnat.model import Outcome, Series, State
+from tcia_xnat.job import Run
+from tcia_xnat.model import Outcome, State
 from tcia_xnat.progress import size
 from tcia_xnat.report.verdict import verdict
 
@@ -34,30 +34,6 @@ def summary(run: Run) -> RenderableType:
     return Group(*parts)
 
 
-def plan_summary(prepared: Prepared, project: str, *, asked_xnat: bool) -> RenderableType:
-    """Return what a run would do: by collection, by session, and what nobody offers."""
-    plan = prepared.plan
-    send = plan.send
-    unavailable = [outcome for outcome in plan.settled if not outcome.state.is_in]
-    parts: list[RenderableType] = [_collection_table(prepared)]
-    labelled = {study.label.session: (study.label.subject, len(study.send)) for study in plan.studies}
-    if 0 < len(labelled) <= _SHOWN:
-        parts.append(_label_table(labelled))
-    if unavailable:
-        parts.append(_causes(unavailable))
-    images, total = sum(series.image_count for series in send), sum(series.byte_count for series in send)
-    there = sum(outcome.state is State.PRESENT for outcome in plan.settled)
-    where = f"project {project}" if asked_xnat else "a project that holds nothing yet (no XNAT was asked)"
-    parts.append(
-        Text(
-            f"To send: {len(send)} series, {images} images, {size(total)} in {len(plan.studies)} sessions to {where}.\n"
-            f"There already: {there} series. Not available: {len(unavailable)} series.",
-            style="bold",
-        )
-    )
-    return Group(*parts)
-
-
 def as_text(shown: RenderableType) -> str:
     """Return what a console would show, as plain text."""
     made = terminal.console(io.StringIO(), width=_WIDE, no_color=True)
@@ -74,7 +50,7 @@ def console(stream: TextIO) -> Console:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        is_number = column in {"series", "images", "size", "new", "patients", "studies"}
+        is_number = column in {"series", "images", "size", "new"}
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     return table
 
@@ -116,28 +92,3 @@ def _causes(outcomes: Iterable[Outcome]) -> RenderableType:
     if len(grouped) > _SHOWN:
         lines.append(f"{len(grouped) - _SHOWN} more causes in report.csv")
     return Text("\n".join([*lines, ""]))
-
-
-def _collection_table(prepared: Prepared) -> RenderableType:
-    grouped: dict[tuple[str, str], list[Series]] = defaultdict(list)
-    for series in prepared.catalogue.series.values():
-        grouped[series.collection_id, series.licence].append(series)
-    table = _table("collection", "patients", "studies", "series", "images", "size", "licence")
-    for (collection, licence), members in sorted(grouped.items()):
-        table.add_row(
-            collection,
-            str(len({series.patient_id for series in members})),
-            str(len({series.study_instance_uid for series in members})),
-            str(len(members)),
-            str(sum(series.image_count for series in members)),
-            size(sum(series.byte_count for series in members)),
-            licence,
-        )
-    return table
-
-
-def _label_table(labelled: Mapping[str, tuple[str, int]]) -> RenderableType:
-    table = _table("subject", "session", "series")
-    for session, (subject, count) in sorted(labelled.items()):
-        table.add_row(subject, session, str(count))
-    return table

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import click
 
-from tcia_xnat import cli, report
+from tcia_xnat import cli, plan_view, report
 from tcia_xnat.clients.idc import IDC_URL
 from tcia_xnat.clients.tcia import NBIA_URL
 from tcia_xnat.errors import ManifestError, UsageError
@@ -42,8 +42,8 @@ def ingest(environment: Mapping[str, str]) -> int:
     stop.on_signals()
     if settings.flag("TCIA_XNAT_DRY_RUN"):
         prepared = dry_run(job, login, stop)
-        shown = report.summary.plan_summary(prepared, job.project, asked_xnat=True)
-        click.echo(_plan(job, report.summary.as_text(shown)))
+        _keep_plan(job, report.summary.as_text(plan_view.as_tables(prepared, job, asked_xnat=True, whole=True)))
+        report.summary.console(sys.stdout).print(plan_view.as_tables(prepared, job, asked_xnat=True))
         return report.plan_exit_code(prepared.plan)
     with tell_all([Lines(line_writer(sys.stdout), debug=bool(settings.text("TCIA_XNAT_DEBUG")))]) as tell:
         done = run(job, login, stop, tell, _kept)
@@ -59,10 +59,9 @@ def _kept(done: Run) -> list[Path]:
     return written if report.exit_code(done.result) else []
 
 
-def _plan(job: Job, text: str) -> str:
+def _keep_plan(job: Job, text: str) -> None:
     job.report_dir.mkdir(parents=True, exist_ok=True)
     (job.report_dir / "plan.txt").write_text(text, encoding="utf-8")
-    return text.rstrip("\n")
 
 
 class _Settings:

@@ -1,0 +1,30 @@
+"""The plan as people read it before they press go, and the same as JSON."""
+
+import json
+
+from rich.console import RenderableType
+
+from tcia_xnat.job import Job, Prepared
+from tcia_xnat.plan_view.document import document
+from tcia_xnat.plan_view.estimate import Estimate, estimate
+from tcia_xnat.plan_view.rows import PlanRows, plan_rows
+from tcia_xnat.plan_view.table import plan_table
+
+
+def as_tables(
+    prepared: Prepared, job: Job, *, asked_xnat: bool, rate: float | None = None, whole: bool = False
+) -> RenderableType:
+    """Return the plan for people; see `plan_table` and, for `rate` in bytes per second, `estimate`."""
+    rows, time = _counted(prepared, job, rate)
+    return plan_table(rows, time, job.project, asked_xnat=asked_xnat, whole=whole)
+
+
+def as_json(prepared: Prepared, job: Job, *, asked_xnat: bool, rate: float | None = None) -> str:
+    """Return the plan for programs; see `document`."""
+    rows, time = _counted(prepared, job, rate)
+    return json.dumps(document(prepared, rows, time, job.project, asked_xnat=asked_xnat), indent=1)
+
+
+def _counted(prepared: Prepared, job: Job, rate: float | None) -> tuple[PlanRows, Estimate]:
+    rows = plan_rows(prepared)
+    return rows, estimate(rows.counts.byte_count, rows.counts.new, job.transfers, rate, job.report_dir)
