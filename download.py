@@ -21,12 +21,13 @@ READY = Path(__file__).resolve().parent / "resources" / "TCIA"
 
 @click.command(context_settings=cli.CONTEXT)
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
-@click.argument("output_dir", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.argument("output_dir", required=False)
 @click.argument("project", required=False)
 @click.argument("host", required=False, envvar="XNAT_HOST")
 @click.argument("user", required=False, envvar="XNAT_USER")
 @click.argument("password", required=False, envvar="XNAT_PASS")
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, and change nothing.")
+@click.option("--check", is_flag=True, help="Only look whether a run would succeed; every argument may be left out.")
 @click.option(
     "--source",
     type=click.Choice(["auto", "idc", "nbia"]),
@@ -36,7 +37,7 @@ READY = Path(__file__).resolve().parent / "resources" / "TCIA"
 @cli.view_options
 @cli.common_options
 @cli.reports_errors
-def download(manifest: Path | None, *, dry_run: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
+def download(manifest: Path | None, *, dry_run: bool, check: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
     """Bring the series of MANIFEST from IDC and TCIA into PROJECT of the XNAT at HOST.
 
     Each series is proved complete before XNAT gets it, each study is archived once, and the same command again
@@ -44,9 +45,14 @@ def download(manifest: Path | None, *, dry_run: bool, quiet: bool, **options: An
     XNAT_HOST, XNAT_USER and XNAT_PASS, or from ~/.netrc; each option from a variable, --transfers from
     TCIA_XNAT_TRANSFERS. Without arguments the manifests at hand are listed.
 
+    With --check: download.py --check [MANIFEST OUTPUT_DIR] [PROJECT [HOST [USER [PASSWORD]]]]; the first argument is
+    taken as MANIFEST if it is a file. It stores a small file in PROJECT and removes it, and changes nothing else.
+
     Exit: 0 all series are in the archive, 1 unexpected, 2 usage or manifest, 3 some series are not in, 4 source
     unreachable, 5 XNAT unreachable or login or rights refused, 6 not enough space, 130 and 143 stopped.
     """
+    if check:
+        return check_only(options["output_format"])
     if manifest is None:
         return list_manifests([READY, Path.cwd()])
     host, user, password = (options.pop(name) for name in ("host", "user", "password"))
@@ -54,6 +60,19 @@ def download(manifest: Path | None, *, dry_run: bool, quiet: bool, **options: An
     if dry_run:
         return plan_only(job, read_login(host, user, password) if host and job.project else None, options)
     return carry_out(job, read_login(host, user, password), quiet=quiet, log_json=options["log_json"])
+
+
+def check_only(output_format: str) -> int:
+    """Show what would keep a run from succeeding."""
+    from tcia_xnat import check_up  # noqa: PLC0415  as below
+
+    asked = check_up.asked(click.get_current_context(), lambda options: read_job(Path(), options, whole=False))
+    findings = check_up.check_up(asked)
+    if output_format == "text":
+        return check_up.show_lines(findings, sys.stdout)
+    found = list(findings)
+    click.echo(check_up.as_json(found))
+    return check_up.exit_code(found)
 
 
 def list_manifests(folders: Iterable[Path]) -> int:
@@ -80,9 +99,11 @@ def read_job(manifest: Path, options: dict[str, Any], *, whole: bool) -> "Job":
         raise UsageError(
             "OUTPUT_DIR and PROJECT are missing", "download.py MANIFEST OUTPUT_DIR PROJECT [HOST [USER [PASSWORD]]]"
         )
+    if Path(options["output_dir"] or "").is_file():
+        raise UsageError(f"OUTPUT_DIR {options['output_dir']} is a file", "name a folder, there or not")
     options |= {
         "manifest": manifest,
-        "output_dir": options["output_dir"] or Path(),
+        "output_dir": Path(options["output_dir"] or ""),
         "project": cli.checked_project(options["project"]) if options["project"] else "",
         "shard": cli.parsed_shard(options["shard"]),
         "existing": Existing(options["existing"]),
