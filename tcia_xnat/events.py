@@ -45,6 +45,13 @@ class SeriesProved:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesLeft:
+    """A lane is through with a series, whatever came of it: that is told when it is written down."""
+
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesImported:
     """A proved series is in XNAT's prearchive."""
 
@@ -117,6 +124,7 @@ Event = (
     | SeriesStarted
     | BytesArrived
     | SeriesProved
+    | SeriesLeft
     | SeriesImported
     | Retrying
     | SeriesSettled

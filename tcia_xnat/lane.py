@@ -15,7 +15,7 @@ from tcia_xnat.errors import (
     XnatError,
     XnatUnreachable,
 )
-from tcia_xnat.events import BytesArrived, SeriesProved, SeriesStarted, Tell
+from tcia_xnat.events import BytesArrived, SeriesLeft, SeriesProved, SeriesStarted, Tell
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
 from tcia_xnat.sources import Source
 from tcia_xnat.spool import Spool
@@ -92,6 +92,8 @@ class Lane:
             if isinstance(error, XnatUnreachable) and self.project.is_away():
                 raise  # else it is this series that XNAT cannot take
             return NotSent(series, error, time.monotonic() - started)
+        finally:
+            self.tell(SeriesLeft(series))
 
 
 @dataclass(slots=True)

@@ -62,7 +62,7 @@ def _time(standing: Standing, now: float) -> str:
 
 def _lanes(standing: Standing, width: int, height: int, now: float) -> list[Text]:
     room = max(height - _AROUND, 1)
-    lanes = sorted(standing.lanes.values(), key=lambda lane: lane.slot)
+    lanes = standing.busy
     shown = lanes if len(lanes) <= room else lanes[: room - 1]
     lines = [_lane(lane, width, now) for lane in shown]
     more = len(lanes) - len(shown)

@@ -53,7 +53,7 @@ class JsonLines:
             return
         if isinstance(event, SeriesSettled):
             fields["study"] = self._studies.get(event.outcome.series_instance_uid, "")
-        stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         told = {name: value for name, value in fields.items() if value not in ("", None)}
         self._write(json.dumps({"event": fields["event"], "ts": stamp} | told, separators=(",", ":")))
 
@@ -92,9 +92,8 @@ def _(event: SeriesImported) -> Fields:
         "event": "series_imported",
         "series": event.series.series_instance_uid,
         "source": event.source,
-        "images": event.image_count,
         "bytes": event.byte_count,
-        "seconds": round(event.seconds, 3),
+        "seconds": round(event.seconds, 1),
     }
 
 
@@ -119,8 +118,6 @@ def _(event: SeriesSettled) -> Fields:
         "series": outcome.series_instance_uid,
         "session": outcome.label.session if outcome.label else "",
         "state": outcome.state,
-        "source": outcome.source,
-        "images": outcome.image_count,
         "bytes": outcome.byte_count,
         "error": error if outcome.reason else None,
     }
@@ -136,7 +133,6 @@ def _(event: SessionArchived) -> Fields:
     return {
         "event": "session_archived",
         "session": event.label.session,
-        "subject": event.label.subject,
         "series_count": event.series_count,
     }
 

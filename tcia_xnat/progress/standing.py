@@ -12,6 +12,7 @@ from tcia_xnat.events import (
     Planned,
     Retrying,
     SeriesImported,
+    SeriesLeft,
     SeriesProved,
     SeriesSettled,
     SeriesStarted,
@@ -55,7 +56,7 @@ class Standing:
     moved_bytes, lost_bytes
         Of the planned bytes, those that are on this side, and those that will not come.
     lanes, sessions
-        What is on its way: series by SeriesInstanceUID, and the step of each session by its label.
+        What is on its way: series by SeriesInstanceUID until their outcome is told, and the step of each session.
     """
 
     started: float
@@ -77,6 +78,11 @@ class Standing:
     def done_count(self) -> int:
         """How many series are imported or given up."""
         return len(self._done)
+
+    @property
+    def busy(self) -> list[LaneView]:
+        """The lanes that are at work, each in its place."""
+        return sorted((lane for lane in self.lanes.values() if lane.step != "left"), key=lambda lane: lane.slot)
 
     def take(self, event: Event, now: float) -> None:
         """Count one event."""
@@ -119,7 +125,7 @@ class Standing:
     @_take.register
     def _(self, event: SeriesStarted, now: float) -> None:
         self.lanes.pop(event.series.series_instance_uid, None)
-        taken = {lane.slot for lane in self.lanes.values()}
+        taken = {lane.slot for lane in self.busy}
         slot = next(number for number in count() if number not in taken)
         self.lanes[event.series.series_instance_uid] = LaneView(
             slot, event.series, event.label, event.source, "fetch", now
@@ -139,6 +145,11 @@ class Standing:
     def _(self, event: SeriesProved, now: float) -> None:
         if lane := self.lanes.get(event.series.series_instance_uid):
             lane.step, lane.since = "send", now
+
+    @_take.register
+    def _(self, event: SeriesLeft, now: float) -> None:
+        if lane := self.lanes.get(event.series.series_instance_uid):
+            lane.step, lane.since = "left", now
 
     @_take.register
     def _(self, event: SeriesImported, now: float) -> None:
