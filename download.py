@@ -52,7 +52,7 @@ def download(manifest: Path | None, *, dry_run: bool, check: bool, quiet: bool, 
     unreachable, 5 XNAT unreachable or login or rights refused, 6 not enough space, 130 and 143 stopped.
     """
     if check:
-        return check_only(options["output_format"])
+        return check_only(options["format"])
     if manifest is None:
         return list_manifests([READY, Path.cwd()])
     host, user, password = (options.pop(name) for name in ("host", "user", "password"))
@@ -132,10 +132,10 @@ def plan_only(job: "Job", login: "Login | None", options: dict[str, Any]) -> int
 
     prepared = dry_run(job, login, Stop())
     shown: dict[str, Any] = {"asked_xnat": login is not None, "rate": options["rate"] and options["rate"] * 1e6}
-    if options["output_format"] == "json":
+    if options["format"] == "json":
         click.echo(plan_view.as_json(prepared, job, **shown))
     else:
-        tables = plan_view.as_tables(prepared, job, **shown, whole=options["show_all"])
+        tables = plan_view.as_tables(prepared, job, **shown, whole=options["all"])
         report.summary.console(sys.stdout).print(tables)
     return report.plan_exit_code(prepared.plan)
 

@@ -86,12 +86,11 @@ _COMMON = (
 _VIEW = (
     click.option(
         "--format",
-        "output_format",
         type=click.Choice(["text", "json"]),
         default="text",
         help="How --dry-run and --check show what they found.",
     ),
-    click.option("--all", "show_all", is_flag=True, help="With --dry-run: show all patients, however many."),
+    click.option("--all", is_flag=True, help="With --dry-run: show all patients, however many."),
     click.option(
         "--rate",
         metavar="MB/S",
