@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
-_BETWEEN = 3  # cells that a column needs around it
+_BETWEEN, _EDGES = 3, 2  # cells between two columns, and at both sides of a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class FittingTable:
     def _shown(self, width: int) -> list[int]:
         """Return the numbers of the columns that fit, in order."""
         widths = [
-            max([cell_len(column.name), *(cell_len(row[number]) for row in self._rows)]) + _BETWEEN
+            max([cell_len(column.name), *(cell_len(row[number]) for row in self._rows)])
             for number, column in enumerate(self._columns)
         ]
         shown = list(range(len(self._columns)))
-        while sum(widths[number] for number in shown) > width + _BETWEEN and len(shown) > 1:
+        while len(shown) > 1 and sum(widths[number] + _BETWEEN for number in shown) - _BETWEEN + _EDGES > width:
             shown.remove(max(shown, key=lambda number: (self._columns[number].rank, number)))
         return shown
