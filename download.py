@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The main job: the series of a manifest from IDC and TCIA into a project of XNAT."""
+"""The main job: the series of a manifest from IDC and TCIA into a project of XNAT, or to disk."""
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,22 +11,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tcia_xnat import cli
-from tcia_xnat.errors import UsageError
+from tcia_xnat.errors import ManifestError, UsageError
 from tcia_xnat.stop import Stop
 
 if TYPE_CHECKING:
     from tcia_xnat.job import Job, Login
 
 READY = Path(__file__).resolve().parent / "resources" / "TCIA"
+ARGUMENTS = ("manifest", "output_dir", "project", "host", "user", "password")
+VARIABLES = {"host": "XNAT_HOST", "user": "XNAT_USER", "password": "XNAT_PASS"}
+USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 
 
 @click.command(context_settings=cli.CONTEXT)
-@click.argument("manifest", required=False, type=click.Path(path_type=Path))
-@click.argument("output_dir", required=False)
-@click.argument("project", required=False)
-@click.argument("host", required=False, envvar="XNAT_HOST")
-@click.argument("user", required=False, envvar="XNAT_USER")
-@click.argument("password", required=False, envvar="XNAT_PASS")
+@click.argument("given", nargs=-1, metavar=" ".join(f"[{name.upper()}]" for name in ARGUMENTS))
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, and change nothing.")
 @click.option("--check", is_flag=True, help="Only look whether a run would succeed; every argument may be left out.")
 @click.option(
@@ -34,12 +33,18 @@ READY = Path(__file__).resolve().parent / "resources" / "TCIA"
     default="auto",
     help="Where images come from; auto asks IDC first, NBIA for the rest.",
 )
+@click.option(
+    "--query", default="", metavar="SQL", help="In the place of MANIFEST: SELECT SeriesInstanceUID FROM index …."
+)
+@click.option("--layout", type=click.Choice(["classic", "zips"]), help="On disk: as the NBIA Data Retriever, or zips.")
+@click.option("--dir-template", help="On disk: folder of a series.  [default: %collection_id/…, see README]")
 @cli.view_options
 @cli.common_options
 @cli.reports_errors
-def download(manifest: Path | None, *, dry_run: bool, check: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
-    """Bring the series of MANIFEST from IDC and TCIA into PROJECT of the XNAT at HOST.
+def download(given: tuple[str, ...], *, dry_run: bool, check: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
+    """Bring the series of MANIFEST from IDC and TCIA into PROJECT of the XNAT at HOST, or to disk without a PROJECT.
 
+    MANIFEST is a file, or what IDC's index lists: a collection, patients, studies or series, with commas between.
     Each series is proved complete before XNAT gets it, each study is archived once, and the same command again
     continues where it was. OUTPUT_DIR keeps the state and the report. HOST, USER and PASSWORD may come from
     XNAT_HOST, XNAT_USER and XNAT_PASS, or from ~/.netrc; each option from a variable, --transfers from
@@ -48,71 +53,104 @@ def download(manifest: Path | None, *, dry_run: bool, check: bool, quiet: bool, 
     With --check: download.py --check [MANIFEST OUTPUT_DIR] [PROJECT [HOST [USER [PASSWORD]]]]; the first argument is
     taken as MANIFEST if it is a file. It stores a small file in PROJECT and removes it, and changes nothing else.
 
-    Exit: 0 all series are in the archive, 1 unexpected, 2 usage or manifest, 3 some series are not in, 4 source
-    unreachable, 5 XNAT unreachable or login or rights refused, 6 not enough space, 130 and 143 stopped.
+    Exit: 0 all series are there, 1 unexpected, 2 usage or manifest, 3 some series are not, 4 source unreachable,
+    5 XNAT unreachable or login or rights refused, 6 not enough space, 130 and 143 stopped.
     """
     if check:
-        return check_only(options["format"])
-    if manifest is None:
+        return check_only(given, options)
+    if not given and not options["query"]:
         return list_manifests([READY, Path.cwd()])
-    host, user, password = (options.pop(name) for name in ("host", "user", "password"))
-    job = read_job(manifest, options, whole=not dry_run)
+    asked = read_arguments(given, options["query"])
+    job = read_job(asked, options, whole=not dry_run)
     if dry_run:
-        return plan_only(job, read_login(host, user, password) if host and job.project else None, options)
-    return carry_out(job, read_login(host, user, password), quiet=quiet, log_json=options["log_json"])
+        return plan_only(job, read_login(asked) if job.project and asked.get("host") else None, options)
+    return carry_out(job, asked, options)
 
 
-def check_only(output_format: str) -> int:
+def check_only(given: Sequence[str], options: dict[str, Any]) -> int:
     """Show what would keep a run from succeeding."""
-    from tcia_xnat import check_up  # noqa: PLC0415  as below
+    from tcia_xnat import check_up  # noqa: PLC0415  --help need not wait for it
 
-    asked = check_up.asked(click.get_current_context(), lambda options: read_job(Path(), options, whole=False))
-    findings = check_up.check_up(asked)
-    if output_format == "text":
+    names = check_up.names(given, ARGUMENTS)
+    asked = read_arguments([*[""] * ARGUMENTS.index(names[0]), *given], "")
+    job = read_job({name: value for name, value in asked.items() if value}, options, whole=False)
+    findings = check_up.check_up(check_up.Asked(job, check_up.login(asked)))
+    if options["format"] == "text":
         return check_up.show_lines(findings, sys.stdout)
     found = list(findings)
     click.echo(check_up.as_json(found))
     return check_up.exit_code(found)
 
 
+def read_arguments(given: Sequence[str], query: str) -> dict[str, str]:
+    """Return what stands on the command line by name; a query stands in the place of the manifest.
+
+    Raises
+    ------
+    UsageError
+        There is too much.
+    """
+    names = ARGUMENTS[1:] if query else ARGUMENTS
+    if len(given) > len(names):
+        raise UsageError(f"{given[len(names)]!r} is one argument too many", USAGE)
+    found = {name: os.environ[variable] for name, variable in VARIABLES.items() if os.environ.get(variable)}
+    return found | dict(zip(names, given, strict=False))
+
+
 def list_manifests(folders: Iterable[Path]) -> int:
     """Show the manifests at hand, each with the number of its series."""
-    from tcia_xnat.manifest import find, read  # noqa: PLC0415  --help need not wait for it
+    from tcia_xnat.manifest import find  # noqa: PLC0415  --help need not wait for it
 
     for path in dict.fromkeys(find(folders)):
-        click.echo(f"{len(read(path).series_instance_uids):>8} series  {path}")
-    click.echo("Usage: download.py MANIFEST OUTPUT_DIR PROJECT [HOST [USER [PASSWORD]]]; more with --help", err=True)
+        click.echo(f"{counted(path):>15}  {path}")
+    click.echo(f"Usage: {USAGE}; more with --help", err=True)
     return 0
 
 
-def read_job(manifest: Path, options: dict[str, Any], *, whole: bool) -> "Job":
+def counted(path: Path) -> str:
+    """Return how much a manifest lists; a broken one does not keep the others from being shown."""
+    from tcia_xnat.manifest import read  # noqa: PLC0415  as above
+
+    try:
+        manifest = read(path)
+    except ManifestError:
+        return "cannot be read"
+    if count := len(manifest.study_instance_uids):
+        return f"{count} {'study' if count == 1 else 'studies'}"
+    return f"{len(manifest.series_instance_uids) + len(manifest.crdc_series_uuids)} series"
+
+
+def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool) -> "Job":
     """Return the job that the command line asks for; a dry run needs no folder and no project.
 
     Raises
     ------
     UsageError
     """
+    from tcia_xnat.folder.job import FolderJob  # noqa: PLC0415  as above
+    from tcia_xnat.folder.layout import layout_of  # noqa: PLC0415  as above
     from tcia_xnat.job import Job  # noqa: PLC0415  as above
     from tcia_xnat.plan import Existing  # noqa: PLC0415  as above
 
-    if whole and not (options["output_dir"] and options["project"]):
-        raise UsageError(
-            "OUTPUT_DIR and PROJECT are missing", "download.py MANIFEST OUTPUT_DIR PROJECT [HOST [USER [PASSWORD]]]"
-        )
-    if Path(options["output_dir"] or "").is_file():
-        raise UsageError(f"OUTPUT_DIR {options['output_dir']} is a file", "name a folder, there or not")
+    folder, project = asked.get("output_dir"), asked.get("project")
+    if whole and not folder:
+        raise UsageError("OUTPUT_DIR is missing", USAGE)
+    if folder and Path(folder).exists() and not Path(folder).is_dir():
+        raise UsageError(f"OUTPUT_DIR {folder} is a file", USAGE)
+    kind = FolderJob if folder and project is None else Job
     options |= {
-        "manifest": manifest,
-        "output_dir": Path(options["output_dir"] or ""),
-        "project": cli.checked_project(options["project"]) if options["project"] else "",
+        "manifest": asked.get("manifest", ""),
+        "output_dir": Path(folder or "."),
+        "project": "" if project is None else cli.checked_project(project),
         "shard": cli.parsed_shard(options["shard"]),
         "existing": Existing(options["existing"]),
+        "layout": layout_of(options["dir_template"], options["layout"]),
     }
-    known = {field.name for field in fields(Job)}
-    return Job(**{name: value for name, value in options.items() if value is not None and name in known})
+    known = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in options.items() if value is not None and name in known})
 
 
-def read_login(host: str | None, user: str | None, password: str | None) -> "Login":
+def read_login(asked: Mapping[str, str]) -> "Login":
     """Return where XNAT is and who asks, from what was given, netrc or a prompt.
 
     Raises
@@ -121,38 +159,47 @@ def read_login(host: str | None, user: str | None, password: str | None) -> "Log
     """
     from tcia_xnat.job import Login  # noqa: PLC0415  as above
 
-    host = cli.checked_host(host)
-    return Login(host, *cli.credentials(host, user, password))
+    host = cli.checked_host(asked.get("host"))
+    return Login(host, *cli.credentials(host, asked.get("user"), asked.get("password")))
 
 
 def plan_only(job: "Job", login: "Login | None", options: dict[str, Any]) -> int:
     """Show what a run would do."""
+    from tcia_xnat import job as to_xnat  # noqa: PLC0415  as above
     from tcia_xnat import plan_view, report  # noqa: PLC0415  as above
-    from tcia_xnat.job import dry_run  # noqa: PLC0415  as above
+    from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
 
-    prepared = dry_run(job, login, Stop())
-    shown: dict[str, Any] = {"asked_xnat": login is not None, "rate": options["rate"] and options["rate"] * 1e6}
-    if options["format"] == "json":
-        click.echo(plan_view.as_json(prepared, job, **shown))
+    if isinstance(job, to_disk.FolderJob):
+        prepared, where = to_disk.dry_run(job, Stop()), f"folder {job.output_dir}"
     else:
-        tables = plan_view.as_tables(prepared, job, **shown, whole=options["all"])
+        prepared = to_xnat.dry_run(job, login, Stop())
+        where = f"project {job.project}" if login else "a project that holds nothing yet (no XNAT was asked)"
+    rate = options["rate"] and options["rate"] * 1e6
+    if options["format"] == "json":
+        click.echo(plan_view.as_json(prepared, job, asked_xnat=login is not None, rate=rate))
+    else:
+        tables = plan_view.as_tables(prepared, job, where, rate=rate, whole=options["all"])
         report.summary.console(sys.stdout).print(tables)
     return report.plan_exit_code(prepared.plan)
 
 
-def carry_out(job: "Job", login: "Login", *, quiet: bool, log_json: str | None) -> int:
+def carry_out(job: "Job", asked: Mapping[str, str], options: dict[str, Any]) -> int:
     """Run the job, show how it goes and what came of it."""
+    from tcia_xnat import job as to_xnat  # noqa: PLC0415  as above
     from tcia_xnat import report  # noqa: PLC0415  as above
     from tcia_xnat.events import Ended  # noqa: PLC0415  as above
-    from tcia_xnat.job import run  # noqa: PLC0415  as above
+    from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
     from tcia_xnat.progress.watch import watch  # noqa: PLC0415  as above
 
-    stop = Stop()
+    stop, log_json = Stop(), options["log_json"]
     stop.on_signals()
-    with watch(quiet=quiet, debug=cli.debugging(), log_json=log_json) as tell:
-        done = run(job, login, stop, tell, report.write)
+    with watch(quiet=options["quiet"], debug=cli.debugging(), log_json=log_json) as tell:
+        if isinstance(job, to_disk.FolderJob):
+            done = to_disk.run(job, stop, tell, report.write)
+        else:
+            done = to_xnat.run(job, read_login(asked), stop, tell, report.write)
         code = report.exit_code(done.result)
-        tell(Ended(code, report.verdict(done.result, archive=job.archive), done.result.ended_by))
+        tell(Ended(code, report.verdict(done.result, archive=job.archive, place=job.place), done.result.ended_by))
     report.summary.console(sys.stderr if log_json == "-" else sys.stdout).print(report.summary.summary(done))
     if done.result.ended_by:
         cli.say_error(done.result.ended_by)

@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import re
+import signal
 import sys
 import threading
 import traceback
@@ -28,9 +29,36 @@ CONTEXT = {
     "show_default": True,
 }
 
+_FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
+
+
+class Rate(click.ParamType[float]):
+    """Bytes a second: a number, maybe with k, M or G after it."""
+
+    name = "rate"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", str(value))
+        rate = float(found[1]) * _FACTORS[found[2]] if found else 0.0
+        if not rate:
+            self.fail(f"{value!r} is no rate: write 500k, 20M or 1.5G", param, ctx)
+        return rate
+
+
 _COMMON = (
     click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series on their way at once."),
+    click.option(
+        "--uploads",
+        type=click.IntRange(1, 64),
+        help="Series that XNAT takes at once.  [default: as many as --transfers]",
+    ),
+    click.option(
+        "--bwlimit",
+        type=Rate(),
+        help="Bytes a second that are fetched by all transfers together, such as 20M.  [default: no limit]",
+    ),
     click.option("--retries", type=click.IntRange(1, 100), default=5, help="Tries for what may pass."),
     click.option(
         "--existing",
@@ -39,7 +67,11 @@ _COMMON = (
         help="What to do with series that the archive holds already: leave them, replace them, or refuse to run.",
     ),
     click.option("--limit", type=click.IntRange(1), help="Take only so many series, for a first try."),
-    click.option("--shard", metavar="K/N", help="Take the K-th (from 0) of N equal parts, cut by patient."),
+    click.option(
+        "--shard",
+        metavar="K/N",
+        help="Take the K-th (from 0) of N equal parts, cut by patient; auto/N: that of this Kubernetes or Slurm task.",
+    ),
     click.option(
         "--archive/--no-archive", default=True, help="Archive complete sessions, or leave them in the prearchive."
     ),
@@ -122,6 +154,10 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
         _write_anything()
         try:
             code = command(**options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads the results has enough of them
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 128 + signal.SIGPIPE
         except Error as error:
             say_error(error, debug=debug)
             code = error.exit_code
@@ -209,18 +245,42 @@ def credentials(host: str, user: str | None, password: str | None) -> tuple[str,
 
 
 def parsed_shard(text: str | None) -> tuple[int, int] | None:
-    """Return `K/N` as two numbers.
+    """Return `K/N` as two numbers; `auto` takes K, and N if it is left out, from the scheduler's variables.
+
+    Raises
+    ------
+    UsageError
+        It is no part of a whole, or no scheduler says which.
+    """
+    if not text:
+        return None
+    number, _, of = text.partition("/")
+    if number == "auto":
+        number, of = _scheduled("number"), of or _scheduled("of")
+    if not (number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+        raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
+    return int(number), int(of)
+
+
+def _scheduled(what: str) -> str:
+    """Return what the scheduler says: an Indexed Job of Kubernetes, or an array of Slurm, which may begin anywhere.
 
     Raises
     ------
     UsageError
     """
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not found or int(found[1]) >= int(found[2]):
-        raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
-    return int(found[1]), int(found[2])
+    index, first = os.environ.get("SLURM_ARRAY_TASK_ID", ""), os.environ.get("SLURM_ARRAY_TASK_MIN", "0")
+    in_array = str(int(index) - int(first)) if index.isdecimal() and first.isdecimal() else ""
+    found = {
+        "number": os.environ.get("JOB_COMPLETION_INDEX") or in_array,
+        "of": os.environ.get("SLURM_ARRAY_TASK_COUNT"),
+    }[what]
+    if not found:
+        raise UsageError(
+            "no scheduler says which part this is",
+            "--shard auto/4 needs JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID; --shard auto needs an array of Slurm",
+        )
+    return found
 
 
 def say_error(error: Error, *, debug: bool = False) -> None:

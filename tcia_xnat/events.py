@@ -4,15 +4,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tcia_xnat.errors import Error
+from tcia_xnat.manifest import Rejected
 from tcia_xnat.model import Label, Outcome, Series, SourceName
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Lines of the manifest that name no series; none when all did."""
+
+    lines: tuple[Rejected, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """The run knows what it has to move; `studies` has the StudyInstanceUID of every series asked for, by its UID."""
+    """The run knows what it has to move.
+
+    By SeriesInstanceUID: `sizes` has the bytes of each series that is to be moved, and `studies` the StudyInstanceUID
+    of every series asked for.
+    """
 
     series_count: int
     byte_count: int
+    sizes: Mapping[str, int] = field(default_factory=dict)
     studies: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -120,7 +133,8 @@ class Ended:
 
 
 Event = (
-    Planned
+    PassedOver
+    | Planned
     | SeriesStarted
     | BytesArrived
     | SeriesProved

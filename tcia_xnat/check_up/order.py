@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
-from tcia_xnat import manifest as manifests
 from tcia_xnat.check_up import anonymisation, machine, project, server, site, sources
 from tcia_xnat.check_up.finding import Finding, Verdict, failed, ok, warning
 from tcia_xnat.check_up.machine import Index
 from tcia_xnat.check_up.server import Seen
 from tcia_xnat.errors import Error, SourceUnreachable, XnatUnreachable
-from tcia_xnat.job import SOURCES, Job, Login
+from tcia_xnat.job import Job, Login, read_manifest
 from tcia_xnat.model import SourceName
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.stop import Stop
+from tcia_xnat.supply import SOURCES
 from tcia_xnat.xnat.connection import XnatConnection
 
 _TRIES = RetryPolicy(attempts=2, base=1.0)
@@ -27,21 +26,20 @@ class Asked:
     Parameters
     ----------
     job
-        Its project may be empty, and its manifest None: then what needs them is not looked at.
+        Its project and manifest may be empty: then what needs them is not looked at.
     login
         Where XNAT is; None leaves it out; an error says why nobody can log in.
     """
 
     job: Job
-    manifest: Path | None
     login: Login | Error | None
 
 
 def check_up(asked: Asked) -> Iterator[Finding]:
     """Yield what each check found, as soon as it did."""
     job = asked.job
-    if asked.manifest:
-        yield _manifest(asked.manifest)
+    if job.manifest:
+        yield _manifest(job)
     found = machine.read_index(job.idc_index)
     yield machine.index(found) if isinstance(found, Index) else found
     yield machine.spool(job.spool_dir, job.transfers, job.spool_limit)
@@ -52,12 +50,12 @@ def check_up(asked: Asked) -> Iterator[Finding]:
     yield server.clock(servers)
 
 
-def _manifest(path: Path) -> Finding:
+def _manifest(job: Job) -> Finding:
     try:
-        read = manifests.read(path)
+        read = read_manifest(job, Patience(_TRIES, Stop().wait))
     except Error as error:
         return failed("manifest", error)
-    count = len(read.series_instance_uids) + len(read.crdc_series_uuids)
+    count = len(read.series_instance_uids)
     if read.rejected:
         told = f"{count} series, {len(read.rejected)} lines that are none"
         return warning("manifest", told, f"line {read.rejected[0].line} is the first of them")

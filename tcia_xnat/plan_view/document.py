@@ -3,12 +3,12 @@
 from typing import Any
 
 from tcia_xnat import __version__
-from tcia_xnat.job import Prepared
 from tcia_xnat.plan_view.estimate import Estimate
 from tcia_xnat.plan_view.rows import Counts, PlanRows
+from tcia_xnat.run import Prepared, Settings
 
 
-def document(prepared: Prepared, rows: PlanRows, time: Estimate, project: str, *, asked_xnat: bool) -> dict[str, Any]:
+def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, *, asked_xnat: bool) -> dict[str, Any]:
     """Return the plan as a value for JSON.
 
     `totals`, `collections` and `sessions` count series as `series`, of which `new` are sent, `waiting` lie in the
@@ -18,12 +18,13 @@ def document(prepared: Prepared, rows: PlanRows, time: Estimate, project: str, *
     Parameters
     ----------
     asked_xnat
-        Whether XNAT was asked what it holds; else the plan is that for an empty project.
+        Whether XNAT was asked what it holds; else the plan is that for an empty project, or for a folder.
     """
     return {
         "tool": f"xnat-tcia-download {__version__}",
         "manifest": prepared.manifest.name,
-        "project": project,
+        "project": job.project,
+        "output_dir": str(job.output_dir),
         "asked_xnat": asked_xnat,
         "totals": {
             "patients": len({row.patient_id for row in rows.sessions}),
@@ -82,7 +83,7 @@ def _series(prepared: Prepared, rows: PlanRows) -> list[dict[str, Any]]:
     return [
         {
             "SeriesInstanceUID": uid,
-            "session": prepared.labels[series.study_instance_uid].session,
+            "session": prepared.labels[series.session_key].session,
             "Modality": series.modality,
             "SeriesDescription": series.series_description,
             "state": rows.states[uid].value,

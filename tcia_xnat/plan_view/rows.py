@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tcia_xnat.job import Prepared
 from tcia_xnat.model import Label, Outcome, Series, State
+from tcia_xnat.run import Prepared
 
 
 class Left(StrEnum):
@@ -101,7 +101,7 @@ def _collection_key(series: Series) -> tuple[str, ...]:
 
 
 def _study_key(series: Series) -> tuple[str, ...]:
-    return series.patient_id, series.study_date, series.study_instance_uid
+    return series.patient, series.study_date, series.session_key
 
 
 def _grouped(
@@ -119,7 +119,7 @@ def _collection(key: tuple[str, ...], members: list[Series], states: Mapping[str
         collection_id,
         licence,
         source_doi,
-        patients=len({series.patient_id for series in members}),
+        patients=len({series.patient for series in members}),
         sessions=len({series.study_instance_uid for series in members}),
         counts=_counts(members, states),
     )
@@ -127,9 +127,9 @@ def _collection(key: tuple[str, ...], members: list[Series], states: Mapping[str
 
 def _session(prepared: Prepared, members: list[Series], states: Mapping[str, Left]) -> SessionRow:
     first = members[0]
-    label = prepared.labels[first.study_instance_uid]
+    label = prepared.labels[first.session_key]
     counts = _counts(members, states)
-    return SessionRow(first.patient_id, first.study_instance_uid, first.study_date, label, counts)
+    return SessionRow(first.patient, first.study_instance_uid, first.study_date, label, counts)
 
 
 def _counts(members: list[Series], states: Mapping[str, Left]) -> Counts:

@@ -47,15 +47,13 @@ _SESSION_COLUMNS = (
 )
 
 
-def plan_table(
-    rows: PlanRows, time: Estimate, project: str, *, asked_xnat: bool, whole: bool = False
-) -> RenderableType:
+def plan_table(rows: PlanRows, time: Estimate, where: str, *, whole: bool = False) -> RenderableType:
     """Return a plan for people.
 
     Parameters
     ----------
-    asked_xnat
-        Whether XNAT was asked what it holds.
+    where
+        Names the goal.
     whole
         Show all patients, however many there are.
     """
@@ -64,7 +62,6 @@ def plan_table(
         parts.append(FittingTable(_COLLECTION_COLUMNS, [_collection(row) for row in rows.collections]))
         parts.append(_sessions(rows.sessions, whole=whole))
     parts += _unavailable(rows.unavailable)
-    where = f"project {project}" if asked_xnat else "a project that holds nothing yet (no XNAT was asked)"
     parts.append(Text(_verdict(rows, where), "bold"))
     if rows.counts.new:
         parts.append(Text(_time(time)))

@@ -35,7 +35,8 @@ def _counts(standing: Standing, width: int) -> Text:
     sessions = "session" if standing.archived_count == 1 else "sessions"
     series = f"{standing.done_count} of {standing.series_count}"
     parts = [Text(series if width < _NARROW else f"{series} series", "bold")]
-    parts.append(Text(f"{standing.archived_count} {'' if width < _NARROW else f'{sessions} '}archived"))
+    if standing.archived_count:
+        parts.append(Text(f"{standing.archived_count} {'' if width < _NARROW else f'{sessions} '}archived"))
     if standing.failed_count:
         parts.append(Text(f"{standing.failed_count} failed", "bold red"))
     return _cut(Text(" · ").join(parts), width)
@@ -90,7 +91,7 @@ def _lane(lane: LaneView, width: int, now: float) -> Text:
 
 
 def _step(lane: LaneView) -> str:
-    return f"from {lane.source.upper()}" if lane.step == "fetch" else "to XNAT"
+    return f"from {lane.source.upper()}" if lane.step == "fetch" else "storing"
 
 
 def _bytes(lane: LaneView, now: float) -> str:

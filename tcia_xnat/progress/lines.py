@@ -9,6 +9,7 @@ from tcia_xnat.events import (
     BytesArrived,
     Event,
     NotKept,
+    PassedOver,
     Planned,
     Retrying,
     SeriesImported,
@@ -18,6 +19,7 @@ from tcia_xnat.events import (
     SessionArchived,
     SessionStep,
 )
+from tcia_xnat.manifest import passed_over
 from tcia_xnat.model import Label, Series, State
 from tcia_xnat.progress.words import size
 from tcia_xnat.terminal import one_line
@@ -70,6 +72,11 @@ class Lines:
         """Say nothing of an event that has no line."""
 
     @_show.register
+    def _(self, event: PassedOver) -> None:
+        for line in passed_over(event.lines):
+            self._line(line)
+
+    @_show.register
     def _(self, event: Planned) -> None:
         self._series_count, self._byte_count = event.series_count, event.byte_count
 
@@ -115,7 +122,7 @@ class Lines:
 
     @_show.register
     def _(self, event: SeriesProved) -> None:
-        self._step(f"{_named(event.label, event.series)}: {event.image_count} images proved, now to XNAT")
+        self._step(f"{_named(event.label, event.series)}: {event.image_count} images proved")
 
     @_show.register
     def _(self, event: SessionStep) -> None:

@@ -1,6 +1,7 @@
 """Where a run stands: counted from its events, by one thread."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from itertools import count
@@ -20,7 +21,7 @@ from tcia_xnat.events import (
     SessionLeft,
     SessionStep,
 )
-from tcia_xnat.model import Label, Outcome, Series, SourceName, State
+from tcia_xnat.model import Label, Series, SourceName, State
 
 _LONG, _SHORT = 600.0, 20.0  # seconds that the time left, and the rate shown, look back
 _SAMPLE = 1.0  # seconds between two samples
@@ -70,6 +71,7 @@ class Standing:
     sessions: dict[Label, str] = field(default_factory=dict)
     retry: tuple[float, Retrying] | None = None
     ended: Ended | None = None
+    _planned: Mapping[str, int] = field(default_factory=dict)
     _done: set[str] = field(default_factory=set)
     _sizes: dict[str, int] = field(default_factory=dict)  # of each series, the part of `moved_bytes` that is its own
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
@@ -119,7 +121,7 @@ class Standing:
 
     @_take.register
     def _(self, event: Planned, now: float) -> None:
-        self.series_count, self.byte_count = event.series_count, event.byte_count
+        self.series_count, self.byte_count, self._planned = event.series_count, event.byte_count, event.sizes
         self.sample(now)
 
     @_take.register
@@ -161,16 +163,12 @@ class Standing:
     @_take.register
     def _(self, event: SeriesSettled, now: float) -> None:
         del now
-        outcome = event.outcome
-        if outcome.state in NOT_IN:
-            self._give_up(outcome)
-
-    def _give_up(self, outcome: Outcome) -> None:
-        self.failed_count += 1
-        if outcome.label:  # those without a label never were on their way
-            self._done.add(outcome.series_instance_uid)
-        if lane := self.lanes.pop(outcome.series_instance_uid, None):
-            self.lost_bytes += lane.series.byte_count - self._sizes.get(outcome.series_instance_uid, 0)
+        uid = event.outcome.series_instance_uid
+        self.failed_count += event.outcome.state in NOT_IN
+        self.lanes.pop(uid, None)
+        if uid in self._planned and uid not in self._done:  # given up, or found where it was to go
+            self._done.add(uid)
+            self.lost_bytes += self._planned[uid] - self._sizes.get(uid, 0)
 
     @_take.register
     def _(self, event: SessionStep, now: float) -> None:

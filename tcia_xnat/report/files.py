@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tcia_xnat import __version__
-from tcia_xnat.job import Run
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.model import Outcome, Series, State
 from tcia_xnat.report.verdict import exit_code, state_counts, verdict
+from tcia_xnat.run import Run
 
 COLUMNS = (
     "SeriesInstanceUID",
@@ -94,9 +94,9 @@ def _values(outcome: Outcome, series: Series) -> tuple[Any, ...]:
 
 def _document(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
     job, result = run.job, run.result
-    sessions = {(row["subject"], row["session"]) for row in rows if row["state"] in {State.ARCHIVED, State.PRESENT}}
+    sessions = {(row["subject"], row["session"]) for row in rows if State(row["state"]).is_in}
     return {
-        "verdict": verdict(result, archive=job.archive),
+        "verdict": verdict(result, archive=job.archive, place=job.place),
         "exit_code": exit_code(result),
         "ended_by": str(result.ended_by or ""),
         "tool": f"xnat-tcia-download {__version__}",

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tcia_xnat import terminal
-from tcia_xnat.job import Run
-from tcia_xnat.model import Outcome, State
+from tcia_xnat.model import Outcome
 from tcia_xnat.progress import size
 from tcia_xnat.report.verdict import verdict
+from tcia_xnat.run import Run
 
 _WIDE = 4096  # columns where nobody looks: a log breaks its lines itself
 _EXAMPLES = 3  # series that are named for each cause
@@ -29,7 +29,7 @@ def summary(run: Run) -> RenderableType:
         parts.append(_session_table(sessions))
     if left := [outcome for outcome in outcomes if not outcome.state.is_in]:
         parts.append(_causes(left))
-    parts.append(Text(verdict(run.result, archive=run.job.archive), style="bold"))
+    parts.append(Text(verdict(run.result, archive=run.job.archive, place=run.job.place), style="bold"))
     parts.append(Text(f"Report: {run.job.report_dir / 'report.json'}, report.csv beside it"))
     return Group(*parts)
 
@@ -66,7 +66,7 @@ def _sessions(outcomes: Iterable[Outcome]) -> Mapping[tuple[str, str], list[Outc
 def _session_table(sessions: Mapping[tuple[str, str], list[Outcome]]) -> RenderableType:
     table = _table("subject", "session", "series", "new", "images", "size")
     for (subject, session), outcomes in sorted(sessions.items())[:_SHOWN]:
-        new = sum(outcome.state is State.ARCHIVED for outcome in outcomes)
+        new = sum(outcome.state.is_new for outcome in outcomes)
         images = sum(outcome.image_count for outcome in outcomes)
         table.add_row(subject, session, str(len(outcomes)), str(new), str(images), size(_bytes(outcomes)))
     if len(sessions) > _SHOWN:

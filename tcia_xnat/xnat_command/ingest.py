@@ -17,12 +17,13 @@ from tcia_xnat import cli, plan_view, report
 from tcia_xnat.clients.idc import IDC_URL
 from tcia_xnat.clients.tcia import NBIA_URL
 from tcia_xnat.errors import ManifestError, UsageError
-from tcia_xnat.job import SOURCES, Job, Login, Run, dry_run, run
+from tcia_xnat.job import Job, Login, Run, dry_run, run
 from tcia_xnat.plan import Existing
 from tcia_xnat.progress.lines import Lines
 from tcia_xnat.progress.watch import tell_all
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.stop import Stop
+from tcia_xnat.supply import SOURCES
 from tcia_xnat.terminal import line_writer
 from tcia_xnat.xnat.connection import XnatConnection
 
@@ -42,8 +43,9 @@ def ingest(environment: Mapping[str, str]) -> int:
     stop.on_signals()
     if settings.flag("TCIA_XNAT_DRY_RUN"):
         prepared = dry_run(job, login, stop)
-        _keep_plan(job, report.summary.as_text(plan_view.as_tables(prepared, job, asked_xnat=True, whole=True)))
-        report.summary.console(sys.stdout).print(plan_view.as_tables(prepared, job, asked_xnat=True))
+        where = f"project {job.project}"
+        _keep_plan(job, report.summary.as_text(plan_view.as_tables(prepared, job, where, whole=True)))
+        report.summary.console(sys.stdout).print(plan_view.as_tables(prepared, job, where))
         return report.plan_exit_code(prepared.plan)
     with tell_all([Lines(line_writer(sys.stdout), debug=bool(settings.text("TCIA_XNAT_DEBUG")))]) as tell:
         done = run(job, login, stop, tell, _kept)
@@ -109,7 +111,7 @@ class _Settings:
         context = cli.checked_project(self.text("TCIA_XNAT_CONTEXT_PROJECT") or self.text("TCIA_XNAT_TARGET_PROJECT"))
         workflow_id = self.text("XNAT_WORKFLOW_ID")
         return Job(
-            manifest=self._manifest(login, context),
+            manifest=str(self._manifest(login, context)),
             output_dir=self._output_dir,
             project=cli.checked_project(self.text("TCIA_XNAT_TARGET_PROJECT", context)),
             source=self.choice("TCIA_XNAT_SOURCE", list(SOURCES)),

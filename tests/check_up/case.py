@@ -24,15 +24,15 @@ def site(folder: Path, settings: Settings) -> Iterator[Sandbox]:
 def asked(sandbox: Sandbox, folder: Path, project: str = "", user: tuple[str, str] = ADMIN, **changed: Any) -> Asked:  # noqa: ANN401  fields of Job
     variables = sandbox.environment
     job = Job(
-        Path(),
-        folder,
-        project,
+        manifest="",
+        output_dir=folder,
+        project=project,
         nbia_url=variables["TCIA_XNAT_NBIA_URL"],
         idc_url=variables["TCIA_XNAT_IDC_URL"],
         idc_index=variables["TCIA_XNAT_IDC_INDEX"],
         spool_limit=1000,
     )
-    return Asked(replace(job, **changed), None, Login(sandbox.xnat.url, *user))
+    return Asked(replace(job, **changed), Login(sandbox.xnat.url, *user))
 
 
 def findings(request: Asked) -> dict[str, Finding]:

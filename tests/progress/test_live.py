@@ -38,7 +38,7 @@ def test_a_run_at_any_width(sandbox: Sandbox, tmp_path: Path, columns: int) -> N
     for screen in during:
         headlines = [line for line in screen.splitlines() if re.match(r"\d+ of 8\b", line)]
         assert len(headlines) == 1, screen  # nothing is left over of the frame before
-        lanes = [line for line in screen.splitlines() if "from IDC" in line or "to XNAT" in line]
+        lanes = [line for line in screen.splitlines() if "from IDC" in line or "storing" in line]
         assert all("MSB-07839" in line for line in lanes)
         assert 1 <= len(lanes) <= 4
     assert any("%" in line and ("left" in line or "─" in line) for screen in during for line in screen.splitlines())

@@ -10,11 +10,12 @@ from sandbox.sandbox import Sandbox
 from tcia_xnat import plan, plan_view, terminal
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import SeriesUnavailable
-from tcia_xnat.job import Job, Prepared
+from tcia_xnat.job import Job
 from tcia_xnat.ledger import Imported
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Series
 from tcia_xnat.plan import Held
+from tcia_xnat.run import Prepared
 from tests.job.case import ONE_PATIENT, WHOLE, command, download, environment, manifest, run
 from tests.progress.screen import on_terminal
 
@@ -24,7 +25,7 @@ GB = 10**9
 def one(patient: str, study: int, number: int, **more: str) -> Series:
     uid = f"1.{patient[1:]}.{study}"
     values = {"collection_id": "lung", "licence": "CC BY 4.0", "source_doi": "10.1/a", "study_date": "2000-01-02"}
-    return Series(f"{uid}.{number}", uid, patient, image_count=10, byte_count=GB, **(values | more))
+    return Series(f"{uid}.{number}", uid, patient, image_count=10, byte_count=GB, **(values | more))  # type: ignore[arg-type]  # texts all
 
 
 def prepared(members: list[Series], held: Held | None = None, missing: int = 0) -> Prepared:
@@ -36,13 +37,13 @@ def prepared(members: list[Series], held: Held | None = None, missing: int = 0) 
 
 
 def job(folder: Path) -> Job:
-    return Job(Path("m.tcia"), folder, "P", transfers=4)
+    return Job(manifest="m.tcia", output_dir=folder, project="P", transfers=4)
 
 
 def text(shown: Prepared, folder: Path, width: int = 200, *, whole: bool = False, rate: float | None = None) -> str:
     console = terminal.console(folder.joinpath("shown").open("w+", encoding="utf-8"), width=width)
     with console.capture() as captured:
-        console.print(plan_view.as_tables(shown, job(folder), asked_xnat=True, whole=whole, rate=rate))
+        console.print(plan_view.as_tables(shown, job(folder), "project P", whole=whole, rate=rate))
     console.file.close()
     return captured.get()
 
@@ -59,7 +60,7 @@ MIXED = [
     one("P4", 1, 1, collection_id="brain", licence="CC BY-NC 3.0"),
 ]
 HELD = Held(
-    labels={"1.1.2": Label("P1", "Old"), "1.2.1": Label("P2", "P2")},
+    labels={"1.1.2": [Label("P1", "Old")], "1.2.1": [Label("P2", "P2")]},
     image_counts={"1.1.2.1": 10, "1.2.1.1": 10},
     imported={"1.3.1.1": Imported("1.3.1.1", "1.3.1", "/prearchive/x", "idc", 10, GB)},
 )

@@ -95,7 +95,7 @@ def test_ten_thousand_series_stay_below_five_megabytes() -> None:
     shown = io.StringIO()
     log = JsonLines(terminal.line_writer(shown))
     uids = [f"1.3.6.1.4.1.14519.5.2.1.{n:040}" for n in range(10_000)]
-    log.show(Planned(10_000, 10**12, {uid: uid for uid in uids}), 0.0)
+    log.show(Planned(10_000, 10**12, studies={uid: uid for uid in uids}), 0.0)
     for number, uid in enumerate(uids):
         one = Series(uid, uid, "MSB-01723")
         log.show(SeriesImported(one, LABEL, SourceName.NBIA, 1000, 10**9, 100.123), 1e9)
