@@ -1,6 +1,7 @@
 """Options and their environment variables, shared by the scripts; errors become one line, a hint and an exit code."""
 
 import functools
+import io
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ import click
 from tcia_xnat import __version__
 from tcia_xnat.errors import Error, UsageError
 from tcia_xnat.stop import Stop
+from tcia_xnat.terminal import one_line
 
 if TYPE_CHECKING:
     from tcia_xnat.events import Tell
@@ -124,9 +126,36 @@ _SOURCES = (
 
 _SHOWN = (
     click.option("--quiet", is_flag=True, help="Only the result, no progress."),
-    click.option("--debug", is_flag=True, help="Show tracebacks."),
+    click.option("--debug", is_flag=True, help="Show each step, each retry with its reason, and tracebacks."),
+    click.option(
+        "--log-json", metavar="FILE", help="Append what happens as JSON lines; - is stdout, the result then on stderr."
+    ),
     click.version_option(__version__, prog_name="xnat-tcia-download"),
 )
+
+
+_VIEW = (
+    click.option(
+        "--format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="How --dry-run and --check show what they found.",
+    ),
+    click.option("--all", is_flag=True, help="With --dry-run: show all patients, however many."),
+    click.option(
+        "--rate",
+        metavar="MB/S",
+        type=click.FloatRange(0, min_open=True),
+        help="With --dry-run: megabytes per second from which the time is estimated.  [default: that of the last run]",
+    ),
+)
+
+
+def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the plan and the checks."""
+    for option in reversed(_VIEW):
+        command = option(command)
+    return command
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,6 +179,7 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*, debug: bool, **options: Any) -> None:  # noqa: ANN401  whatever the command takes
+        _write_anything()
         try:
             code = command(**options)
             sys.stdout.flush()
@@ -167,6 +197,19 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
         _leave(code)
 
     return wrapped
+
+
+def debugging() -> bool:
+    """Whether --debug was given."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.params.get("debug"))
+
+
+def _write_anything() -> None:
+    """Have letters that a stream does not know shown as question marks, not end the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _leave(code: int) -> None:
@@ -242,23 +285,23 @@ def read_login(host: str | None, user: str | None, password: str | None) -> "Log
     return Login(host, *credentials(host, user, password))
 
 
-def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool) -> int:
+def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool, log_json: str | None) -> int:
     """Have a run done, show how it goes and what came of it; return its exit code."""
     from tcia_xnat import report  # noqa: PLC0415  as above
-    from tcia_xnat.progress import Lines  # noqa: PLC0415  as above
+    from tcia_xnat.events import Ended  # noqa: PLC0415  as above
+    from tcia_xnat.progress.watch import watch  # noqa: PLC0415  as above
 
     stop = Stop()
     stop.on_signals()
-    done = start(stop, Lines(writer(quiet=quiet), writer(quiet=False)))
-    report.summary.console().print(report.summary.summary(done))
-    if done.result.ended_by:
-        say_error(done.result.ended_by)
-    return report.exit_code(done.result)
-
-
-def writer(*, quiet: bool) -> Callable[[str], None]:
-    """Return what writes a line of progress to stderr, or nothing."""
-    return (lambda _line: None) if quiet else functools.partial(click.echo, err=True)
+    with watch(quiet=quiet, debug=debugging(), log_json=log_json) as tell:
+        done = start(stop, tell)
+        result, job = done.result, done.job
+        code = report.exit_code(result)
+        tell(Ended(code, report.verdict(result, archive=job.archive, place=job.place), result.ended_by))
+    report.summary.console(sys.stderr if log_json == "-" else sys.stdout).print(report.summary.summary(done))
+    if result.ended_by:
+        say_error(result.ended_by)
+    return code
 
 
 def parsed_shard(text: str | None) -> tuple[int, int] | None:
@@ -331,6 +374,6 @@ def say_error(error: Error, *, debug: bool = False) -> None:
     """Say on stderr what went wrong and what to do about it, a line each."""
     if debug:
         traceback.print_exc()
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {one_line(str(error))}", err=True)
     if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+        click.echo(f"hint: {one_line(error.hint)}", err=True)

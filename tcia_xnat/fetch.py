@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from tcia_xnat.catalogue import offered_by
 from tcia_xnat.errors import SeriesUnavailable, SourceError
-from tcia_xnat.events import BytesArrived, SeriesStarted, Tell
+from tcia_xnat.events import BytesArrived, SeriesProved, SeriesStarted, Tell
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
 from tcia_xnat.sources import Source
 from tcia_xnat.spool import Spool
@@ -65,13 +65,18 @@ class Fetcher:
         for name in offered_by(series, self.order):
             self.tell(SeriesStarted(series, label, name))
             try:
-                taken = take(self.sources[name].fetch(series, spool, partial(self._count, series)))
+                taken = take(self._proved(series, label, spool, name))
             except SourceError as error:
                 refused[name] = error
             else:
                 detours = (f"tried before: {_said(before, error)}" for before, error in refused.items())
                 return Fetched(name, taken, tuple(detours))
         raise _verdict(refused)
+
+    def _proved(self, series: Series, label: Label, spool: Spool, name: SourceName) -> Iterator[SeriesPackage]:
+        for package in self.sources[name].fetch(series, spool, partial(self._count, series)):
+            self.tell(SeriesProved(series, label, name, len(package.members), package.byte_count))
+            yield package
 
     def _count(self, series: Series, count: int) -> None:
         self.check()

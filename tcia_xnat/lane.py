@@ -15,7 +15,7 @@ from tcia_xnat.errors import (
     XnatError,
     XnatUnreachable,
 )
-from tcia_xnat.events import Tell
+from tcia_xnat.events import SeriesLeft, Tell
 from tcia_xnat.fetch import Fetched, Fetcher
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
 from tcia_xnat.sources import Source
@@ -96,6 +96,8 @@ class Lane:
             if isinstance(error, XnatUnreachable) and self.project.is_away():
                 raise  # else it is this series that XNAT cannot take
             return NotSent(series, error, time.monotonic() - started)
+        finally:
+            self.tell(SeriesLeft(series))
 
 
 @dataclass(slots=True)
@@ -129,7 +131,9 @@ class _Journey:
     def _import(self, body: ZipStream) -> None:
         project = self.lane.project
         with self.lane.uploads:
-            self.prearchive = project.patience.call(lambda: project.prearchive.import_series(body, self.label))
+            self.prearchive = project.patience.call(
+                lambda: project.prearchive.import_series(body, self.label), self.series.series_instance_uid
+            )
 
 
 def _sent(series: Series, fetched: Fetched[list[SeriesPackage]], prearchive: str, seconds: float) -> Sent:

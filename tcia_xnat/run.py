@@ -208,7 +208,7 @@ def run(  # noqa: PLR0913  what a run needs, each once
         prepared = prepare(settings, work.manifest, work.catalogue, held)
         _make_room(settings, work, prepared.plan)
         _keep(project, work.labelled(prepared.labels))
-        tell_all(planned(prepared.plan))
+        tell_all(planned(prepared))
         if counted := licences.non_commercial(prepared.plan.send):
             tell_all(NonCommercial(counted))
         lane = Lane(
@@ -316,9 +316,11 @@ def _make_room(settings: Settings, work: Work, plan: Plan) -> None:
         )
 
 
-def planned(plan: Plan) -> Planned:
+def planned(prepared: Prepared) -> Planned:
     """Return what is told before the first byte moves."""
-    return Planned(len(plan.send), sum(series.byte_count for series in plan.send))
+    sizes = {series.series_instance_uid: series.byte_count for series in prepared.plan.send}
+    studies = {uid: series.study_instance_uid for uid, series in prepared.catalogue.series.items()}
+    return Planned(len(sizes), sum(sizes.values()), sizes, studies)
 
 
 def patience_of(settings: Settings, stop: Stop, tell: Tell = lambda _event: None) -> Patience:

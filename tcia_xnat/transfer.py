@@ -9,7 +9,7 @@ from functools import partial
 
 from tcia_xnat.confirm import Finished
 from tcia_xnat.errors import FATAL, Error, SeriesUnavailable, XnatError, XnatUnreachable
-from tcia_xnat.events import SeriesImported, SeriesSettled, SessionArchived, Tell
+from tcia_xnat.events import SeriesImported, SeriesSettled, SessionArchived, SessionLeft, SessionStep, Tell
 from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.ledger import Imported, Ledger
 from tcia_xnat.model import Outcome, Series, SourceName, State
@@ -132,12 +132,15 @@ class _Run:
             {uid: sent.image_count for uid, sent in study.sent.items()},
             self._lane.listed,
             overwrite=study.overwrite,
+            at_step=lambda step: self._tell(SessionStep(study.plan.label, step)),
         )
         self._workers.hand_out(
             self._sessions, partial(_try_steps, steps, self._archive), partial(self._session_done, study)
         )
 
     def _session_done(self, study: _Study, result: Finished | Error) -> None:
+        if isinstance(result, Error) or not result.is_whole:
+            self._tell(SessionLeft(study.plan.label))
         if isinstance(result, Error):
             self._hold(study, str(result), result)
         elif result.short:

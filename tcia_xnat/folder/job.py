@@ -102,7 +102,7 @@ def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable
             _make_room(job, prepared.plan)
             licences = Licences(job.output_dir, job.layout)
             licences.add_listed(asked_part(job, catalogue).series.values())
-            tell(planned(prepared.plan))
+            tell(planned(prepared))
             if counted := non_commercial(prepared.plan.send):
                 tell(NonCommercial(counted))
             sources = supply.sources(idc, nbia, patience, job.parts_of, job)

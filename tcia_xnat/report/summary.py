@@ -1,19 +1,20 @@
-"""The last screen of a run, and the plan before it: short tables for a terminal or a log."""
+"""The last screen of a run: short tables for a terminal or a log."""
 
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import TextIO
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tcia_xnat.manifest import passed_over
-from tcia_xnat.model import Outcome, Series, State
+from tcia_xnat import terminal
+from tcia_xnat.model import Outcome
 from tcia_xnat.progress import size
 from tcia_xnat.report.verdict import verdict
-from tcia_xnat.run import Prepared, Run
+from tcia_xnat.run import Run
 
 _WIDE = 4096  # columns where nobody looks: a log breaks its lines itself
 _EXAMPLES = 3  # series that are named for each cause
@@ -33,44 +34,17 @@ def summary(run: Run) -> RenderableType:
     return Group(*parts)
 
 
-def plan_summary(prepared: Prepared, where: str) -> RenderableType:
-    """Return what a run would do, by collection and session, and what nobody offers; `where` names the goal."""
-    plan = prepared.plan
-    send = plan.send
-    unavailable = sum(outcome.state.is_missing for outcome in plan.settled)
-    left_out = sum(outcome.state is State.FILTERED for outcome in plan.settled)
-    parts: list[RenderableType] = [_collection_table(prepared)]
-    parts += [Text(line) for line in passed_over(prepared.manifest.rejected)]
-    labelled = {study.label.session: (study.label.subject, len(study.send)) for study in plan.studies}
-    if 0 < len(labelled) <= _SHOWN:
-        parts.append(_label_table(labelled))
-    if unavailable or left_out:
-        parts.append(_causes(outcome for outcome in plan.settled if not outcome.state.is_in))
-    images, total = sum(series.image_count for series in send), sum(series.byte_count for series in send)
-    there = sum(outcome.state is State.PRESENT for outcome in plan.settled)
-    parts.append(
-        Text(
-            f"To send: {len(send)} series, {images} images, {size(total)} in {len(plan.studies)} sessions to {where}.\n"
-            f"There already: {there} series. Not available: {unavailable} series."
-            + (f" Left out because of their licence: {left_out} series." if left_out else ""),
-            style="bold",
-        )
-    )
-    return Group(*parts)
-
-
 def as_text(shown: RenderableType) -> str:
     """Return what a console would show, as plain text."""
-    made = Console(highlight=False, width=_WIDE, file=io.StringIO(), no_color=True)
+    made = terminal.console(io.StringIO(), width=_WIDE, no_color=True)
     with made.capture() as captured:
         made.print(shown)
     return captured.get()
 
 
-def console() -> Console:
-    """Return the console for results: stdout, wide enough for its tables when it is no terminal."""
-    made = Console(highlight=False, soft_wrap=False)
-    return made if made.is_terminal else Console(highlight=False, width=_WIDE)
+def console(stream: TextIO) -> Console:
+    """Return the console for results, wide enough for its tables when it is no terminal."""
+    return terminal.console(stream) if stream.isatty() else terminal.console(stream, width=_WIDE)
 
 
 def made_table(*columns: str) -> Table:
@@ -119,28 +93,3 @@ def _causes(outcomes: Iterable[Outcome]) -> RenderableType:
     if len(grouped) > _SHOWN:
         lines.append(f"{len(grouped) - _SHOWN} more causes in report.csv")
     return Text("\n".join([*lines, ""]))
-
-
-def _collection_table(prepared: Prepared) -> RenderableType:
-    grouped: dict[tuple[str, str], list[Series]] = defaultdict(list)
-    for series in prepared.catalogue.series.values():
-        grouped[series.collection_id, series.licence].append(series)
-    table = made_table("collection", "patients", "studies", "series", "images", "size", "licence")
-    for (collection, licence), members in sorted(grouped.items()):
-        table.add_row(
-            collection,
-            str(len({series.patient_id for series in members})),
-            str(len({series.study_instance_uid for series in members})),
-            str(len(members)),
-            str(sum(series.image_count for series in members)),
-            size(sum(series.byte_count for series in members)),
-            licence,
-        )
-    return table
-
-
-def _label_table(labelled: Mapping[str, tuple[str, int]]) -> RenderableType:
-    table = made_table("subject", "session", "series")
-    for session, (subject, count) in sorted(labelled.items()):
-        table.add_row(subject, session, str(count))
-    return table

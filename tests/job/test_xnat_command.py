@@ -20,7 +20,7 @@ from sandbox.sandbox import Sandbox
 from sandbox.xnat import Settings
 from tcia_xnat.events import Planned, SeriesImported
 from tcia_xnat.model import Label, Series, SourceName
-from tcia_xnat.progress import Lines
+from tcia_xnat.progress.lines import Lines
 from tests.job.case import (
     ONE_PATIENT,
     ROOT,
