@@ -27,6 +27,7 @@ CONTEXT = {
 }
 
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
+_PIXELS = (32, 512)  # of a picture in the report
 _COMMON = (
     click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series on their way at once."),
     click.option("--retries", type=click.IntRange(1, 100), default=5, help="Tries for what may pass."),
@@ -68,6 +69,13 @@ _COMMON = (
         "--source-timeout",
         type=click.FloatRange(0, min_open=True),
         help="Seconds that IDC or NBIA may say nothing.  [default: 300]",
+    ),
+    click.option(
+        "--thumbnails",
+        metavar="off|N",
+        default="96",
+        callback=lambda _context, _option, text: _thumbnails(text),
+        help="Pixels of the picture of each series in the report, or off.",
     ),
     click.option("--nbia-url", metavar="URL", help="NBIA's services, the part before /v4/.  [default: TCIA's]"),
     click.option("--idc-url", metavar="URL", help="S3 endpoint of IDC's buckets, path style.  [default: Amazon's]"),
@@ -163,6 +171,27 @@ def credentials(host: str, user: str | None, password: str | None) -> tuple[str,
         raise UsageError("no user or no password for XNAT", "set XNAT_USER and XNAT_PASS, or keep them in ~/.netrc")
     user = user or click.prompt(f"User at {host}", err=True)
     return user, click.prompt(f"Password of {user}", hide_input=True, err=True)
+
+
+def parsed_thumbnails(text: str) -> int:
+    """Return how many pixels the longer side of a picture has; 0 for `off`.
+
+    Raises
+    ------
+    UsageError
+    """
+    if text.strip().lower() in {"off", "0"}:
+        return 0
+    if not text.isdecimal() or not _PIXELS[0] <= int(text) <= _PIXELS[1]:
+        raise UsageError(f"--thumbnails is {text!r}", f"off, or pixels from {_PIXELS[0]} to {_PIXELS[1]}")
+    return int(text)
+
+
+def _thumbnails(text: str) -> int:
+    try:
+        return parsed_thumbnails(text)
+    except UsageError as error:
+        raise click.BadParameter(f"it takes {error.hint}") from error
 
 
 def parsed_shard(text: str | None) -> tuple[int, int] | None:

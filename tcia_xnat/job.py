@@ -23,12 +23,14 @@ from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Series, SourceName
+from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Existing, Held, Plan
 from tcia_xnat.retry import RETRY_WAIT, Patience, RetryPolicy
 from tcia_xnat.sources import Source
 from tcia_xnat.sources.idc import IdcSource
 from tcia_xnat.sources.nbia import NbiaSource
 from tcia_xnat.stop import Stop
+from tcia_xnat.timeline import Measured, Timeline
 from tcia_xnat.transfer import TransferResult, transfer
 from tcia_xnat.xnat.connection import MAX_OUTAGE, XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
@@ -41,6 +43,7 @@ SOURCES = {
     "nbia": (SourceName.NBIA,),
 }
 _HURRIED_SECONDS = 1.0  # a stopped run has few left
+THUMBNAILS = 96  # pixels of the longer side of a picture in the report
 SPOOL_LIMIT = 8_000_000_000  # bytes; a larger series of IDC goes in several packages
 
 
@@ -78,6 +81,7 @@ class Job:
     max_outage: float = MAX_OUTAGE
     retry_wait: float = RETRY_WAIT
     source_timeout: float = SILENT_SECONDS
+    thumbnails: int = THUMBNAILS
     run_name: str = ""
     workflow_id: str = ""
 
@@ -85,6 +89,11 @@ class Job:
     def report_dir(self) -> Path:
         """Folder of the report."""
         return self.output_dir / "report" / self.run_name
+
+    @property
+    def pictures_dir(self) -> Path:
+        """Folder of the pictures of series, kept from run to run."""
+        return self.output_dir / "state" / "pictures"
 
     @property
     def ledger_path(self) -> Path:
@@ -104,13 +113,15 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run was to do and did, for the report."""
+    """What a run was to do and did, for the report; `host` is the address of XNAT."""
 
     job: Job
     prepared: Prepared
     result: TransferResult
     started: datetime
     ended: datetime
+    host: str = ""
+    measured: Measured = field(default_factory=Measured)
 
 
 def dry_run(job: Job, login: Login | None, stop: Stop) -> Prepared:
@@ -145,7 +156,8 @@ def run(
     Error
         What keeps the run from starting; what ends it early is in the result.
     """
-    started = datetime.now(UTC)
+    started, timeline = datetime.now(UTC), Timeline()
+    tell = _both(timeline, tell)
     manifest, patience = manifests.read(job.manifest), _patience(job, stop, tell)
     with (
         _clients(job) as (idc, nbia),
@@ -164,9 +176,11 @@ def run(
         project.put_resource("MANIFEST_MODIFIED", manifest.name, _modified(prepared))
         tell_all(_planned(prepared.plan))
         sources = _sources(idc, nbia, job, patience)
-        lane = Lane(project, sources, SOURCES[job.source], tell_all, stop.check, partial(_listed, idc), job.spool_dir)
-        result = transfer(prepared.plan, lane, ledger, tell_all, stop, transfers=job.transfers, archive=job.archive)
-        done = Run(job, prepared, result, started, datetime.now(UTC))
+        listed = partial(_listed, idc)
+        with painter(job.pictures_dir, job.thumbnails, len(prepared.plan.send)) as depict:
+            lane = Lane(project, sources, SOURCES[job.source], tell_all, stop.check, listed, job.spool_dir, depict)
+            result = transfer(prepared.plan, lane, ledger, tell_all, stop, transfers=job.transfers, archive=job.archive)
+        done = Run(job, prepared, result, started, datetime.now(UTC), login.host, timeline.measured())
         _keep(project, done, report(done), tell)
     return done
 
@@ -205,14 +219,17 @@ def _progress(job: Job, connection: XnatConnection, tell: Tell) -> Iterator[Tell
         yield tell
         return
     workflow = WorkflowProgress(job.workflow_id)
-
-    def tell_both(event: Event) -> None:
-        workflow(event)
-        tell(event)
-
     workflow.start(connection)
     with closing(workflow):
-        yield tell_both
+        yield _both(workflow, tell)
+
+
+def _both(first: Tell, second: Tell) -> Tell:
+    def tell_both(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell_both
 
 
 def _keep(project: XnatProject, run: Run, files: Iterable[Path], tell: Tell) -> None:

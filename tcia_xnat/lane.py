@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from tcia_xnat.errors import (
     XnatError,
     XnatUnreachable,
 )
-from tcia_xnat.events import BytesArrived, SeriesStarted, Tell
+from tcia_xnat.events import BytesArrived, SeriesStarted, Step, StepDone, Tell
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
+from tcia_xnat.pictures import Depict, no_picture
 from tcia_xnat.sources import Source
 from tcia_xnat.spool import Spool
 from tcia_xnat.xnat.project import XnatProject
@@ -63,6 +65,8 @@ class Lane:
         What the catalogue says of series that were not asked for: their numbers of images.
     spool_dir
         Folder of the spool; None is the system's.
+    depict
+        Draws a series while XNAT takes it; of one that goes in parts the first part.
     """
 
     project: XnatProject
@@ -72,6 +76,7 @@ class Lane:
     check: Callable[[], None]
     listed: Callable[[Sequence[str]], Mapping[str, int]]
     spool_dir: Path | None = None
+    depict: Depict = no_picture
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:
         """Fetch, prove and import one series.
@@ -104,6 +109,7 @@ class _Journey:
     spool: Spool
     prearchive: str = ""
     refused: dict[SourceName, SourceError] = field(default_factory=dict)
+    last_byte: float = 0.0
 
     def run(self, started: float) -> Sent:
         for name in offered_by(self.series, self.lane.order):
@@ -118,17 +124,33 @@ class _Journey:
 
     def _send_all(self, name: SourceName) -> list[SeriesPackage]:
         self.lane.tell(SeriesStarted(self.series, self.label, name))
-        packages = []
+        packages: list[SeriesPackage] = []
+        begun = time.monotonic()
         for package in self.lane.sources[name].fetch(self.series, self.spool, self._count):
-            self._import(ZipStream(self.spool, package.members))
+            proved = time.monotonic()
+            with nullcontext() if packages else self.lane.depict(package, self.spool):
+                self._import(ZipStream(self.spool, package.members))
+                imported = time.monotonic()
+            self._tell_steps(begun, proved, imported)
             packages.append(package)
+            begun = time.monotonic()
         return packages
 
     def _import(self, body: ZipStream) -> None:
         project = self.lane.project
         self.prearchive = project.patience.call(lambda: project.prearchive.import_series(body, self.label))
 
+    def _tell_steps(self, begun: float, proved: float, imported: float) -> None:
+        arrived = max(begun, self.last_byte)
+        for step, seconds in (
+            (Step.FETCH, arrived - begun),
+            (Step.CHECK, proved - arrived),
+            (Step.IMPORT, imported - proved),
+        ):
+            self.lane.tell(StepDone(step, seconds))
+
     def _count(self, count: int) -> None:
+        self.last_byte = time.monotonic()
         self.lane.check()
         self.lane.tell(BytesArrived(self.series, count))
 

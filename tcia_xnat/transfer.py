@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from tcia_xnat.confirm import Finished
 from tcia_xnat.errors import FATAL, Error, SeriesUnavailable, XnatError, XnatUnreachable
-from tcia_xnat.events import SeriesImported, SeriesSettled, SessionArchived, Tell
+from tcia_xnat.events import SeriesImported, SeriesSettled, SessionArchived, Step, StepDone, Tell
 from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.ledger import Imported, Ledger
 from tcia_xnat.model import Outcome, Series, SourceName, State
@@ -174,7 +174,8 @@ class _Run:
             self._lane.listed,
             overwrite=study.overwrite,
         )
-        self._hand_out(self._sessions, partial(_try_steps, steps, self._archive), partial(self._session_done, study))
+        work = partial(_timed, partial(_try_steps, steps, self._archive), self._tell)
+        self._hand_out(self._sessions, work, partial(self._session_done, study))
 
     def _session_done(self, study: _Study, result: Finished | Error) -> None:
         if isinstance(result, Error):
@@ -237,6 +238,14 @@ class _Run:
     def _settle(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
         self._tell(SeriesSettled(outcome))
+
+
+def _timed(work: Callable[[], Result], tell: Tell) -> Result:
+    started = time.monotonic()
+    try:
+        return work()
+    finally:
+        tell(StepDone(Step.SESSION, time.monotonic() - started))
 
 
 def _try_steps(steps: SessionSteps, archive: bool) -> Finished | Error:  # noqa: FBT001  a part of `transfer`

@@ -16,7 +16,7 @@ from tcia_xnat import cli, report
 from tcia_xnat.clients.idc import IDC_URL
 from tcia_xnat.clients.tcia import NBIA_URL
 from tcia_xnat.errors import ManifestError, UsageError
-from tcia_xnat.job import SOURCES, Job, Login, Run, dry_run, run
+from tcia_xnat.job import SOURCES, THUMBNAILS, Job, Login, Run, dry_run, run
 from tcia_xnat.plan import Existing
 from tcia_xnat.progress import Lines
 from tcia_xnat.retry import Patience, RetryPolicy
@@ -113,6 +113,7 @@ class _Settings:
             existing=Existing(self.choice("TCIA_XNAT_EXISTING", list(Existing))),
             transfers=self.number("TCIA_XNAT_TRANSFERS", 4),
             create_project=False,
+            thumbnails=cli.parsed_thumbnails(self.text("TCIA_XNAT_THUMBNAILS", str(THUMBNAILS))),
             workflow_id=workflow_id,
             run_name=_run_name(workflow_id),
             nbia_url=self.text("TCIA_XNAT_NBIA_URL", NBIA_URL),
