@@ -22,7 +22,11 @@ class Spent:
 
     def and_another(self, seconds: float) -> "Spent":
         """Return it with one more."""
-        return Spent(self.count + 1, self.seconds + seconds, max(self.longest, seconds))
+        return self.and_others(Spent(1, seconds, seconds))
+
+    def and_others(self, others: "Spent") -> "Spent":
+        """Return it with others of the same step."""
+        return Spent(self.count + others.count, self.seconds + others.seconds, max(self.longest, others.longest))
 
 
 @dataclass(frozen=True, slots=True)

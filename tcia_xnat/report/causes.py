@@ -1,0 +1,58 @@
+"""What is not in, grouped by cause: the one list that terminal, report.json and report.html show."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tcia_xnat.model import State
+
+_VARIES = re.compile(
+    r"\d+(?:\.\d+){4,}"  # UIDs
+    r"|\b[0-9a-f]{32,64}\b"  # hashes
+    r"|\b\d+ of \d+\b"
+    r"|\b\d+(?= (?:more )?(?:bytes|images|series|seconds)\b)"
+)
+_ELLIPSIS = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Series that ended in one way for one reason, and what to do about it.
+
+    `reason` has … where the series differ, in numbers and UIDs; each row of the report has its own in full.
+    """
+
+    state: State
+    kind: str
+    reason: str
+    hint: str
+    series_instance_uids: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many series."""
+        return len(self.series_instance_uids)
+
+
+def causes(rows: Iterable[Mapping[str, Any]]) -> tuple[Cause, ...]:
+    """Group those rows of the report that are not in the archive; the most frequent cause first.
+
+    Parameters
+    ----------
+    rows
+        As `document.series_rows` makes them: SeriesInstanceUID, state, kind, reason and hint are read.
+    """
+    grouped: dict[tuple[State, str, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if not (state := State(row["state"])).is_in:
+            grouped[state, row["kind"], _VARIES.sub(_ELLIPSIS, row["reason"]), row["hint"]].append(row)
+    made = (_cause(*key, members) for key, members in grouped.items())
+    return tuple(sorted(made, key=lambda cause: -cause.count))
+
+
+def _cause(state: State, kind: str, general: str, hint: str, rows: list[Mapping[str, Any]]) -> Cause:
+    reasons = {row["reason"] for row in rows}
+    reason = reasons.pop() if len(reasons) == 1 else general
+    return Cause(state, kind, reason, hint, tuple(row["SeriesInstanceUID"] for row in rows))
