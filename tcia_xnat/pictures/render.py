@@ -11,7 +11,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from tcia_xnat.pictures.middle import depth_of
 from tcia_xnat.pictures.protocol import Size
@@ -41,7 +41,9 @@ def render(file: BinaryIO, size: Size) -> bytes:
     header = dcmread(file, stop_before_pixels=True, force=True)
     if not _is_picture(header):
         return b""
-    frame = pixel_array(file, index=_middle_frame(header))
+    is_deflated = header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
+    file.seek(0)
+    frame = pixel_array(dcmread(file) if is_deflated else file, index=_middle_frame(header))
     step = max(1, min(frame.shape[:2]) // (_OVERSAMPLED * size.pixels))
     picture = _levels(frame[::step, ::step], header)
     return _encoded(_shaped(Image.fromarray(picture), header, size.pixels), size)

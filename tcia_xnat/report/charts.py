@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from pygal.style import Style
 from tcia_xnat.events import Step
 from tcia_xnat.progress import size
 from tcia_xnat.report.figures import duration
+
+# pygal looks for plugins in every import that follows, by a way that Python 3.11 warns of.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
 
 Cells = tuple[str, ...]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tcia_xnat import __version__
 from tcia_xnat.catalogue import Catalogue
@@ -145,9 +146,14 @@ def licences(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Return what is to be heeded and cited: one row for each collection, licence and DOI, with its series."""
     counted = Counter((row["collection_id"], row["licence"], row["source_DOI"]) for row in rows if row["collection_id"])
     return [
-        dict(zip(LICENCE_COLUMNS, (*key, f"https://doi.org/{key[2]}" if key[2] else "", count), strict=True))
+        dict(zip(LICENCE_COLUMNS, (*key, doi_link(key[2]), count), strict=True))
         for key, count in sorted(counted.items())
     ]
+
+
+def doi_link(doi: str) -> str:
+    """Return the address of a DOI; nothing for none."""
+    return f"https://doi.org/{quote(doi, safe='/:;()')}" if doi else ""
 
 
 def is_short(rows: Iterable[Row]) -> bool:

@@ -6,6 +6,7 @@ the one script that is in it, nor anything be loaded.
 
 import base64
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from tcia_xnat.report.figures import counted, duration, moment
 _TEMPLATES = Path(__file__).with_name("templates")
 _SERIES = 10_000  # that are shown; report.csv has all
 _NAMED, _LISTED = 5, 200  # series that are named at once for each cause, and on demand
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _WORDS = {
     State.HELD: "in the prearchive",
     State.FAILED: "failed",
@@ -82,7 +84,16 @@ def page(document: Document, pictures: Mapping[str, bytes]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"size": size, "moment": moment, "counted": counted}
-    return environment.get_template("report.html.j2").render(_values(document, pictures))
+    return environment.get_template("report.html.j2").render(_values(_printable(document), pictures))
+
+
+def _printable(value: Any) -> Any:  # noqa: ANN401  JSON
+    """Return JSON without characters that no page may hold, or that turn the writing around."""
+    if isinstance(value, str):
+        return value if value.isprintable() else _CONTROL.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {key: _printable(one) for key, one in value.items()}
+    return [_printable(one) for one in value] if isinstance(value, list) else value
 
 
 def _values(document: Document, pictures: Mapping[str, bytes]) -> dict[str, Any]:
