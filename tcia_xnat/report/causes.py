@@ -15,11 +15,26 @@ _VARIES = re.compile(
     r"|\b\d+(?= (?:more )?(?:bytes|images|series|seconds)\b)"
 )
 _ELLIPSIS = "…"
+_ORDER = (State.FAILED, State.UNAVAILABLE, State.HELD)  # what waits only waits for the others
+_AGAIN = "run the same command again"
+_HINTS = {
+    "SourceUnreachable": f"{_AGAIN} when the archive answers; nothing that is in is fetched twice",
+    "SeriesIncomplete": f"{_AGAIN}; if it stays so, tell the archive which series it does not give out whole",
+    "SeriesDamaged": f"{_AGAIN}; if it stays so, tell the archive which series it gives out damaged",
+    "SeriesUnavailable": "see on TCIA's page of the collection whether it was withdrawn or needs a login",
+    "SourceError": f"{_AGAIN}, or ask one archive only, with --source idc or --source nbia",
+    "XnatUnreachable": f"{_AGAIN} when XNAT answers",
+    "XnatBusy": f"{_AGAIN} when XNAT is through with the session",
+    "XnatRefused": f"settle in XNAT what it says, then {_AGAIN}",
+    "ArchiveConflict": f"settle in XNAT what is in the way, then {_AGAIN}",
+    "Stopped": f"{_AGAIN}: it continues where this run ended",
+    "": f"{_AGAIN}: it completes the session and archives it",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Series that ended in one way for one reason, and what to do about it.
+    """Series that ended in one way for one reason, and what to do about it; there is always something.
 
     `reason` has … where the series differ, in numbers and UIDs; each row of the report has its own in full.
     """
@@ -37,7 +52,7 @@ class Cause:
 
 
 def causes(rows: Iterable[Mapping[str, Any]]) -> tuple[Cause, ...]:
-    """Group those rows of the report that are not in the archive; the most frequent cause first.
+    """Group those rows of the report that are not in the archive; what failed first, the most frequent cause first.
 
     Parameters
     ----------
@@ -49,10 +64,10 @@ def causes(rows: Iterable[Mapping[str, Any]]) -> tuple[Cause, ...]:
         if not (state := State(row["state"])).is_in:
             grouped[state, row["kind"], _VARIES.sub(_ELLIPSIS, row["reason"]), row["hint"]].append(row)
     made = (_cause(*key, members) for key, members in grouped.items())
-    return tuple(sorted(made, key=lambda cause: -cause.count))
+    return tuple(sorted(made, key=lambda cause: (_ORDER.index(cause.state), -cause.count)))
 
 
 def _cause(state: State, kind: str, general: str, hint: str, rows: list[Mapping[str, Any]]) -> Cause:
     reasons = {row["reason"] for row in rows}
     reason = reasons.pop() if len(reasons) == 1 else general
-    return Cause(state, kind, reason, hint, tuple(row["SeriesInstanceUID"] for row in rows))
+    return Cause(state, kind, reason, hint or _HINTS.get(kind, _AGAIN), tuple(row["SeriesInstanceUID"] for row in rows))

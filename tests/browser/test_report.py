@@ -20,6 +20,7 @@ WIDTHS = (320, 380, 768, 1280, 2560)
 def shot(page: Page, name: str) -> None:
     """Keep a picture of a page for people to look at: build/screenshots."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.add_style_tag(content=".subject { content-visibility: visible }")
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 

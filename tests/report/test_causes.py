@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from tcia_xnat.errors import Error
 from tcia_xnat.model import Outcome, Series, State
 from tcia_xnat.report.causes import causes
 from tcia_xnat.report.page import page
@@ -32,6 +33,24 @@ def test_reasons_that_differ_in_numbers_are_one_cause_the_most_frequent_first() 
         ("IDC answered 404: not there", ("1.1",)),
         ("IDC answered 503: later", ("1.4",)),
     ]
+
+
+def test_what_failed_comes_before_what_waits_for_it_and_each_has_a_way_out() -> None:
+    found = causes(
+        [row(1, "held"), row(2, "held"), row(3, kind="SourceUnreachable"), row(4, "unavailable", kind="Other")]
+    )
+    assert [(cause.state, cause.count) for cause in found] == [("failed", 1), ("unavailable", 1), ("held", 2)]
+    assert all("again" in cause.hint for cause in found)
+
+
+def test_every_error_of_a_series_has_a_way_out() -> None:
+    def below(error: type[Error]) -> set[type[Error]]:
+        return {error}.union(*map(below, error.__subclasses__()))
+
+    ends_runs = {"UsageError", "ManifestError", "SpaceError", "LoginRefused", "RightsRefused"}
+    for name in {error.__name__ for error in below(Error)} - {"Error", "XnatError", *ends_runs}:
+        (cause,) = causes([row(1, kind=name)])
+        assert cause.hint != "run the same command again", name
 
 
 def test_one_reason_is_told_in_full() -> None:
