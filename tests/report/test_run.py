@@ -1,6 +1,7 @@
 """The report of real runs: pictures, also in later runs; kept in XNAT whatever came of the run."""
 
 import base64
+import contextlib
 import io
 import re
 import signal
@@ -121,3 +122,36 @@ def test_a_run_that_is_stopped_leaves_its_page_in_xnat(sandbox: Sandbox, tmp_pat
     assert process.returncode == 143
     (header,) = elements(parsed(page_in_xnat(sandbox, "STOPPED_PAGE")), "header")
     assert "The run ended early: stopped on request." in text(header)
+
+
+def workers(parent: int) -> list[Path]:
+    """Return the processes that draw for another one, as folders of /proc."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            child = (folder / "stat").read_text().rpartition(")")[2].split()[1] == str(parent)
+            if child and b"tcia_xnat.pictures.worker" in (folder / "cmdline").read_bytes():
+                found.append(folder)
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_outlives_the_run(sandbox: Sandbox, tmp_path: Path, number: signal.Signals) -> None:
+    rule = Fault("services/import", faults.stall(), first=2, times=None)
+    sandbox.xnat_faults.add(rule)
+    process = subprocess.Popen(
+        command(ONE_PATIENT, tmp_path / "out", f"OUTLIVED{number}"),
+        env=environment(sandbox),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (rule.hits and workers(process.pid)):
+        assert process.poll() is None
+        time.sleep(0.02)
+    drawing = workers(process.pid)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    ends = time.monotonic() + 10
+    while any(folder.exists() for folder in drawing):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
