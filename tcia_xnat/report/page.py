@@ -37,13 +37,14 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One series on the contact sheet; `picture` is base64, `problem` why it is not in."""
+    """One series on the contact sheet; `picture` is base64, `problem` says in words that it is not in."""
 
     title: str
     modality: str
     images: str
     viewer: str
     picture: str
+    state: State
     problem: str
 
 
@@ -221,5 +222,6 @@ def _tile(row: Row, picture: bytes) -> Tile:
         counted(row["images"], "image"),
         viewer if row["crdc_series_uuid"] else "",
         base64.b64encode(picture).decode(),
+        state,
         "" if state.is_in else _WORDS[state],
     )

@@ -14,7 +14,7 @@ SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@dataclass(slots=True)
+@dataclass  # without slots: playwright notes its own wrapper of `_dismiss` in it
 class Heard:
     """What a page said and asked for while it was open."""
 
