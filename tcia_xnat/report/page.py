@@ -219,7 +219,7 @@ def _tile(row: Row, picture: bytes) -> Tile:
     return Tile(
         row["SeriesDescription"] or f"Series {row['SeriesNumber'] or row['SeriesInstanceUID']}",
         row["Modality"] or "?",
-        counted(row["images"], "image"),
+        counted(row["images"], "image") if row["images"] else "",
         viewer if row["crdc_series_uuid"] else "",
         base64.b64encode(picture).decode(),
         state,
