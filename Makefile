@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak container-test browser-test lint format clean
+.PHONY: demo test soak container-test browser-test bench lint format clean
 
 .venv/installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv
@@ -26,6 +26,10 @@ container-test: .venv/installed
 # The report in Chromium, with screenshots in build/screenshots; where there is none, it is installed (Debian, as root).
 browser-test: .venv/installed
 	$(BIN)/python -m pytest --override-ini 'norecursedirs=.*' tests/browser
+
+# What transfers cost, against curl and a plain script: about an hour, 24 GB of disk; curl and zip must be there.
+bench: .venv/installed
+	$(BIN)/python -m benchmarks --write
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 # Starts the program that the arguments ask for, in the image and in a checkout.
 #
 #   run.sh [ingest]                                      the XNAT command; reads its options from the environment
-#   run.sh query …    run.sh upload …                    query.py, upload.py
+#   run.sh query …  upload …  tciaclient …               query.py, upload.py, tciaclient.py
 #   run.sh HOST USER PASS OUTPUT PROJECT MANIFEST        as older installations call it
 #   run.sh …                                             download.py with these arguments
 set -eu
@@ -38,7 +38,7 @@ case $#:${1-} in
         export XNAT_HOST="$1" XNAT_USER="$2" XNAT_PASS="$3"
         script download.py "$6" "$4" "$5"
         ;;
-    *:query | *:upload)
+    *:query | *:upload | *:tciaclient)
         command=$1
         shift
         script "$command.py" "$@"

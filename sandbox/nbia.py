@@ -2,8 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -15,45 +14,25 @@ from starlette.routing import Route
 
 from sandbox.dicom import Images
 from sandbox.index import Index, Row
+from sandbox.nbia_endpoints import FORM, NEEDS_UID, NEEDS_UID_TOO, UID, Asked, Endpoint, query_endpoints
 from sandbox.nbia_queries import Queries
 from sandbox.nbia_servlet import Servlet
-from sandbox.nbia_tables import POLICY, UNABLE, answer
+from sandbox.nbia_tables import NOT_GRANTED, POLICY, UNABLE, answer, refused
+from sandbox.nbia_tags import tags, uid_names
 from sandbox.nbia_zip import Entry, Variant, coded, entries
 from sandbox.uids import instance_number, series_half, sop_instance_uid
 
-Asked = Mapping[str, str]
-"""Parameters of a request; one that is repeated in a form is joined by commas."""
 Wrap = Callable[[str, Iterator[Entry]], Iterator[Entry]]
 """What may change the entries of the zip of a SeriesInstanceUID."""
 
-_UID, _SOP, _FORM = "SeriesInstanceUID", "SOPInstanceUID", "format"
+_SOP, _TAGS_OF = "SOPInstanceUID", "SeriesUID"
+_BYTES = "application/octet-stream"
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _LARGEST_BODY = 10 << 20  # nginx: client_max_body_size
 _GUEST = "nbia_guest"
-_NEEDS_UID = "A parameter, SeriesInstanceUID, is required for this API call."
-_NEEDS_UID_TOO = "A parameter, SeriesInstanceUID is required for this API call."
 _NEEDS_BOTH = "A parameter, SeriesInstanceUID and SOPInstanceUID, are required for this API call."
-_NEEDS_LIST = "A form parameter, list, containing at least one SeriesInstanceUID is required."
-_NEEDS_DATE = "A parameter, Collection and Date are required for this API call."
-_NOT_GRANTED = (
-    "The user has not been granted the access to image with given SeriesInstanceUID,{}."
-    " Please contact System Admin to resolve this issue."
-)
 _NOT_PUBLIC = "Image with given SeriesInstanceUID,{}, is not in public domain."
-
-
-class Endpoint(NamedTuple):
-    """How one endpoint answers, the parameters that v4 allows, and what it says without those it needs.
-
-    An endpoint with a refusal needs the parameters in `needed`. `allowed` is None where v4 takes any parameter.
-    """
-
-    answer: Callable[[Asked, str], Response]
-    allowed: tuple[str, ...] | None
-    needed: tuple[str, ...] = ()
-    refusal: str = ""
-    method: str = "GET"
-    versions: tuple[str, ...] = ("v1", "v2", "v4")
+_ZIPS = {"getImage", "getImageWithMD5Hash", "getDCMImage"}
 
 
 class Nbia:
@@ -67,13 +46,19 @@ class Nbia:
         Deflate level of the zips; Java's default is 6.
     wrap
         May change the entries of every zip and tar; None leaves them as they are.
+
+    Attributes
+    ----------
+    shared_carts
+        SeriesInstanceUIDs of the carts that somebody shared, by the name of the cart.
     """
 
     def __init__(self, index: Index, images: Images, *, level: int = 6, wrap: Wrap | None = None) -> None:
         self._index, self._images, self._level = index, images, level
         self.wrap = wrap
+        self.shared_carts: dict[str, Sequence[str]] = {}
         self._tokens: set[str] = set()
-        self._endpoints = self._image_endpoints() | _query_endpoints(Queries(index))
+        self._endpoints = self._image_endpoints() | query_endpoints(Queries(index, self.shared_carts))
         every = ["GET", "POST", "PUT", "DELETE"]
         self.application = Starlette(
             routes=[
@@ -88,16 +73,23 @@ class Nbia:
 
     def _image_endpoints(self) -> dict[str, Endpoint]:
         return {
-            "getImage": Endpoint(self._get_image, (_UID, "NewFileNames", "IncludeMD5"), (_UID,), _NEEDS_UID),
-            "getImageWithMD5Hash": Endpoint(self._get_image_with_md5_hash, (_UID,), (_UID,), _NEEDS_UID),
+            "getImage": Endpoint(self._get_image, (UID, "NewFileNames", "IncludeMD5"), (UID,), NEEDS_UID),
+            "getImageWithMD5Hash": Endpoint(self._get_image_with_md5_hash, (UID,), (UID,), NEEDS_UID),
             "getDCMImage": Endpoint(
-                self._get_dcm_image, (_UID, "IncludeAnnotation", "MD5Verification"), (_UID,), _NEEDS_UID
+                self._get_dcm_image, (UID, "IncludeAnnotation", "MD5Verification"), (UID,), NEEDS_UID
             ),
-            "getSingleImage": Endpoint(self._get_single_image, (_UID, _SOP), (_UID, _SOP), _NEEDS_BOTH),
+            "getSingleImage": Endpoint(self._get_single_image, (UID, _SOP), (UID, _SOP), _NEEDS_BOTH),
             "getMD5HashForImage": Endpoint(self._get_md5_hash, (_SOP,), versions=("v4",)),
             "getM5HashForImage": Endpoint(self._get_md5_hash, (_SOP,), versions=("v1", "v2")),
-            "getSOPInstanceUIDs": Endpoint(self._get_sop_instance_uids, (_UID, _FORM), (_UID,), _NEEDS_UID_TOO),
-            "getUserAgreementTxt": Endpoint(lambda _asked, _version: PlainTextResponse(POLICY), None),
+            "getSOPInstanceUIDs": Endpoint(self._get_sop_instance_uids, (UID, FORM), (UID,), NEEDS_UID_TOO),
+            "getImageOther": Endpoint(self._get_image_other, (UID,), (UID,), NEEDS_UID, versions=("v1", "v4")),
+            "getDicomTags": Endpoint(
+                self._get_dicom_tags, (_TAGS_OF,), (_TAGS_OF,), NOT_GRANTED.format("null"), versions=("v4",)
+            ),
+            "getUserAgreementTxt": Endpoint(lambda *_asked: _file("userAgreement.txt", POLICY), None, versions=("v1",)),
+            "getAllSOPClassDefinition": Endpoint(
+                lambda *_asked: _file("UIDNames.properties", uid_names()), None, versions=("v1",)
+            ),
         }
 
     async def _answer(self, request: Request) -> Response:
@@ -108,17 +100,17 @@ class Nbia:
         if request.method.replace("HEAD", "GET") != endpoint.method:
             raise HTTPException(405)
         asked = await _form(request) if endpoint.method == "POST" else request.query_params
-        refused = self._refused(request, endpoint, asked)
-        if refused is not None:
-            return _with_cors(refused)
-        if request.method == "HEAD" and name in {"getImage", "getImageWithMD5Hash", "getDCMImage"}:
+        refusal = self._refusal(request, endpoint, asked)
+        if refusal is not None:
+            return _with_cors(refusal)
+        if request.method == "HEAD" and name in _ZIPS:
             return _with_cors(await run_in_threadpool(self._head_of_zip, asked, version))
         try:
             return _with_cors(await run_in_threadpool(endpoint.answer, asked, version))
         except ValueError as error:  # a date that is none
             raise HTTPException(500, str(error)) from error
 
-    def _refused(self, request: Request, endpoint: Endpoint, asked: Asked) -> Response | None:
+    def _refusal(self, request: Request, endpoint: Endpoint, asked: Asked) -> Response | None:
         """Return what is said to a request that is not answered; None when it is (§2.2, §2.3)."""
         version, sent = request.path_params["version"], request.headers.get("Authorization")
         kind = "query" if endpoint.method == "GET" else "form"
@@ -132,7 +124,7 @@ class Nbia:
         if version != "v1" and sent and sent.lower() != "bearer undefined" and sent[7:] not in self._tokens:
             return Response(b"", 401)
         if any(name not in asked for name in endpoint.needed):
-            return _bad(endpoint.refusal)
+            return refused(endpoint.refusal)
         return None
 
     def _get_image(self, asked: Asked, version: str) -> Response:
@@ -147,26 +139,38 @@ class Nbia:
         return self._zip(asked, version, Variant(new_names=True, with_license=False, with_md5=True))
 
     def _zip(self, asked: Asked, version: str, variant: Variant) -> Response:
-        row = self._index.nbia_series(asked[_UID])
+        row = self._index.nbia_series(asked[UID])
         if row is None:
-            return _unknown(asked[_UID], version)
-        files = self._wrapped(asked[_UID], entries(row, self._index, self._images, variant))
-        return _streamed(asked[_UID], coded(files, self._level))
+            return _unknown(asked[UID], version)
+        files = self._wrapped(asked[UID], entries(row, self._index, self._images, variant))
+        return _streamed(asked[UID], coded(files, self._level))
+
+    def _get_image_other(self, asked: Asked, _version: str) -> Response:
+        """Answer as NBIA does where it has nothing that is no DICOM: with a zip of no files."""
+        return _streamed(asked[UID], coded((), self._level))
 
     def _wrapped(self, uid: str, files: Iterator[Entry]) -> Iterator[Entry]:
         return self.wrap(uid, files) if self.wrap else files
 
     def _head_of_zip(self, asked: Asked, version: str) -> Response:
-        known = self._index.nbia_series(asked[_UID])
-        return _streamed(asked[_UID], iter(())) if known else _unknown(asked[_UID], version)
+        """Answer with the head that the zip would have, at once."""
+        if self._index.nbia_series(asked[UID]) is None:
+            return _unknown(asked[UID], version)
+        head = Response(headers=_name_of_zip(asked[UID]), media_type=_BYTES)
+        del head.headers["Content-Length"]
+        return head
 
     def _get_single_image(self, asked: Asked, _version: str) -> Response:
-        row = self._index.nbia_series(asked[_UID])
+        row = self._index.nbia_series(asked[UID])
         number = instance_number(row, asked[_SOP]) if row else None
         if row is None or number is None:
             raise HTTPException(500, "null")
         headers = {"Content-Disposition": f"attachment; filename={asked[_SOP]}.dcm"}
         return Response(self._images.image(row, number), headers=headers, media_type="application/dicom")
+
+    def _get_dicom_tags(self, asked: Asked, version: str) -> Response:
+        row = self._index.nbia_series(asked[_TAGS_OF])
+        return JSONResponse(tags(self._images.image(row, 1))) if row else _unknown(asked[_TAGS_OF], version)
 
     def _get_md5_hash(self, asked: Asked, _version: str) -> Response:
         sop = asked.get(_SOP, "")
@@ -182,9 +186,9 @@ class Nbia:
         return self._index.nbia(query, [half]) if half is not None else ()
 
     def _get_sop_instance_uids(self, asked: Asked, _version: str) -> Response:
-        row = self._index.nbia_series(asked[_UID])
+        row = self._index.nbia_series(asked[UID])
         numbers = range(1, row["instanceCount"] + 1) if row else range(0)
-        return answer([{_SOP: sop_instance_uid(row, number)} for number in numbers if row], asked.get(_FORM))
+        return answer([{_SOP: sop_instance_uid(row, number)} for number in numbers if row], asked.get(FORM))
 
     async def _token(self, request: Request) -> Response:
         """Answer as Keycloak does: the guest gets a token, nobody else has an account (§2.2)."""
@@ -194,42 +198,6 @@ class Nbia:
         token = secrets.token_hex(16)
         self._tokens.add(token)
         return JSONResponse({"access_token": token, "expires_in": 7200, "refresh_token": "", "token_type": "Bearer"})
-
-
-def _query_endpoints(queries: Queries) -> dict[str, Endpoint]:
-    series = ("Collection", "PatientID", "StudyInstanceUID", "Modality", "BodyPartExamined", "ManufacturerModelName",
-              "Manufacturer", _UID, _FORM)  # fmt: skip
-    since, v4, posted = ("Collection", "fromDate"), ("v4",), "POST"
-    return {
-        "getCollectionValues": Endpoint(queries.collections, (_FORM,)),
-        "getModalityValues": Endpoint(queries.modalities, ("Collection", "BodyPartExamined", _FORM)),
-        "getBodyPartValues": Endpoint(queries.body_parts, ("Collection", "Modality", _FORM)),
-        "getManufacturerValues": Endpoint(queries.manufacturers, ("Collection", "Modality", "BodyPartExamined", _FORM)),
-        "getPatient": Endpoint(queries.patients, ("Collection", "PatientId", _FORM)),
-        "getPatientByCollectionAndModality": Endpoint(queries.patients, ("Collection", "Modality", _FORM)),
-        "NewPatientsInCollection": Endpoint(queries.patients, (*since, _FORM), since, _NEEDS_DATE),
-        "getPatientStudy": Endpoint(queries.studies, ("Collection", "PatientID", "StudyInstanceUID", _FORM)),
-        "NewStudiesInPatientCollection": Endpoint(
-            queries.studies, ("Collection", "PatientID", "fromDate", _FORM), since, _NEEDS_DATE
-        ),
-        "getSeries": Endpoint(queries.series, series),
-        "getUpdatedSeries": Endpoint(queries.series, ("fromDate", _FORM)),
-        "getSeriesSize": Endpoint(queries.size, (_UID, _FORM), (_UID,), _NEEDS_UID_TOO),
-        "getSeriesMetaData": Endpoint(queries.metadata_v1, None, (_UID,), _NEEDS_UID, versions=("v1", "v2")),
-        "getSeriesMetadata": Endpoint(queries.metadata, None, ("list",), _NEEDS_LIST, posted, v4),
-        "getManifestText": Endpoint(
-            queries.manifest, ("list", "includeAnnotation"), ("list",), _NEEDS_LIST, posted, v4
-        ),
-        "getManifestForCollection": Endpoint(
-            queries.manifest, ("collection", "visibility", "includeAnnotation"), method=posted, versions=v4
-        ),
-        "getManifestFromPatientStudySeries": Endpoint(
-            queries.manifest,
-            ("patientIDs", "studyUIDs", "seriesUIDs", "anyOrAll", "includeAnnotation"),
-            method=posted,
-            versions=v4,
-        ),
-    }
 
 
 async def _form(request: Request) -> Asked:
@@ -255,17 +223,20 @@ async def _form(request: Request) -> Asked:
 
 def _streamed(uid: str, pieces: Iterator[bytes]) -> Response:
     """Return an answer of unknown length, sent in chunks (§3.1)."""
-    headers = {"Content-Disposition": f'attachment; filename="{uid}.zip"'}
-    return StreamingResponse(pieces, headers=headers, media_type="application/octet-stream")
+    return StreamingResponse(pieces, headers=_name_of_zip(uid), media_type=_BYTES)
+
+
+def _name_of_zip(uid: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{uid}.zip"'}
+
+
+def _file(name: str, text: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(iter([text.encode()]), headers=headers, media_type=_BYTES)
 
 
 def _unknown(uid: str, version: str) -> Response:
-    return _bad((_NOT_PUBLIC if version == "v1" else _NOT_GRANTED).format(uid))
-
-
-def _bad(text: str) -> Response:
-    """Return a refusal; NBIA calls its plain text JSON (§2.3)."""
-    return Response(text, 400, media_type="application/json")
+    return refused((_NOT_PUBLIC if version == "v1" else NOT_GRANTED).format(uid))
 
 
 def _unable(_request: Request, error: Exception) -> Response:

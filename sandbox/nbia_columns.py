@@ -118,7 +118,7 @@ PATIENT = (
     "SpeciesDescription",
     "Authorized",
 )
-"""Columns of getPatient of v4; v1 and v2 have no Authorized (§2.5)."""
+"""Columns of getPatient of v4 (§2.5)."""
 
 STUDY = (
     "StudyInstanceUID",
@@ -137,9 +137,18 @@ STUDY = (
     "LongitudinalTemporalOffsetFromEvent",
     "Authorized",
 )
-"""Columns of getPatientStudy of v4; v1 and v2 have no Authorized (§2.5)."""
+"""Columns of getPatientStudy of v4 (§2.5)."""
 
 # fmt: on
+
+PATIENT_V1 = ("PatientId", "PatientName", "PatientBirthDate", *PATIENT[2:-1])
+"""Columns of getPatient of v1 and v2 (§2.5)."""
+
+STUDY_V1 = (*STUDY[:8], "PatientBirthDate", *STUDY[8:-1])
+"""Columns of getPatientStudy of v1 and v2."""
+
+SHARED = {name: name for name in SERIES_V1[:15]} | {"Date Released": "DateReleased"}
+"""Columns of getContentsByName, and what they hold."""
 
 METADATA_V1 = {
     "Series UID": "SeriesInstanceUID",

@@ -5,11 +5,21 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from sandbox.index import Index, Row
-from sandbox.nbia_columns import METADATA, METADATA_V1, PATIENT, SERIES, SERIES_V1, STUDY
-from sandbox.nbia_tables import Table, answer, known, released, table
+from sandbox.nbia_columns import (
+    METADATA,
+    METADATA_V1,
+    PATIENT,
+    PATIENT_V1,
+    SERIES,
+    SERIES_V1,
+    SHARED,
+    STUDY,
+    STUDY_V1,
+)
+from sandbox.nbia_tables import Table, answer, known, refused, released, table
 
 Asked = Mapping[str, str]
 
@@ -40,8 +50,8 @@ _STUDIES = """
 class Queries:
     """Answers of the query endpoints; each takes the parameters and the version, as `v4`."""
 
-    def __init__(self, index: Index) -> None:
-        self._index = index
+    def __init__(self, index: Index, shared_carts: Mapping[str, Sequence[str]]) -> None:
+        self._index, self._shared_carts = index, shared_carts
 
     def collections(self, asked: Asked, _version: str) -> Response:
         """Answer getCollectionValues."""
@@ -70,7 +80,14 @@ class Queries:
             for row in self._index.nbia(query, values)
             if _since(row, asked, version)
         ]
-        return self._answered(shown, PATIENT, asked, version)
+        return self._answered(shown, PATIENT if version == "v4" else PATIENT_V1, asked, version)
+
+    def patient_ids(self, asked: Asked, version: str) -> Response:
+        """Answer getPatientByCollectionAndModality."""
+        where, values = self._where(asked, version)
+        query = f"SELECT DISTINCT PatientID AS PatientId, 1 AS Authorized FROM nbia WHERE {where} ORDER BY 1"  # noqa: S608  own words
+        columns = ("PatientId", "Authorized") if version == "v4" else ("PatientId",)
+        return self._answered(self._index.nbia(query, values), columns, asked, version)
 
     def studies(self, asked: Asked, version: str) -> Response:
         """Answer getPatientStudy and its kin."""
@@ -81,7 +98,7 @@ class Queries:
             for row in self._index.nbia(query, values)
             if _since(row, asked, version)
         ]
-        return self._answered(shown, STUDY, asked, version)
+        return self._answered(shown, STUDY if version == "v4" else STUDY_V1, asked, version)
 
     def series(self, asked: Asked, version: str) -> Response:
         """Answer getSeries and getUpdatedSeries."""
@@ -117,6 +134,34 @@ class Queries:
         for name in ("StudyDesc", "SeriesDescription"):
             shown[name] = re.sub(r"[^a-zA-Z0-9 .-]", "", shown[name] or "")
         return answer(table([shown], METADATA_V1, v1=True), asked.get("format"))
+
+    def shared(self, asked: Asked, version: str) -> Response:
+        """Answer getContentsByName, always with JSON; v2 calls the name that it misses something else."""
+        if "name" not in asked:
+            missing = "name" if version == "v1" else "SeriesInstanceUID"
+            return refused(f"A parameter, {missing} is required for this API call.")
+        rows = self._listed("SeriesInstanceUID", self._shared_carts.get(asked["name"], ()))
+        return answer(table([known(row, self._index) for row in rows], SHARED, v1=True))
+
+    def denied(self, asked: Asked, _version: str) -> Response:
+        """Answer getDeniedSeries: 204 when the public may have all."""
+        uids = asked["seriesList"].split(",")
+        found = _uids(self._listed("SeriesInstanceUID", uids))
+        if len(found) == len(uids):
+            return Response(status_code=204)
+        return answer([{"SeriesInstanceUID": uid} for uid in uids if uid not in found], asked.get("format"))
+
+    def doi(self, asked: Asked, _version: str) -> Response:
+        """Answer getCollectionOrSeriesForDOI: the one endpoint of rows that says `[]` when there are none."""
+        of_series = asked.get("CollectionOrSeries", "").lower() == "series"
+        column = "SeriesInstanceUID AS seriesInstanceUID," if of_series else ""
+        query = (
+            f"SELECT collection_id AS collection, {column}"  # noqa: S608  own words
+            " CASE WHEN analysis_result_id IS NULL THEN 'NO' ELSE 'YES' END AS thirdPartyAnanlysis, 1 AS authorized"
+            " FROM nbia WHERE ? IN ('', lower('https://doi.org/' || source_DOI)) GROUP BY ALL ORDER BY ALL"
+        )
+        rows = self._index.nbia(query, [asked.get("DOI", "").lower()])
+        return JSONResponse([row | {"collection": self._index.collection(row["collection"])} for row in rows])
 
     def manifest(self, asked: Asked, _version: str) -> Response:
         """Answer the endpoints that make a manifest (§1.1)."""
@@ -173,8 +218,7 @@ class Queries:
         }
 
     def _answered(self, rows: Sequence[Row], columns: Sequence[str], asked: Asked, version: str) -> Response:
-        v1 = version != "v4"
-        return answer(table(rows, columns[:-1] if v1 else columns, v1=v1), asked.get("format"))
+        return answer(table(rows, columns, v1=version != "v4"), asked.get("format"))
 
 
 def _since(row: Row, asked: Asked, version: str) -> bool:

@@ -16,6 +16,10 @@ POLICY = (
     " to acknowledge the data set and the archive in all presentations, disclosures and publications, and to pass"
     " this policy on with the data.\n"
 )
+NOT_GRANTED = (
+    "The user has not been granted the access to image with given SeriesInstanceUID,{}."
+    " Please contact System Admin to resolve this issue."
+)
 UNABLE = "Server was not able to process your request"
 
 Table = Sequence[Mapping[str, Any]]
@@ -112,6 +116,11 @@ def answer(rows: Table, form: str | None = None) -> Response:
         headers = {"Content-Disposition": 'attachment; filename="SeriesMetaData.csv"'}
         kind = "application/force-download" if len(rows[0]) == 1 else kind
     return Response(make(rows), headers={"Content-Type": kind} | headers)
+
+
+def refused(text: str) -> Response:
+    """Return a refusal; NBIA calls its plain text JSON (§2.3)."""
+    return Response(text, 400, media_type="application/json")
 
 
 def _json(rows: Table) -> str:

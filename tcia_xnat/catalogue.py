@@ -1,12 +1,13 @@
 """What is known of each series before it moves: IDC's embedded index first, NBIA for what it does not list."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.clients.tcia import METADATA_BATCH, TCIAClient
+from tcia_xnat.clients.tcia_rows import NbiaSeriesMetadata
 from tcia_xnat.errors import Error, SeriesUnavailable, SourceError
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Series, SourceName
@@ -34,16 +35,22 @@ def look_up(manifest: Manifest, idc: IDCClient | None, nbia: TCIAClient | None, 
         IDC does not list.
     patience
         How NBIA's answers are waited for; a batch that cannot be had makes its series missing, not the run fail.
+
+    A UID that is none of a series but of a study that the index lists stands for all of its series: some lists that
+    people make hold studies (§1.4).
     """
-    found = {series.series_instance_uid: series for series in _in_idc(manifest, idc)}
-    wanted = dict.fromkeys([*manifest.series_instance_uids, *found])
-    rest = [uid for uid in wanted if uid not in found]
+    found = _in_idc(manifest.series_instance_uids, idc)
+    rest = [uid for uid in manifest.series_instance_uids if uid not in found]
+    studies = _studies(rest, idc, found)
+    rest = [uid for uid in rest if uid not in studies]
+    found |= _in_idc([uid for uids in studies.values() for uid in uids], idc)
     missing: dict[str, Error] = {}
     if nbia is not None:
         _ask_nbia(rest, nbia, patience, found, missing)
-    for uid in (*rest, *_lost_folders(manifest, found.values())):
+    for uid in (*rest, *manifest.crdc_series_uuids, *manifest.study_instance_uids):
         if uid not in found:
             missing.setdefault(uid, SeriesUnavailable(_nowhere(idc, nbia), _NOT_PUBLIC))
+    wanted = dict.fromkeys([*manifest.series_instance_uids, *found])
     return Catalogue({uid: found[uid] for uid in wanted if uid in found}, missing)
 
 
@@ -52,16 +59,18 @@ def offered_by(series: Series, sources: Sequence[SourceName]) -> list[SourceName
     return [name for name in sources if name is not SourceName.IDC or series.is_in_idc]
 
 
-def _in_idc(manifest: Manifest, idc: IDCClient | None) -> list[Series]:
-    if idc is None:
-        return []
-    folders = idc.find_folders(manifest.crdc_series_uuids) if manifest.crdc_series_uuids else []
-    return idc.find_series(manifest.series_instance_uids) + folders
+def _in_idc(uids: Sequence[str], idc: IDCClient | None) -> dict[str, Series]:
+    return {series.series_instance_uid: series for series in idc.find_series(uids)} if idc and uids else {}
 
 
-def _lost_folders(manifest: Manifest, found: Iterable[Series]) -> list[str]:
-    known = {series.crdc_series_uuid for series in found}
-    return [uuid for uuid in manifest.crdc_series_uuids if uuid not in known]
+def _studies(uids: Sequence[str], idc: IDCClient | None, found: Mapping[str, Series]) -> Mapping[str, Sequence[str]]:
+    """Return which UIDs are those of studies, with their series.
+
+    A study of which series are asked for by name is none of them: its UID came along, from another column maybe.
+    """
+    named = {series.study_instance_uid for series in found.values()}
+    studies = idc.find_studies(uids) if idc and uids else {}
+    return {study: series for study, series in studies.items() if study not in named}
 
 
 def _ask_nbia(
@@ -81,7 +90,7 @@ def _ask_nbia(
             found.update({row["SeriesInstanceUID"]: from_nbia(row) for row in rows})
 
 
-def _asking(nbia: TCIAClient, batch: Sequence[str]) -> Callable[[], list[dict[str, Any]]]:
+def _asking(nbia: TCIAClient, batch: Sequence[str]) -> Callable[[], list[NbiaSeriesMetadata]]:
     return lambda: nbia.get_series_metadata(batch)
 
 

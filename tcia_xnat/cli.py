@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import signal
 import sys
 import threading
 import traceback
@@ -26,10 +27,50 @@ CONTEXT = {
     "show_default": True,
 }
 
+_FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
 _PIXELS = (32, 512)  # of a picture in the report
+
+
+class Rate(click.ParamType[float]):
+    """Bytes a second: a number, maybe with k, M or G after it."""
+
+    name = "rate"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", str(value))
+        rate = float(found[1]) * _FACTORS[found[2]] if found else 0.0
+        if not rate:
+            self.fail(f"{value!r} is no rate: write 500k, 20M or 1.5G", param, ctx)
+        return rate
+
+
+class Pixels(click.ParamType[int]):
+    """Pixels of the longer side of a picture, or off, which is 0."""
+
+    name = "off|N"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            return parsed_thumbnails(str(value))
+        except UsageError as error:
+            self.fail(f"it takes {error.hint}", param, ctx)
+
+
 _COMMON = (
     click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series on their way at once."),
+    click.option(
+        "--uploads",
+        type=click.IntRange(1, 64),
+        help="Series that XNAT takes at once.  [default: as many as --transfers]",
+    ),
+    click.option(
+        "--bwlimit",
+        type=Rate(),
+        help="Bytes a second that are fetched by all transfers together, such as 20M.  [default: no limit]",
+    ),
     click.option("--retries", type=click.IntRange(1, 100), default=5, help="Tries for what may pass."),
     click.option(
         "--existing",
@@ -38,7 +79,11 @@ _COMMON = (
         help="What to do with series that the archive holds already: leave them, replace them, or refuse to run.",
     ),
     click.option("--limit", type=click.IntRange(1), help="Take only so many series, for a first try."),
-    click.option("--shard", metavar="K/N", help="Take the K-th (from 0) of N equal parts, cut by patient."),
+    click.option(
+        "--shard",
+        metavar="K/N",
+        help="Take the K-th (from 0) of N equal parts, cut by patient; auto/N: that of this Kubernetes or Slurm task.",
+    ),
     click.option(
         "--archive/--no-archive", default=True, help="Archive complete sessions, or leave them in the prearchive."
     ),
@@ -72,9 +117,8 @@ _COMMON = (
     ),
     click.option(
         "--thumbnails",
-        metavar="off|N",
+        type=Pixels(),
         default="96",
-        callback=lambda _context, _option, text: _thumbnails(text),
         help="Pixels of the picture of each series in the report, or off.",
     ),
     click.option("--nbia-url", metavar="URL", help="NBIA's services, the part before /v4/.  [default: TCIA's]"),
@@ -100,6 +144,10 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
     def wrapped(*, debug: bool, **options: Any) -> None:  # noqa: ANN401  whatever the command takes
         try:
             code = command(**options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads the results has enough of them
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 128 + signal.SIGPIPE
         except Error as error:
             say_error(error, debug=debug)
             code = error.exit_code
@@ -187,26 +235,43 @@ def parsed_thumbnails(text: str) -> int:
     return int(text)
 
 
-def _thumbnails(text: str) -> int:
-    try:
-        return parsed_thumbnails(text)
-    except UsageError as error:
-        raise click.BadParameter(f"it takes {error.hint}") from error
-
-
 def parsed_shard(text: str | None) -> tuple[int, int] | None:
-    """Return `K/N` as two numbers.
+    """Return `K/N` as two numbers; `auto` takes K, and N if it is left out, from the scheduler's variables.
+
+    Raises
+    ------
+    UsageError
+        It is no part of a whole, or no scheduler says which.
+    """
+    if not text:
+        return None
+    number, _, of = text.partition("/")
+    if number == "auto":
+        number, of = _scheduled("number"), of or _scheduled("of")
+    if not (number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+        raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
+    return int(number), int(of)
+
+
+def _scheduled(what: str) -> str:
+    """Return what the scheduler says: an Indexed Job of Kubernetes, or an array of Slurm, which may begin anywhere.
 
     Raises
     ------
     UsageError
     """
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not found or int(found[1]) >= int(found[2]):
-        raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
-    return int(found[1]), int(found[2])
+    index, first = os.environ.get("SLURM_ARRAY_TASK_ID", ""), os.environ.get("SLURM_ARRAY_TASK_MIN", "0")
+    in_array = str(int(index) - int(first)) if index.isdecimal() and first.isdecimal() else ""
+    found = {
+        "number": os.environ.get("JOB_COMPLETION_INDEX") or in_array,
+        "of": os.environ.get("SLURM_ARRAY_TASK_COUNT"),
+    }[what]
+    if not found:
+        raise UsageError(
+            "no scheduler says which part this is",
+            "--shard auto/4 needs JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID; --shard auto needs an array of Slurm",
+        )
+    return found
 
 
 def say_error(error: Error, *, debug: bool = False) -> None:

@@ -15,7 +15,8 @@
     │   ├── RightsRefused         5               the user may not do this
     │   ├── XnatRefused                           XNAT does not take it, and says why
     │   └── ArchiveConflict                       the archive holds something that is in the way
-    ├── SpaceError                6               not enough room for the spool
+    ├── FolderError               3               the disk does not take or give a file
+    ├── SpaceError                6               not enough room on a disk
     └── Stopped                   130/143         Ctrl-C or SIGTERM
 
 One series' failure never ends a run: the lane turns it into an `Outcome`. Those of `FATAL` end it.
@@ -124,8 +125,14 @@ class ArchiveConflict(XnatError):
     """The archive holds something that is in the way; the session stays in the prearchive."""
 
 
+class FolderError(Error):
+    """The disk does not take or give a file."""
+
+    exit_code = 3
+
+
 class SpaceError(Error):
-    """Not enough room on the disk that holds the spool."""
+    """Not enough room on the disk that holds the spool, or on that of the output folder."""
 
     exit_code = 6
 

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tcia_xnat.errors import Error
+from tcia_xnat.manifest import Rejected
 from tcia_xnat.model import Label, Outcome, Series, SourceName
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Lines of the manifest that name no series; none when all did."""
+
+    lines: tuple[Rejected, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ class Step(StrEnum):
 
     FETCH = "fetch"  # from the first request to the last byte
     CHECK = "check"  # from the last byte to the proof; what is proved as it arrives is part of the fetch
-    IMPORT = "import"  # XNAT takes the zip
+    IMPORT = "import"  # XNAT takes the zip, or the disk the files
     SESSION = "session"  # build, compare, archive and confirm
     PAUSE = "pause"  # between two tries
 
@@ -97,6 +105,7 @@ class NotKept:
 
 Event = (
     NotKept
+    | PassedOver
     | Planned
     | SeriesStarted
     | BytesArrived

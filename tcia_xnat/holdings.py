@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.ledger import Imported
-from tcia_xnat.model import Label
+from tcia_xnat.model import Label, SourceName
 from tcia_xnat.plan import Held
 from tcia_xnat.xnat.prearchive import PrearchiveSession
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
@@ -26,18 +26,35 @@ def look(project: XnatProject, catalogue: Catalogue, asked: Catalogue, remembere
     theirs = [session for session in waiting if session.study_instance_uid in wanted]
     urls = {session.url for session in waiting}
     taken = [session.label for session in archived] + [session.label for session in waiting]
+    counted = _counted(project, ours, asked)
     return Held(
-        labels=_labels([*theirs, *ours]),  # the archive's word comes last and counts
-        image_counts=_image_counts(project, ours, asked),
-        imported={entry.series_instance_uid: entry for entry in remembered if entry.prearchive in urls},
+        labels=_labels([*reversed(ours), *reversed(theirs)]),
+        archived_as={uid: label for uid, (_, label) in counted.items()},
+        image_counts={uid: count for uid, (count, _) in counted.items()},
+        imported={
+            entry.series_instance_uid: entry
+            for entry in remembered
+            if entry.prearchive in urls and _is_same(entry, catalogue)
+        },
         prearchive=_left(theirs),
         sessions=frozenset(label.session for label in taken),
         subjects=frozenset([*project.subject_labels(), *(label.subject for label in taken)]),
     )
 
 
-def _labels(sessions: Iterable[ArchivedSession | PrearchiveSession]) -> dict[str, Label]:
-    return {session.study_instance_uid: session.label for session in sessions}
+def _is_same(entry: Imported, catalogue: Catalogue) -> bool:
+    """Whether a series that was imported is still what it was: files on disk may have come or changed since."""
+    series = catalogue.series.get(entry.series_instance_uid)
+    return entry.source != SourceName.LOCAL or (
+        series is not None and (entry.image_count, entry.byte_count) == (series.image_count, series.byte_count)
+    )
+
+
+def _labels(sessions: Iterable[ArchivedSession | PrearchiveSession]) -> dict[str, list[Label]]:
+    labels: dict[str, list[Label]] = {}
+    for session in sessions:
+        labels.setdefault(session.study_instance_uid, []).append(session.label)
+    return labels
 
 
 def _left(sessions: Iterable[PrearchiveSession]) -> dict[str, tuple[str, ...]]:
@@ -49,15 +66,16 @@ def _left(sessions: Iterable[PrearchiveSession]) -> dict[str, tuple[str, ...]]:
     return urls
 
 
-def _image_counts(
+def _counted(
     project: XnatProject, sessions: Iterable[ArchivedSession], asked: Catalogue
-) -> Mapping[str, int | None]:
+) -> Mapping[str, tuple[int | None, Label]]:
     """Count the images of every archived series that was asked for; the fullest counts where it is there twice."""
     holding = [session for session in sessions if not asked.series.keys().isdisjoint(session.scans)]
     with ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "holdings") as pool:
         counted = pool.map(project.image_counts, (session.experiment_id for session in holding))
-        found: dict[str, int | None] = {}
+        found: dict[str, tuple[int | None, Label]] = {}
         for session, counts in zip(holding, counted, strict=True):
             for uid, scan_id in session.scans.items():
-                found[uid] = max(counts.get(scan_id), found.get(uid), key=lambda count: -1 if count is None else count)
-    return {uid: count for uid, count in found.items() if uid in asked.series}
+                here = counts.get(scan_id), session.label
+                found[uid] = max(here, found.get(uid, here), key=lambda one: -1 if one[0] is None else one[0])
+    return {uid: one for uid, one in found.items() if uid in asked.series}

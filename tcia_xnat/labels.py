@@ -13,24 +13,38 @@ from tcia_xnat.model import Label
 
 _LENGTH = 64  # xnat-http.md §6.2
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_-]")
+_NUMBER = re.compile(r"_\d{2,}$")
 _FIELD = re.compile(r"\{(\w*)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class StudyKey:
-    """What labels are made of; `study_date` is ISO or empty."""
+    """What labels are made of; `study_date` is ISO or empty.
 
-    study_instance_uid: str
+    `session_key` is the StudyInstanceUID, or names a part of that study (`Series.session_key`). `session` is the name
+    that a folder asks for, in the place of the template.
+    """
+
+    session_key: str
     patient_id: str
     study_date: str
     collection_id: str = ""
     study_description: str = ""
     modality: str = ""
+    session: str = ""
 
 
 def clean(text: str) -> str:
     """Return a text as XNAT takes it for a label: `[A-Za-z0-9_-]`, 1 to 64 characters."""
     return _FORBIDDEN.sub("_", text.strip())[:_LENGTH] or "_"
+
+
+def is_numbered(session: str, name: str) -> bool:
+    """Whether a session label is what `assign` makes of a name: the name itself, or with a number behind it."""
+    found = _NUMBER.search(session)
+    suffix = found[0] if found else ""
+    base = clean(name)
+    return session.lower() in {base.lower(), (base[: _LENGTH - len(suffix)] + suffix).lower()}
 
 
 def assign(  # noqa: PLR0913  what labels depend on
@@ -42,16 +56,16 @@ def assign(  # noqa: PLR0913  what labels depend on
     subject_template: str = "{PatientID}",
     session_template: str = "{PatientID}",
 ) -> dict[str, Label]:
-    """Return the label of each study by its StudyInstanceUID; the order of `studies` does not matter.
+    """Return the label of each study by its `session_key`; the order of `studies` does not matter.
 
-    A study that XNAT holds keeps its label. The others are numbered by patient, StudyDate and StudyInstanceUID: the
+    A study that XNAT holds keeps its label. The others are numbered by patient, StudyDate and `session_key`: the
     first free of `base`, `base_01`, `base_02`, … A patient's bare name is given to its own first study before any
     numbered label is given out: `A_01` may be a PatientID, too.
 
     Parameters
     ----------
     held
-        StudyInstanceUID → the label under which XNAT has it.
+        `session_key` → the label under which XNAT has it.
     taken_sessions, taken_subjects
         All labels of the project. A subject that bears a PatientID's name is that patient.
     subject_template, session_template
@@ -63,18 +77,18 @@ def assign(  # noqa: PLR0913  what labels depend on
     UsageError
         A template has another field.
     """
-    ordered = sorted(studies, key=lambda study: (study.patient_id, study.study_date, study.study_instance_uid))
+    ordered = sorted(studies, key=lambda study: (study.patient_id, study.study_date, study.session_key))
     subjects = _subjects(ordered, held, taken_subjects, subject_template)
-    new = [study for study in ordered if study.study_instance_uid not in held]
+    new = [study for study in ordered if study.session_key not in held]
     taken = {label.lower() for label in chain(taken_sessions, (label.session for label in held.values()))}
-    bases = {study: clean(_filled(session_template, study)) for study in new}
+    bases = {study: clean(study.session or _filled(session_template, study)) for study in new}
     owners = _owners(bases, taken)
     taken.update(owners)
-    assigned = {study.study_instance_uid: held[study.study_instance_uid] for study in ordered if study not in bases}
+    assigned = {study.session_key: held[study.session_key] for study in ordered if study not in bases}
     for study, base in bases.items():
         session = base if owners.get(base.lower()) == study else _first_free(base, taken)
         taken.add(session.lower())
-        assigned[study.study_instance_uid] = Label(subjects[study.patient_id], session)
+        assigned[study.session_key] = Label(subjects[study.patient_id], session)
     return assigned
 
 
@@ -95,8 +109,8 @@ def _subjects(
     firsts: dict[str, StudyKey] = {}
     for study in ordered:
         firsts.setdefault(study.patient_id, study)
-        if study.study_instance_uid in held:
-            subjects.setdefault(study.patient_id, held[study.study_instance_uid].subject)
+        if study.session_key in held:
+            subjects.setdefault(study.patient_id, held[study.session_key].subject)
     used = {subject.lower() for subject in subjects.values()}
     existing = {subject.lower(): subject for subject in taken}
     for patient_id, study in firsts.items():
@@ -112,7 +126,7 @@ def _filled(template: str, study: StudyKey) -> str:
     fields = {
         "PatientID": study.patient_id,
         "StudyDate": study.study_date.replace("-", ""),
-        "StudyInstanceUID": study.study_instance_uid,
+        "StudyInstanceUID": study.session_key,
         "collection_id": study.collection_id,
         "StudyDescription": study.study_description,
         "Modality": study.modality,

@@ -1,12 +1,11 @@
 """A lane: one series from its source through the proof into XNAT's prearchive."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tcia_xnat.catalogue import offered_by
 from tcia_xnat.errors import (
     FATAL,
     Error,
@@ -16,7 +15,8 @@ from tcia_xnat.errors import (
     XnatError,
     XnatUnreachable,
 )
-from tcia_xnat.events import BytesArrived, SeriesStarted, Step, StepDone, Tell
+from tcia_xnat.events import Tell
+from tcia_xnat.fetch import Fetched, Fetcher
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
 from tcia_xnat.pictures import Depict, no_picture
 from tcia_xnat.sources import Source
@@ -65,8 +65,10 @@ class Lane:
         What the catalogue says of series that were not asked for: their numbers of images.
     spool_dir
         Folder of the spool; None is the system's.
+    uploads
+        Entered for each import: a semaphore limits how many XNAT gets at once.
     depict
-        Draws a series while XNAT takes it; of one that goes in parts the first part.
+        Draws a series while XNAT takes it.
     """
 
     project: XnatProject
@@ -76,6 +78,7 @@ class Lane:
     check: Callable[[], None]
     listed: Callable[[Sequence[str]], Mapping[str, int]]
     spool_dir: Path | None = None
+    uploads: AbstractContextManager[object] = field(default_factory=nullcontext)
     depict: Depict = no_picture
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:
@@ -108,80 +111,39 @@ class _Journey:
     label: Label
     spool: Spool
     prearchive: str = ""
-    refused: dict[SourceName, SourceError] = field(default_factory=dict)
-    last_byte: float = 0.0
 
     def run(self, started: float) -> Sent:
-        for name in offered_by(self.series, self.lane.order):
-            try:
-                packages = self._send_all(name)
-            except SourceError as error:
-                self.refused[name] = error
-            else:
-                seconds = time.monotonic() - started
-                return _sent(self.series, packages, self.prearchive, seconds, tuple(self._detours()))
-        raise self._verdict()
+        lane = self.lane
+        fetcher = Fetcher(lane.sources, lane.order, lane.tell, lane.check, lane.depict)
+        try:
+            fetched = fetcher.fetch(self.series, self.label, self.spool, self._send_all)
+        except SeriesUnavailable as error:
+            if self.prearchive:  # a part of it is in XNAT: the study must wait
+                raise SeriesIncomplete(str(error)) from error
+            raise
+        return _sent(self.series, fetched, self.prearchive, time.monotonic() - started)
 
-    def _send_all(self, name: SourceName) -> list[SeriesPackage]:
-        self.lane.tell(SeriesStarted(self.series, self.label, name))
-        packages: list[SeriesPackage] = []
-        begun = time.monotonic()
-        for package in self.lane.sources[name].fetch(self.series, self.spool, self._count):
-            proved = time.monotonic()
-            with nullcontext() if packages else self.lane.depict(package, self.spool):
-                self._import(ZipStream(self.spool, package.members))
-                imported = time.monotonic()
-            self._tell_steps(begun, proved, imported)
-            packages.append(package)
-            begun = time.monotonic()
-        return packages
+    def _send_all(self, packages: Iterator[SeriesPackage]) -> list[SeriesPackage]:
+        sent = []
+        for package in packages:
+            self._import(ZipStream(self.spool, package.members))
+            sent.append(package)
+        return sent
 
     def _import(self, body: ZipStream) -> None:
         project = self.lane.project
-        self.prearchive = project.patience.call(lambda: project.prearchive.import_series(body, self.label))
-
-    def _tell_steps(self, begun: float, proved: float, imported: float) -> None:
-        arrived = max(begun, self.last_byte)
-        for step, seconds in (
-            (Step.FETCH, arrived - begun),
-            (Step.CHECK, proved - arrived),
-            (Step.IMPORT, imported - proved),
-        ):
-            self.lane.tell(StepDone(step, seconds))
-
-    def _count(self, count: int) -> None:
-        self.last_byte = time.monotonic()
-        self.lane.check()
-        self.lane.tell(BytesArrived(self.series, count))
-
-    def _detours(self) -> list[str]:
-        return [f"tried before: {_said(name, error)}" for name, error in self.refused.items()]
-
-    def _verdict(self) -> SourceError:
-        """Return one error for all sources that were tried; only if none offers the series it is unavailable."""
-        said = "; ".join(_said(name, error) for name, error in self.refused.items()) or "no source offers it"
-        worst = [error for error in self.refused.values() if not isinstance(error, SeriesUnavailable)]
-        if worst:
-            return type(worst[-1])(said, worst[-1].hint)
-        if self.prearchive:  # a part of it is in XNAT: the study must wait
-            return SeriesIncomplete(said)
-        return SeriesUnavailable(said, next((error.hint for error in self.refused.values()), ""))
+        with self.lane.uploads:
+            self.prearchive = project.patience.call(lambda: project.prearchive.import_series(body, self.label))
 
 
-def _said(name: SourceName, error: SourceError) -> str:
-    text = str(error)
-    return text if text.startswith(name.upper()) else f"{name.upper()}: {text}"
-
-
-def _sent(
-    series: Series, packages: Sequence[SeriesPackage], prearchive: str, seconds: float, notes: tuple[str, ...]
-) -> Sent:
+def _sent(series: Series, fetched: Fetched[list[SeriesPackage]], prearchive: str, seconds: float) -> Sent:
+    packages = fetched.taken
     return Sent(
         series,
-        packages[0].source,
+        fetched.source,
         prearchive,
         image_count=sum(len(package.members) for package in packages),
         byte_count=sum(package.byte_count for package in packages),
         seconds=seconds,
-        notes=notes + packages[0].notes,
+        notes=fetched.detours + packages[0].notes,
     )

@@ -16,15 +16,29 @@ class State(StrEnum):
     """How one series of the manifest ended."""
 
     ARCHIVED = "archived"  # in the archive, put there by this run
-    PRESENT = "present"  # was in the archive already
+    STORED = "stored"  # on disk, put there by this run
+    PRESENT = "present"  # was there already
     HELD = "held"  # proved and in the prearchive, waiting for the rest of its study
     FAILED = "failed"  # may work next time
     UNAVAILABLE = "unavailable"  # neither source offers it
 
     @property
     def is_in(self) -> bool:
-        """Whether the series is in XNAT's archive."""
-        return self in {State.ARCHIVED, State.PRESENT}
+        """Whether the series is where it was to go: in XNAT's archive, or on disk."""
+        return self.is_new or self is State.PRESENT
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this run put it there."""
+        return self in {State.ARCHIVED, State.STORED}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Under which names a study goes to XNAT."""
+
+    subject: str
+    session: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +46,8 @@ class Series:
     """What the catalogue knows of one series before it moves.
 
     `study_date` is ISO (YYYY-MM-DD) or empty; `byte_count` counts the DICOM files, not a zip of them.
-    `aws_bucket` and `crdc_series_uuid` are empty for a series that only NBIA offers.
+    `aws_bucket` and `crdc_series_uuid` are empty for a series that only NBIA offers. `folder` has the names that the
+    folders of a series on disk ask for, where folders name subject and session.
     """
 
     series_instance_uid: str
@@ -50,19 +65,24 @@ class Series:
     source_doi: str = ""
     aws_bucket: str = ""
     crdc_series_uuid: str = ""
+    folder: Label | None = None
+
+    @property
+    def patient(self) -> str:
+        """What makes a subject: the folder's name for it, else PatientID."""
+        return self.folder.subject if self.folder else self.patient_id
+
+    @property
+    def session_key(self) -> str:
+        """What becomes one session: a study, or the part of it that lies in one session folder."""
+        if self.folder is None:
+            return self.study_instance_uid
+        return f"{self.study_instance_uid} in {self.folder.subject}/{self.folder.session}"
 
     @property
     def is_in_idc(self) -> bool:
         """Whether the catalogue knows where IDC keeps the series."""
         return bool(self.crdc_series_uuid)
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Under which names a study goes to XNAT."""
-
-    subject: str
-    session: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +106,14 @@ class SeriesPackage:
     """A fetched and proved series, or one part of a very large one.
 
     `notes` are things worth reporting that do not make the series wrong, such as a size that differs from the
-    index although all hashes are right.
+    index although all hashes are right. `licence_text` is the LICENSE that came with it, if one did.
     """
 
     series: Series
     source: SourceName
     members: tuple[Member, ...]
     notes: tuple[str, ...] = ()
+    licence_text: str = ""
 
     @property
     def byte_count(self) -> int:

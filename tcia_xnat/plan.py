@@ -28,7 +28,9 @@ class Held:
     Attributes
     ----------
     labels
-        StudyInstanceUID → the label under which the archive, else the prearchive, has it.
+        StudyInstanceUID → the labels under which XNAT has it, those of the archive first.
+    archived_as
+        SeriesInstanceUID → the label of the session in the archive that has most of its images.
     image_counts
         SeriesInstanceUID → images in the archive; None when XNAT has not counted them.
     imported
@@ -40,7 +42,8 @@ class Held:
         All labels that are taken in the project.
     """
 
-    labels: Mapping[str, Label] = field(default_factory=dict)
+    labels: Mapping[str, Sequence[Label]] = field(default_factory=dict)
+    archived_as: Mapping[str, Label] = field(default_factory=dict)
     image_counts: Mapping[str, int | None] = field(default_factory=dict)
     imported: Mapping[str, Imported] = field(default_factory=dict)
     prearchive: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -95,7 +98,7 @@ class Plan:
 
 
 def assign_labels(catalogue: Catalogue, held: Held, subject_label: str, session_label: str) -> dict[str, Label]:
-    """Return the label of every study by its StudyInstanceUID, from templates as `labels.assign` takes them.
+    """Return the label of every session by its `Series.session_key`, from templates as `labels.assign` takes them.
 
     Raises
     ------
@@ -103,19 +106,20 @@ def assign_labels(catalogue: Catalogue, held: Held, subject_label: str, session_
         A template is wrong.
     """
     keys = {
-        series.study_instance_uid: labels.StudyKey(
-            series.study_instance_uid,
-            series.patient_id,
+        series.session_key: labels.StudyKey(
+            series.session_key,
+            series.patient,
             series.study_date,
             collection_id=series.collection_id,
             study_description=series.study_description,
             modality=series.modality,
+            session=series.folder.session if series.folder else "",
         )
         for series in catalogue.series.values()
     }
     return labels.assign(
         keys.values(),
-        held.labels,
+        _held_labels(catalogue, held),
         held.sessions,
         held.subjects,
         subject_template=subject_label,
@@ -124,7 +128,7 @@ def assign_labels(catalogue: Catalogue, held: Held, subject_label: str, session_
 
 
 def make(catalogue: Catalogue, held: Held, names: Mapping[str, Label], existing: Existing = Existing.SKIP) -> Plan:
-    """Decide what is left to do for the series of a catalogue, its studies labelled by `names`.
+    """Decide what is left to do for the series of a catalogue, its sessions labelled by `names`.
 
     Raises
     ------
@@ -134,8 +138,8 @@ def make(catalogue: Catalogue, held: Held, names: Mapping[str, Label], existing:
     settled = [missing_outcome(uid, error) for uid, error in catalogue.missing.items()]
     studies: list[StudyPlan] = []
     leftovers: list[Leftover] = []
-    for study_instance_uid, all_series in _by_study(catalogue.series.values()).items():
-        label = names[study_instance_uid]
+    for session_key, all_series in _by_session(catalogue.series.values()).items():
+        label = names[session_key]
         left: list[Series] = []
         for series in all_series:
             if _is_present(series, held, existing):
@@ -143,8 +147,8 @@ def make(catalogue: Catalogue, held: Held, names: Mapping[str, Label], existing:
             else:
                 left.append(series)
         if left:
-            studies.append(_study_plan(study_instance_uid, label, left, held, existing))
-        elif urls := held.prearchive.get(study_instance_uid):
+            studies.append(_study_plan(label, left, held, existing))
+        elif urls := _in_prearchive(all_series[0], label, held):
             leftovers.append(Leftover(label, urls))
     return Plan(tuple(studies), tuple(settled), tuple(leftovers))
 
@@ -153,10 +157,10 @@ def shard(catalogue: Catalogue, number: int, of: int) -> Catalogue:
     """Return the part of one of `of` equal workers, cut by patient so that no two meet in one subject (from 0)."""
 
     def is_ours(key: str) -> bool:
-        return zlib.crc32(key.encode()) % of == number
+        return zlib.crc32(key.encode(errors="surrogateescape")) % of == number
 
     return Catalogue(
-        {uid: series for uid, series in catalogue.series.items() if is_ours(series.patient_id)},
+        {uid: series for uid, series in catalogue.series.items() if is_ours(series.patient)},
         {uid: error for uid, error in catalogue.missing.items() if is_ours(uid)},
     )
 
@@ -174,11 +178,34 @@ def missing_outcome(series_instance_uid: str, error: Error) -> Outcome:
     return Outcome(series_instance_uid, state, reason=str(error), hint=error.hint, kind=type(error).__name__)
 
 
-def _by_study(series: Iterable[Series]) -> dict[str, list[Series]]:
+def _held_labels(catalogue: Catalogue, held: Held) -> dict[str, Label]:
+    """Return the label of each session that XNAT holds.
+
+    Where folders name sessions, a study may be several of them: it is the one that has the series, or bears the name.
+    """
+    found: dict[str, Label] = {}
+    for series in catalogue.series.values():
+        named = held.labels.get(series.study_instance_uid, ())
+        if series.folder is not None:
+            named = [label for label in named if labels.is_numbered(label.session, series.folder.session)]
+            if there := held.archived_as.get(series.series_instance_uid):
+                found[series.session_key] = there
+        if named:
+            found.setdefault(series.session_key, named[0])
+    return found
+
+
+def _by_session(series: Iterable[Series]) -> dict[str, list[Series]]:
     grouped: dict[str, list[Series]] = defaultdict(list)
     for one in series:
-        grouped[one.study_instance_uid].append(one)
+        grouped[one.session_key].append(one)
     return grouped
+
+
+def _in_prearchive(series: Series, label: Label, held: Held) -> tuple[str, ...]:
+    """Return the places of a session in the prearchive; where folders name it, another one may have the same study."""
+    urls = held.prearchive.get(series.study_instance_uid, ())
+    return urls if series.folder is None else tuple(url for url in urls if url.rsplit("/", 1)[-1] == label.session)
 
 
 def _is_present(series: Series, held: Held, existing: Existing) -> bool:
@@ -187,7 +214,7 @@ def _is_present(series: Series, held: Held, existing: Existing) -> bool:
         return False
     if existing is Existing.ERROR:
         raise UsageError(
-            f"the archive holds series {uid} already",
+            f"series {uid} is there already",
             "with --existing skip what is there is left alone, with --existing append it is replaced",
         )
     return _is_whole(series, held)
@@ -198,11 +225,9 @@ def _is_whole(series: Series, held: Held) -> bool:
     return count is None or count >= series.image_count
 
 
-def _study_plan(
-    study_instance_uid: str, label: Label, left: Sequence[Series], held: Held, existing: Existing
-) -> StudyPlan:
+def _study_plan(label: Label, left: Sequence[Series], held: Held, existing: Existing) -> StudyPlan:
     return StudyPlan(
-        study_instance_uid,
+        left[0].study_instance_uid,
         label,
         send=tuple(series for series in left if series.series_instance_uid not in held.imported),
         imported=tuple(
@@ -215,7 +240,7 @@ def _study_plan(
             and (existing is Existing.APPEND or not _is_whole(series, held))
             for series in left
         ),
-        prearchive=held.prearchive.get(study_instance_uid, ()),
+        prearchive=_in_prearchive(left[0], label, held),
     )
 
 
@@ -223,7 +248,7 @@ def _present_outcome(series: Series, label: Label, held: Held) -> Outcome:
     return Outcome(
         series.series_instance_uid,
         State.PRESENT,
-        label,
+        held.archived_as.get(series.series_instance_uid, label),
         image_count=held.image_counts[series.series_instance_uid] or series.image_count,
         byte_count=series.byte_count,
     )

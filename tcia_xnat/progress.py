@@ -9,6 +9,7 @@ from tcia_xnat.events import (
     BytesArrived,
     Event,
     NotKept,
+    PassedOver,
     Planned,
     Retrying,
     SeriesImported,
@@ -16,6 +17,7 @@ from tcia_xnat.events import (
     SeriesStarted,
     SessionArchived,
 )
+from tcia_xnat.manifest import passed_over
 from tcia_xnat.model import Label, Series, State
 
 _QUIET_SECONDS = 30.0  # without a line in between, one says that the run is alive
@@ -45,6 +47,11 @@ class Lines:
     @singledispatchmethod
     def _show(self, event: Event) -> None:
         """Say nothing of an event that has no line."""
+
+    @_show.register
+    def _(self, event: PassedOver) -> None:
+        for line in passed_over(event.lines):
+            self._line(line)
 
     @_show.register
     def _(self, event: Planned) -> None:

@@ -11,7 +11,7 @@ from typing import BinaryIO, Self
 
 from tcia_xnat.errors import SpaceError
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 
 
 class Spool:
@@ -61,7 +61,7 @@ class Spool:
             ) from error
 
     def read(self, offset: int, length: int) -> Iterator[bytes]:
-        """Yield `length` bytes from `offset` on, in chunks of at most 1 MiB.
+        """Yield `length` bytes from `offset` on, in chunks of at most 256 KiB.
 
         Raises
         ------

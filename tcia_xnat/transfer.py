@@ -1,15 +1,12 @@
 """The run of a plan: lanes side by side, and the session steps of each study when the last of its series is in.
 
-One thread, the caller's, decides; lanes and session steps work in pools and hand their results back through a queue.
+One thread, the caller's, decides; lanes and session steps work in pools.
 """
 
-import queue
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
 
 from tcia_xnat.confirm import Finished
 from tcia_xnat.errors import FATAL, Error, SeriesUnavailable, XnatError, XnatUnreachable
@@ -20,10 +17,8 @@ from tcia_xnat.model import Outcome, Series, SourceName, State
 from tcia_xnat.plan import Plan, StudyPlan, missing_outcome
 from tcia_xnat.session import SessionSteps
 from tcia_xnat.stop import Stop
+from tcia_xnat.workers import Workers
 
-Result = TypeVar("Result")
-
-_GRACE_SECONDS = 5.0  # for what is in flight when the end is asked for
 _RESENDS = 2  # how often a series is sent again when XNAT has lost some of its images
 
 
@@ -80,11 +75,8 @@ def transfer(  # noqa: PLR0913  what a run needs, each once
 class _Run:
     def __init__(self, lane: Lane, ledger: Ledger, tell: Tell, stop: Stop, archive: bool) -> None:  # noqa: FBT001  as `transfer` names it
         self._lane, self._ledger, self._tell, self._stop, self._archive = lane, ledger, tell, stop, archive
-        self._results: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._open = 0
+        self._workers = Workers(stop)
         self._outcomes: list[Outcome] = []
-        self._ended_by: Error | None = None
-        stop.call(partial(self._results.put, lambda: None))  # wakes the deciding thread
 
     def carry_out(self, plan: Plan, transfers: int) -> TransferResult:
         for outcome in plan.settled:
@@ -98,55 +90,23 @@ class _Run:
                 self._proceed(study)
             for left in plan.leftovers:
                 steps = SessionSteps(self._lane.project, left.urls, left.label, {})
-                self._hand_out(self._sessions, partial(_try_to_tidy, steps), lambda _result: None)
-            self._decide()
+                self._workers.hand_out(self._sessions, partial(_try_to_tidy, steps), lambda _result: None)
+            self._workers.decide()
         finally:
             for pool in (self._lanes, self._sessions):
                 pool.shutdown(wait=False, cancel_futures=True)
         for study in studies:
             self._leave(study)
-        return TransferResult(tuple(self._outcomes), self._ended_by)
-
-    def _decide(self) -> None:
-        """Take results as they come, until all are in or the time to end is over."""
-        ends = float("inf")
-        while self._open:
-            if self._stop.requested:
-                ends = min(ends, time.monotonic() + _GRACE_SECONDS)
-            try:
-                self._results.get(timeout=max(ends - time.monotonic(), 0) if self._stop.requested else None)()
-            except queue.Empty:
-                self._end(self._stop.error())
-                return
+        return TransferResult(tuple(self._outcomes), self._workers.ended_by)
 
     # work that is handed out
 
     def _send(self, study: _Study, series: Series) -> None:
-        self._hand_out(
+        self._workers.hand_out(
             self._lanes,
             lambda: self._lane.run(series, study.plan.label),
             partial(self._series_done, study),
         )
-
-    def _hand_out(self, pool: ThreadPoolExecutor, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
-        """Do `work` in a pool, then `then` with its result in the deciding thread."""
-
-        def task() -> None:
-            try:
-                result = work()
-            except Error as error:
-                self._results.put(partial(self._take, self._end, error))
-            except BaseException as error:  # noqa: BLE001  a defect of ours: raised in the deciding thread
-                self._results.put(partial(self._fail, error))
-            else:
-                self._results.put(partial(self._take, then, result))
-
-        self._open += 1
-        pool.submit(task)
-
-    def _take(self, then: Callable[[Result], None], result: Result) -> None:
-        self._open -= 1
-        then(result)
 
     # what follows from a result, in the deciding thread
 
@@ -164,7 +124,7 @@ class _Run:
 
     def _proceed(self, study: _Study) -> None:
         """Start the session steps when all series of a study are in."""
-        if study.waiting or study.may_still_come or not study.sent or self._ended_by:
+        if study.waiting or study.may_still_come or not study.sent or self._workers.ended_by:
             return
         steps = SessionSteps(
             self._lane.project,
@@ -174,8 +134,8 @@ class _Run:
             self._lane.listed,
             overwrite=study.overwrite,
         )
-        work = partial(_timed, partial(_try_steps, steps, self._archive), self._tell)
-        self._hand_out(self._sessions, work, partial(self._session_done, study))
+        work = partial(_timed, steps, self._archive, self._tell)
+        self._workers.hand_out(self._sessions, work, partial(self._session_done, study))
 
     def _session_done(self, study: _Study, result: Finished | Error) -> None:
         if isinstance(result, Error):
@@ -219,31 +179,21 @@ class _Run:
         """Settle what the run leaves undone: series that wait for others, and all that came after its end."""
         missing = len(study.may_still_come) + len(study.waiting)
         waits = f"waits in the prearchive for {missing} series of its study"
-        self._hold(study, str(self._ended_by or waits), self._ended_by)
+        self._hold(study, str(self._workers.ended_by or waits), self._workers.ended_by)
         for series in study.plan.send:
             if series.series_instance_uid in study.waiting:
-                error = self._ended_by or self._stop.error()
+                error = self._workers.ended_by or self._stop.error()
                 self._settle(_not_sent_outcome(study, NotSent(series, error)))
-
-    def _end(self, error: Error) -> None:
-        """Remember the error that ends the run, and end it: a stop that was asked for counts before what it causes."""
-        if self._ended_by is None:
-            self._ended_by = error
-            self._stop.request()
-
-    def _fail(self, error: BaseException) -> None:
-        self._stop.request()
-        raise error
 
     def _settle(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
         self._tell(SeriesSettled(outcome))
 
 
-def _timed(work: Callable[[], Result], tell: Tell) -> Result:
+def _timed(steps: SessionSteps, archive: bool, tell: Tell) -> Finished | Error:  # noqa: FBT001  as below
     started = time.monotonic()
     try:
-        return work()
+        return _try_steps(steps, archive)
     finally:
         tell(StepDone(Step.SESSION, time.monotonic() - started))
 

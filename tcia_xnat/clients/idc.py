@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import duckdb
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 IDC_URL = "https://s3.amazonaws.com"
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+_BATCH = 50_000  # series per question
 _OK = 200
 _GONE = {403, 404}
 _COLUMNS = """
@@ -60,6 +61,13 @@ def index_path(named: str | Path | None = None) -> Path:
     return Path(named)
 
 
+def prior_versions_path() -> Path:
+    """Return the parquet of the versions that series had before, which the package idc-index-data ships."""
+    import idc_index_data  # noqa: PLC0415  as above
+
+    return Path(str(idc_index_data.PRIOR_VERSIONS_INDEX_PARQUET_FILEPATH))
+
+
 class IDCClient:
     """What IDC offers to everybody.
 
@@ -84,9 +92,23 @@ class IDCClient:
         """Return what the index knows of these series; those it does not list are left out."""
         return self._series("SeriesInstanceUID", series_instance_uids)
 
-    def find_folders(self, crdc_series_uuids: Sequence[str]) -> list[Series]:
-        """Return the series that IDC keeps in these folders of its buckets."""
-        return self._series("crdc_series_uuid", crdc_series_uuids)
+    def find_folders(self, crdc_series_uuids: Sequence[str]) -> dict[str, str]:
+        """Return the SeriesInstanceUID of each folder of the buckets; also of one that a newer version replaced (§7.1).
+
+        Folders that no version of IDC had are left out.
+        """
+        found = self._pairs(self._index, "crdc_series_uuid", "SeriesInstanceUID", crdc_series_uuids)
+        older = [uuid for uuid in crdc_series_uuids if uuid not in dict(found)]
+        if older:
+            found += self._pairs(prior_versions_path(), "crdc_series_uuid", "SeriesInstanceUID", older)
+        return dict(found)
+
+    def find_studies(self, study_instance_uids: Sequence[str]) -> dict[str, list[str]]:
+        """Return the SeriesInstanceUIDs of each study; studies that the index does not list are left out."""
+        found: dict[str, list[str]] = {}
+        for study, series in self._pairs(self._index, "StudyInstanceUID", "SeriesInstanceUID", study_instance_uids):
+            found.setdefault(study, []).append(series)
+        return found
 
     def list_objects(self, bucket: str, crdc_series_uuid: str) -> list[StoredObject]:
         """Return all DICOM files of a series, page by page (ListObjectsV2); empty when IDC no longer holds it.
@@ -118,13 +140,14 @@ class IDCClient:
         self._pool.clear()
 
     def _series(self, column: str, values: Sequence[str]) -> list[Series]:
-        query = f"SELECT {_COLUMNS} FROM read_parquet(?) WHERE {column} IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608  names of ours only
-        try:
-            with duckdb.connect() as connection:
-                rows = connection.execute(query, [str(self._index), list(values)]).fetchall()
-        except duckdb.Error as error:
-            raise UsageError(f"the index {self._index.name} cannot be read: {web.shown(str(error))}") from error
-        return [Series(*row) for row in rows]
+        known: dict[Any, Any] = {}  # but for the first and the last, a cell is that of many series: it is kept once
+        return [
+            Series(*row[:1], *(known.setdefault(cell, cell) for cell in row[1:-1]), *row[-1:])
+            for row in _rows(self._index, _COLUMNS, column, values)
+        ]
+
+    def _pairs(self, table: Path, key: str, value: str, values: Sequence[str]) -> list[tuple[str, str]]:
+        return sorted({(str(row[0]), str(row[1])) for row in _rows(table, f"{key}, {value}", key, values)})
 
     def _pages(self, bucket: str, prefix: str) -> Iterator[list[StoredObject]]:
         token: str | None = ""
@@ -158,6 +181,18 @@ class IDCClient:
             return answer
         answer.close()
         return self._followed(target, left - 1)
+
+
+def _rows(table: Path, columns: str, column: str, values: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield rows one by one, and ask for some values after the other: all at once would be many copies of them."""
+    query = f"SELECT {columns} FROM read_parquet(?) WHERE {column} IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608  names of ours only
+    try:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            for start in range(0, len(values), _BATCH):
+                answer = connection.execute(query, [str(table), values[start : start + _BATCH]])
+                yield from iter(answer.fetchone, None)
+    except duckdb.Error as error:
+        raise UsageError(f"the index {table.name} cannot be read: {web.shown(str(error))}") from error
 
 
 def _refusal(answer: urllib3.BaseHTTPResponse, text: str) -> SourceError:

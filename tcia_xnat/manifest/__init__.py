@@ -1,7 +1,24 @@
-"""Lists of series: every form in the wild read into one `Manifest`, and written as .tcia (tcia-nbia-and-idc.md §1)."""
+"""Lists of series: every form in the wild read into one `Manifest`, and written (tcia-nbia-and-idc.md §1)."""
 
-from tcia_xnat.manifest.model import Manifest, Rejected
-from tcia_xnat.manifest.read import find, parse, read
-from tcia_xnat.manifest.write import write_modified, write_tcia
+from tcia_xnat.manifest.broken import passed_over
+from tcia_xnat.manifest.merge import merge
+from tcia_xnat.manifest.model import Manifest, Original, Rejected
+from tcia_xnat.manifest.read import STDIN, find, parse, read, read_all
+from tcia_xnat.manifest.write import write_csv, write_modified, write_s5cmd, write_tcia
 
-__all__ = ["Manifest", "Rejected", "find", "parse", "read", "write_modified", "write_tcia"]
+__all__ = [
+    "STDIN",
+    "Manifest",
+    "Original",
+    "Rejected",
+    "find",
+    "merge",
+    "parse",
+    "passed_over",
+    "read",
+    "read_all",
+    "write_csv",
+    "write_modified",
+    "write_s5cmd",
+    "write_tcia",
+]

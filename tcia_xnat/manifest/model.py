@@ -9,11 +9,20 @@ _UID_LENGTH = 64  # DICOM PS3.5 §9.1
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A line that was passed over, and why."""
+    """A line that was passed over, and why; `file` is the manifest it stands in, with the sheet of a workbook."""
 
     line: int
     text: str
     reason: str
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A manifest as it was given."""
+
+    name: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +41,25 @@ class Manifest:
         Harmless lines that were passed over.
     duplicates
         How many lines named a series that an earlier line had.
-    original
-        The file as given.
+    originals
+        The file as given; of several manifests, each.
     crdc_series_uuids
-        Folders of an s5cmd list, whose series the catalogue looks up.
+        Folders of an s5cmd list, whose series the index knows.
+    study_instance_uids
+        Studies of a list that names no series; the index knows those, too.
+    addresses
+        Where the manifests are that an XML wrapper points at.
     """
 
     name: str
-    series_instance_uids: tuple[str, ...]
+    series_instance_uids: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     duplicates: int = 0
-    original: bytes = b""
+    originals: tuple[Original, ...] = ()
     crdc_series_uuids: tuple[str, ...] = ()
+    study_instance_uids: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
 
 
 def is_uid(text: str) -> bool:

@@ -1,21 +1,40 @@
-"""Lists in tables: CSV, TSV and XLSX, under any of the headings that series have in the wild (§1.5)."""
+"""Lists in tables: CSV, TSV, XLSX and JSON rows, under any heading that series have in the wild (§1.5)."""
 
+import csv
 import io
+import json
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from tcia_xnat.errors import ManifestError
-from tcia_xnat.manifest.model import Manifest, is_uid
-from tcia_xnat.manifest.text import unique
+from tcia_xnat.manifest.broken import wrong_lines
+from tcia_xnat.manifest.model import Manifest, Rejected, is_uid
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 _SERIES = ("seriesinstanceuid", "seriesuid", "seriesid")
 _STUDY = ("studyinstanceuid", "studyuid")
 _PAIR = ("petseriesinstanceuid", "ctseriesinstanceuid")
+_ELSEWHERE = {"drsuri", "fileguid", "drsguid", "imageurl"}  # other routes of TCIA's own retriever (§1.5)
 _SEPARATORS = (",", "\t", ";")
+_TITLE_ROWS = 20  # of a sheet that may stand above its headings
+_LONGEST_CELL = 1 << 20  # characters
+
+Row = tuple[int, list[str]]
+"""Number of a line or row, from 1, and its cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where a table has its UIDs, and whether they are those of studies."""
+
+    numbers: tuple[int, ...]
+    of_studies: bool = False
 
 
 def heading(text: str) -> str:
@@ -23,70 +42,156 @@ def heading(text: str) -> str:
     return re.sub(r"[\s_\"'\ufeff]", "", text).lower()
 
 
-def is_table(first_line: str) -> bool:
-    """Whether a line is the heading of a table of series; a lone column of them is a list as any other."""
-    cells = {heading(cell) for cell in re.split(r"[,;\t]", first_line)}
-    return (len(cells) > 1 and not cells.isdisjoint({*_SERIES, *_PAIR})) or not cells.isdisjoint(_STUDY)
+def is_table(text: str) -> bool:
+    """Whether a text begins with the headings of a table; a lone column of series is a list as any other."""
+    line = next(filter(_is_content, _lines(text)), "")
+    cells = [heading(cell) for cell in re.split(r"[,;\t]", line)]
+    is_of_series = len(cells) > 1 and not {*_SERIES, *_PAIR}.isdisjoint(cells)
+    return is_of_series or not {*_STUDY, *_ELSEWHERE}.isdisjoint(cells)
 
 
 def parse_table(text: str, name: str) -> Manifest:
-    """Read a table in text; the separator is the one that cuts its heading.
+    """Read a table in text; the separator is the one that cuts its headings.
 
     Raises
     ------
     ManifestError
     """
-    import pandas as pd  # noqa: PLC0415  0.25 s that lists in lines need not wait
-
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(_SEPARATORS, key=first.count)
+    lines = list(_lines(text))
+    above = next(number for number, line in enumerate(lines) if _is_content(line))
+    reader = csv.reader(lines[above:], delimiter=max(_SEPARATORS, key=lines[above].count))
+    csv.field_size_limit(_LONGEST_CELL)
+    rows: list[Row] = []
+    start = above + 1
     try:
-        frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
-    except (pd.errors.ParserError, ValueError) as error:
-        raise ManifestError(f"{name} cannot be read as a table: {error}") from error
-    return _from_frame(frame, name)
+        for cells in reader:
+            rows.append((start, cells))
+            start = above + reader.line_num + 1  # a quoted cell may go over several lines
+    except csv.Error as error:
+        raise ManifestError(
+            f"{name} cannot be read as a table, line {start}: {error}", "save it anew as CSV"
+        ) from error
+    return _from_sheets({name: rows}, name)
 
 
 def parse_workbook(content: bytes, name: str) -> Manifest:
-    """Read the sheets of an XLSX file.
+    """Read the sheets of an XLSX file; a sheet without headings goes on with the columns of the one before it.
 
     Raises
     ------
     ManifestError
     """
-    import pandas as pd  # noqa: PLC0415  as above
+    import openpyxl  # noqa: PLC0415  0.2 s that other lists need not wait
 
     try:
-        sheets = pd.read_excel(io.BytesIO(content), sheet_name=None, dtype=str, keep_default_na=False)
-    except ImportError as error:
-        raise ManifestError(f"{name} is a workbook, and openpyxl is not installed", "save it as CSV") from error
+        with warnings.catch_warnings(action="ignore"):  # of styles and extensions, which hold no series
+            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+            sheets = {f"{name}, sheet {sheet.title}": _sheet_rows(sheet) for sheet in book.worksheets}
     except Exception as error:  # openpyxl and zipfile have many names for a broken workbook
         raise ManifestError(f"{name} cannot be read as a workbook: {error}", "save it as CSV") from error
-    frames = [sheet for sheet in sheets.values() if _columns(sheet)]
-    if not frames:
-        raise ManifestError(f"{name} has no sheet with a column of series", f"name a column {_SERIES[0]}")
-    return _from_frame(pd.concat(frames), name)
+    return _from_sheets(sheets, name)
 
 
-def _from_frame(frame: "pd.DataFrame", name: str) -> Manifest:
-    columns = _columns(frame)
-    if not columns:
-        raise ManifestError(f"{name} lists studies, not series", "add a column SeriesInstanceUID with their series")
-    rows = frame[columns].fillna("").to_numpy().tolist()
-    cells = [(number, str(cell).strip()) for number, row in enumerate(rows, 2) for cell in row]
-    wrong = [(number, cell) for number, cell in cells if cell and not is_uid(cell)]
-    if wrong:
-        number, cell = wrong[0]
-        raise ManifestError(f"{name} has a UID that is none, line {number}: {cell!r}", "mend or delete the line")
-    uids, duplicates = unique(cell for _, cell in cells if cell)
-    if not uids:
-        raise ManifestError(f"{name} holds no series", "look whether it is the right file, or was cut off")
-    return Manifest(name, uids, duplicates=duplicates)
+def parse_rows(content: str, name: str) -> Manifest:
+    """Read a JSON list of rows, as NBIA's API and `query.py` write it.
+
+    Raises
+    ------
+    ManifestError
+    """
+    try:
+        rows = json.loads(content)
+    except ValueError as error:
+        raise ManifestError(f"{name} cannot be read as JSON: {error}", "save it as CSV") from error
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    keys = list(dict.fromkeys(chain.from_iterable(rows)))
+    if not _columns(keys):
+        raise ManifestError(
+            f"{name} is JSON without a series, as for controlled access",
+            "such data are fetched with an account of their own, not here",
+        )
+    table = [(1, keys), *((number, [_cell(row.get(key)) for key in keys]) for number, row in enumerate(rows, 1))]
+    return _from_sheets({name: table}, name)
 
 
-def _columns(frame: "pd.DataFrame") -> Sequence[str]:
-    """Return the columns of series: both of a PET/CT pair where there are pairs, else the one of the table."""
-    named = {heading(str(column)): str(column) for column in frame.columns}
+def _lines(text: str) -> Iterator[str]:
+    return io.StringIO(text, newline="")
+
+
+def _is_content(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith("#")
+
+
+def _sheet_rows(sheet: "ReadOnlyWorksheet") -> list[Row]:
+    sheet.reset_dimensions()  # some programs write wrong ones, which would cut the sheet
+    return [(number, [_cell(value) for value in cells]) for number, cells in enumerate(sheet.values, 1)]
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _from_sheets(sheets: dict[str, list[Row]], name: str) -> Manifest:
+    columns: _Columns | None = None
+    series, studies = Manifest(name), Manifest(name)
+    for file, rows in sheets.items():
+        start, columns = _start(rows, columns)
+        if columns and columns.of_studies:
+            studies = _taken(studies, file, rows[start:], columns)
+        elif columns:
+            series = _taken(series, file, rows[start:], columns)
+    if series.series_instance_uids:
+        return series
+    if studies.series_instance_uids:
+        return replace(studies, series_instance_uids=(), study_instance_uids=studies.series_instance_uids)
+    raise _nothing(sheets, name, columns)
+
+
+def _start(rows: Sequence[Row], before: _Columns | None) -> tuple[int, _Columns | None]:
+    """Return where the UIDs of a sheet begin, and in which columns they are."""
+    for number, (_, cells) in enumerate(islice(rows, _TITLE_ROWS)):
+        if columns := _columns(cells):
+            return number + 1, columns
+    first = rows[0][1] if rows else []
+    goes_on = before and any(is_uid(first[number].strip()) for number in before.numbers if number < len(first))
+    return (0, before) if goes_on else (len(rows), before)
+
+
+def _columns(cells: Sequence[str]) -> _Columns | None:
+    """Return both columns of a table of PET/CT pairs, else the one of series, else the one of studies."""
+    named = {heading(cell): number for number, cell in reversed(list(enumerate(cells)))}
     if set(_PAIR) <= named.keys():
-        return [named[key] for key in _PAIR]
-    return [named[key] for key in _SERIES if key in named][:1]
+        return _Columns(tuple(named[key] for key in _PAIR))
+    for keys, of_studies in ((_SERIES, False), (_STUDY, True)):
+        found = [named[key] for key in keys if key in named]
+        if found:
+            return _Columns((found[0],), of_studies)
+    return None
+
+
+def _taken(manifest: Manifest, file: str, rows: Iterable[Row], columns: _Columns) -> Manifest:
+    """Return a manifest with the UIDs of a sheet behind its own."""
+    uids, rejected, wrong = [*manifest.series_instance_uids], [*manifest.rejected], []
+    for line, cells in rows:
+        found = [cells[number].strip() for number in columns.numbers if number < len(cells)]
+        uids += [cell for cell in found if is_uid(cell)]
+        wrong += [Rejected(line, cell, "no UID", file) for cell in found if cell and not is_uid(cell)]
+        if not any(found) and any(cell.strip() for cell in cells):
+            rejected.append(Rejected(line, ",".join(cells), "a row without a series", file))
+    if wrong:
+        raise wrong_lines(file, wrong)
+    kept = tuple(dict.fromkeys(uids))
+    duplicates = manifest.duplicates + (0 if columns.of_studies else len(uids) - len(kept))
+    return replace(manifest, series_instance_uids=kept, rejected=tuple(rejected), duplicates=duplicates)
+
+
+def _nothing(sheets: dict[str, list[Row]], name: str, columns: _Columns | None) -> ManifestError:
+    if columns:
+        return ManifestError(f"{name} holds no series", "look whether it is the right file, or was cut off")
+    headings = {heading(cell) for rows in sheets.values() for _, cells in rows[:1] for cell in cells}
+    if headings & _ELSEWHERE:
+        return ManifestError(
+            f"{name} lists files or addresses, no series",
+            "controlled or non-DICOM data are fetched with an account or a tool of their own, not here",
+        )
+    return ManifestError(f"{name} has no column of series", "name a column SeriesInstanceUID")

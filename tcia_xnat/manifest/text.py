@@ -1,27 +1,29 @@
 """Lists in lines: .tcia with all its oddities, pipe lines of NBIA, s5cmd lists, bare UIDs (§1.1 to §1.5)."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tcia_xnat.errors import ManifestError
+from tcia_xnat.manifest.broken import no_uids, wrong_lines
 from tcia_xnat.manifest.model import Manifest, Rejected, is_uid
 
 LIST_KEY = "listofseriestodownload"
 
-_SHOWN_LINES, _SHOWN_CHARACTERS = 3, 60
-_KEY = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*)\s*=(.*)", re.DOTALL)
+_KEY = re.compile(r"([A-Za-z][A-Za-z0-9]*)\s*=(.*)", re.DOTALL)
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_FOLDER = re.compile(rf"""^(?:(?:cp|sync)\s+)?["']?s3://[^/\s]+/({_UUID})/""", re.IGNORECASE)
+_FOLDER = re.compile(rf"""(?:\b(?:s3|gs)://[^/\s]+/|^)({_UUID})(?=[/*"'\s]|$)""", re.IGNORECASE)
 _HEADINGS = {"seriesid", "seriesuid", "seriesinstanceuid"}  # pasted from a spreadsheet
-_PIPE_FIELDS = {16, 24}
-_PIPE_UID = 3  # SeriesInstanceUID is the fourth field (§1.2)
+_S5CMD_HEADING = "_manifest_cp_command"
+_PIPE_STUDY, _PIPE_SERIES = 2, 3  # fields of a pipe line (§1.2)
 
 
 @dataclass(slots=True)
 class _Reading:
     """What the lines have given so far."""
 
+    name: str
+    has_list: bool  # somewhere a line `ListOfSeriesToDownload=` ends a header
+    in_list: bool = False
     uids: dict[str, None] = field(default_factory=dict)
     folders: dict[str, None] = field(default_factory=dict)
     header: list[str] = field(default_factory=list)
@@ -29,11 +31,13 @@ class _Reading:
     rejected: list[Rejected] = field(default_factory=list)
     wrong: list[Rejected] = field(default_factory=list)
     duplicates: int = 0
-    in_list: bool = False
 
     def add(self, uid: str) -> None:
         self.duplicates += uid in self.uids
         self.uids[uid] = None
+
+    def pass_over(self, number: int, line: str, reason: str) -> None:
+        self.rejected.append(Rejected(number, line, reason, self.name))
 
 
 def parse_text(text: str, name: str) -> Manifest:
@@ -44,52 +48,57 @@ def parse_text(text: str, name: str) -> Manifest:
     ManifestError
         A line is no UID and nothing harmless, or the file holds no list: a broken line would lose its series unseen.
     """
-    reading = _Reading()
-    has_list = any(_key(line) == LIST_KEY for line in _lines(text))
-    for number, line in enumerate(_lines(text), 1):
-        _take(reading, number, line.strip(), has_list=has_list)
-    _refuse(reading, name)
+    lines = re.split(r"\r\n|\n|\r", text)
+    reading = _Reading(name, has_list=any(_key(line.strip())[0] == LIST_KEY for line in lines))
+    for number, line in enumerate(lines, 1):
+        _take(reading, number, line.strip())
+    _refuse(reading)
     return Manifest(
         name,
         tuple(reading.uids),
-        header=tuple(reading.header) if has_list else (),
+        header=tuple(reading.header) if reading.has_list else (),
         rejected=tuple(reading.rejected),
         duplicates=reading.duplicates,
         crdc_series_uuids=tuple(reading.folders),
     )
 
 
-def _lines(text: str) -> Sequence[str]:
-    return re.split(r"\r\n|\n|\r", text)
+def _key(line: str) -> tuple[str, str]:
+    """Return the key of a line in lower case, and its value; no key is empty."""
+    if line[:1].isdigit():
+        return "", ""  # most lines are UIDs
+    if line.lower() == LIST_KEY:
+        return LIST_KEY, ""
+    found = _KEY.fullmatch(line)
+    return (found[1].lower(), found[2].strip()) if found else ("", "")
 
 
-def _key(line: str) -> str:
-    found = _KEY.fullmatch(line.strip())
-    return found[1].lower() if found else ""
-
-
-def _take(reading: _Reading, number: int, line: str, *, has_list: bool) -> None:
+def _take(reading: _Reading, number: int, line: str) -> None:
     if not line:
         return
-    if found := _KEY.fullmatch(line):
-        _take_key(reading, number, line, found[1].lower(), found[2].strip())
-    elif has_list and not reading.in_list:
-        reading.header.append(line)
-        reading.rejected.append(Rejected(number, line, "stands before the list"))
+    if is_uid(line):
+        reading.add(line)
+    elif _key(line)[0]:
+        _take_key(reading, number, line)
     elif line.startswith("#"):
-        reading.rejected.append(Rejected(number, line, "a comment"))
-    elif _squeezed(line) in _HEADINGS or line.lower().endswith("_manifest_cp_command"):
-        reading.rejected.append(Rejected(number, line, "a heading"))
+        reading.pass_over(number, line, "a comment")
+    elif _is_heading(line):
+        if reading.header or reading.uids:  # at the top it is what a column should have
+            reading.pass_over(number, line, "a heading")
+    elif reading.has_list and not reading.in_list:
+        reading.header.append(line)
+        reading.pass_over(number, line, "stands before the list")
     else:
         _take_entry(reading, number, line)
 
 
-def _take_key(reading: _Reading, number: int, line: str, key: str, value: str) -> None:
-    reading.keys[key] = value
+def _take_key(reading: _Reading, number: int, line: str) -> None:
+    key, value = _key(line)
+    reading.keys.setdefault(key, value)
     if reading.in_list:
-        reading.rejected.append(Rejected(number, line, "a key within the list"))
-        return
-    reading.header.append(line if key != LIST_KEY else line.split("=", maxsplit=1)[0] + "=")
+        reading.pass_over(number, line, "a key within the list")
+    else:
+        reading.header.append(line if key != LIST_KEY else line.split("=", maxsplit=1)[0] + "=")
     if key == LIST_KEY:
         reading.in_list = True
         for entry in filter(None, re.split(r"[,;\s]+", value)):
@@ -97,67 +106,47 @@ def _take_key(reading: _Reading, number: int, line: str, key: str, value: str) -
 
 
 def _take_entry(reading: _Reading, number: int, line: str) -> None:
-    if folder := _FOLDER.match(line):
+    if folder := _FOLDER.search(line):
         reading.folders[folder[1].lower()] = None
         return
-    uids = [entry for entry in _entries(line) if is_uid(entry)]
+    uids = _uids(line)
     if not uids:
-        reading.wrong.append(Rejected(number, line, "no UID"))
+        reading.wrong.append(Rejected(number, line, "no UID", reading.name))
     for uid in uids:
         reading.add(uid)
 
 
-def _entries(line: str) -> Iterator[str]:
-    """Yield what may be UIDs: the fourth of NBIA's pipe fields, or what stands before the first comma."""
+def _uids(line: str) -> list[str]:
+    """Return the UIDs of a line: the fourth of NBIA's pipe fields, all of `UID,UID`, the first of `UID,label`."""
     fields = [part.strip() for part in line.split("|")]
-    if len(fields) in _PIPE_FIELDS:
-        yield fields[_PIPE_UID]
-    elif len(fields) == 1:
-        first, *others = (part.strip(" \t\"'") for part in re.split(r"[,;\t]", line))
-        yield first
-        if not is_uid(first) or all(is_uid(other) or not other for other in others):
-            yield from others  # `UID,UID` is two series, `UID,label` is one
+    if len(fields) > 1:
+        is_series = len(fields) > _PIPE_SERIES and is_uid(fields[_PIPE_STUDY]) and is_uid(fields[_PIPE_SERIES])
+        return [fields[_PIPE_SERIES]] if is_series else []
+    words = [word.strip("\"'") for word in re.split(r"[,;\s]+", line)]
+    if all(is_uid(word) for word in words if word):
+        return list(filter(None, words))
+    first = re.split(r"[,;\t]|\s#", line, maxsplit=1)[0].strip(" \"'")
+    return [first] if is_uid(first) else []
 
 
-def _squeezed(text: str) -> str:
-    return re.sub(r"[\s_\"']", "", text).lower()
+def _is_heading(line: str) -> bool:
+    return re.sub(r"[\s_\"',;]", "", line).lower() in _HEADINGS or line.lower().endswith(_S5CMD_HEADING)
 
 
-def _refuse(reading: _Reading, name: str) -> None:
+def _refuse(reading: _Reading) -> None:
+    name, keys = reading.name, reading.keys
     found = len(reading.uids) + len(reading.folders)
-    version = reading.keys.get("manifestversion", "")
-    if not found and (
-        version.startswith(("1", "2")) or (reading.keys.keys() >= {"databasketid"} and not reading.in_list)
-    ):
+    version = keys.get("manifestversion", "")
+    if not found and (version.startswith(("1", "2")) or ("databasketid" in keys and not reading.in_list)):
         raise ManifestError(
             f"{name} is a manifest of version {version or '1'}, which holds no list of series",
             "it names a basket on TCIA's server; have the manifest made anew there, or list the series yourself",
         )
     if reading.wrong and (found or reading.in_list):
-        raise ManifestError(
-            f"{name} has {_wrong(reading.wrong)}",
-            "mend or delete the line: a series whose UID is broken would be lost without a word",
-        )
+        raise wrong_lines(name, reading.wrong)
     if reading.wrong:
         raise ManifestError(
-            f"{name} is no manifest: {_wrong(reading.wrong[:1])}", "a .tcia, a list of UIDs or a table is"
+            f"{name} is no manifest: {no_uids(reading.wrong[:1])}", "a .tcia, a list of UIDs or a table is"
         )
     if not found:
         raise ManifestError(f"{name} holds no series", "look whether it is the right file, or was cut off")
-
-
-def _wrong(lines: Sequence[Rejected]) -> str:
-    shown = "; ".join(f"line {one.line}: {_short(one.text)!r}" for one in lines[:_SHOWN_LINES])
-    more = f" and {len(lines) - _SHOWN_LINES} more" if len(lines) > _SHOWN_LINES else ""
-    return f"a UID that is none, {shown}{more}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
-
-
-def unique(uids: Iterable[str]) -> tuple[tuple[str, ...], int]:
-    """Return each UID once, in order, and how many were there before."""
-    listed = list(uids)
-    kept = tuple(dict.fromkeys(listed))
-    return kept, len(listed) - len(kept)

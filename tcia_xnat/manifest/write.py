@@ -1,8 +1,11 @@
-"""From series to text: .tcia as the NBIA Data Retriever reads it, and the list with its session labels."""
+"""From series to lists: .tcia as the NBIA Data Retriever reads it, CSV, s5cmd, and the list with session labels."""
 
+import csv
+import io
 from collections.abc import Iterable, Mapping
 
 from tcia_xnat.manifest.model import Manifest
+from tcia_xnat.model import Series
 
 _HEADER = (
     "downloadServerUrl=https://nbia.cancerimagingarchive.net/nbia-download/servlet/DownloadServlet",
@@ -12,11 +15,44 @@ _HEADER = (
     "manifestVersion=3.0",
     "ListOfSeriesToDownload=",
 )
+_S5CMD = "# s5cmd --no-sign-request --endpoint-url https://s3.amazonaws.com run THIS_FILE"
+_COLUMNS = (  # as IDC's index names them
+    ("collection_id", "collection_id"),
+    ("PatientID", "patient_id"),
+    ("StudyInstanceUID", "study_instance_uid"),
+    ("StudyDate", "study_date"),
+    ("StudyDescription", "study_description"),
+    ("SeriesInstanceUID", "series_instance_uid"),
+    ("Modality", "modality"),
+    ("SeriesNumber", "series_number"),
+    ("SeriesDescription", "series_description"),
+    ("instanceCount", "image_count"),
+    ("series_size_bytes", "byte_count"),
+    ("license_short_name", "licence"),
+    ("source_DOI", "source_doi"),
+)
 
 
 def write_tcia(series_instance_uids: Iterable[str], databasket_id: str) -> str:
     """Return the text of a manifest of version 3.0 (§1.1)."""
     return _joined([*_header(databasket_id), *series_instance_uids])
+
+
+def write_csv(series: Iterable[Series]) -> str:
+    """Return a table with a row for each series, under the headings of IDC's index."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([heading for heading, _ in _COLUMNS])
+    writer.writerows([getattr(one, attribute) for _, attribute in _COLUMNS] for one in series)
+    return text.getvalue()
+
+
+def write_s5cmd(series: Iterable[Series]) -> str:
+    """Return the commands that copy series from IDC's buckets into the folder where s5cmd runs (§1.5).
+
+    Series that IDC does not have are named in comments.
+    """
+    return _joined([_S5CMD, *map(_copy, series)])
 
 
 def write_modified(manifest: Manifest, labels: Mapping[str, str]) -> str:
@@ -32,8 +68,14 @@ def write_modified(manifest: Manifest, labels: Mapping[str, str]) -> str:
     return _joined([*(manifest.header or _header(manifest.name)), *lines])
 
 
+def _copy(series: Series) -> str:
+    if not series.is_in_idc:
+        return f"# not in IDC: {series.series_instance_uid}"
+    return f"cp s3://{series.aws_bucket}/{series.crdc_series_uuid}/* ."
+
+
 def _header(databasket_id: str) -> list[str]:
-    return [line.format(databasket_id) for line in _HEADER]
+    return [line.format(" ".join(databasket_id.split())) for line in _HEADER]
 
 
 def _joined(lines: Iterable[str]) -> str:

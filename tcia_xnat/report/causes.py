@@ -27,6 +27,7 @@ _HINTS = {
     "XnatBusy": f"{_AGAIN} when XNAT is through with the session",
     "XnatRefused": f"settle in XNAT what it says, then {_AGAIN}",
     "ArchiveConflict": f"settle in XNAT what is in the way, then {_AGAIN}",
+    "FolderError": f"settle on disk what is in the way, then {_AGAIN}",
     "Stopped": f"{_AGAIN}: it continues where this run ended",
     "": f"{_AGAIN}: it completes the session and archives it",
 }

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from pygal.style import Style
 
 from tcia_xnat.events import Step
+from tcia_xnat.model import State
 from tcia_xnat.progress import size
 from tcia_xnat.report.figures import duration
 
@@ -37,7 +38,7 @@ _SIZES = (
 _STEPS = {
     Step.FETCH: "fetch",
     Step.CHECK: "check",
-    Step.IMPORT: "import into XNAT",
+    Step.IMPORT: "import",
     Step.SESSION: "session: build, archive",
     Step.PAUSE: "pauses between tries",
 }
@@ -65,7 +66,7 @@ def charts(rows: Iterable[Mapping[str, Any]], timeline: Mapping[str, Any]) -> tu
     rows, timeline
         Of report.json.
     """
-    is_in = [row for row in rows if row["state"] in {"archived", "present"}]
+    is_in = [row for row in rows if State(row["state"]).is_in]
     made = (
         _throughput(timeline["bytes"], timeline["bin_seconds"]),
         _modalities(Counter(row["Modality"] or "?" for row in is_in)),

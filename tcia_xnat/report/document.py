@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from tcia_xnat import __version__
 from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.job import Run
 from tcia_xnat.model import Label, Outcome, Series, SourceName, State
 from tcia_xnat.report.causes import Cause, causes
 from tcia_xnat.report.verdict import exit_code, verdict
+from tcia_xnat.run import Run
 from tcia_xnat.timeline import Measured
 
 COLUMNS = (
@@ -53,7 +53,7 @@ def document(run: Run) -> dict[str, Any]:
     job, result = run.job, run.result
     rows = series_rows(run)
     return {
-        "verdict": verdict(result, archive=job.archive),
+        "verdict": verdict(result, archive=job.archive, place=job.place),
         "exit_code": exit_code(result),
         "ended_by": str(result.ended_by or ""),
         "tool": f"xnat-tcia-download {__version__}",
@@ -62,6 +62,7 @@ def document(run: Run) -> dict[str, Any]:
         "manifest": run.prepared.manifest.name,
         "host": run.host,
         "project": job.project,
+        "place": job.place,
         "source": job.source,
         **tallies(rows),
         "output_dir": str(job.output_dir),
@@ -163,7 +164,7 @@ def is_short(rows: Iterable[Row]) -> bool:
 
 def next_command(report_dir: Path, output_dir: Path | str, project: str) -> str:
     """Return the command that asks again for what is not in."""
-    return shlex.join(["python", "download.py", str(report_dir / FAILED), str(output_dir), project])
+    return shlex.join(["python", "download.py", str(report_dir / FAILED), str(output_dir), *filter(None, [project])])
 
 
 def timeline(measured: Measured) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tcia_xnat.job import Run
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.model import State
 from tcia_xnat.pictures import read_pictures
 from tcia_xnat.report.document import COLUMNS, FAILED, LICENCE_COLUMNS, Document, Row, document, licences
+from tcia_xnat.run import Run
 
 _PICTURE_BYTES = 8_500_000  # of all pictures together; a third more as text in the page
 

@@ -46,7 +46,7 @@ def merge(documents: Sequence[Document], folder: Path) -> dict[str, Any]:
     result = TransferResult(tuple(map(outcome_of, rows)))
     return {
         **last,
-        "verdict": verdict(result),
+        "verdict": verdict(result, place=last["place"]),
         "exit_code": _exit_code(result, in_order),
         "ended_by": "; ".join(dict.fromkeys(filter(None, (document["ended_by"] for document in in_order)))),
         "started": min(in_order, key=lambda document: _when(document, "started"))["started"],
@@ -74,7 +74,7 @@ def _rows(in_order: Iterable[Document]) -> list[Row]:
 
 def _replaces(later: Row, earlier: Row) -> bool:
     """Whether a later row takes the place of an earlier one: not of one that says that the series is in."""
-    return not State(earlier["state"]).is_in or later["state"] == State.ARCHIVED
+    return not State(earlier["state"]).is_in or State(later["state"]).is_new
 
 
 def _exit_code(result: TransferResult, documents: Iterable[Document]) -> int:

@@ -139,7 +139,7 @@ def _figures(document: Document) -> list[tuple[str, str]]:
     seconds = (datetime.fromisoformat(document["ended"]) - datetime.fromisoformat(document["started"])).total_seconds()
     moved = sum(map(sum, document["timeline"]["bytes"].values()))
     figures = [
-        ("series in the archive", f"{len(rows):,} of {len(document['series']):,}"),
+        (f"series {document['place']}", f"{len(rows):,} of {len(document['series']):,}"),
         ("sessions", f"{len(document['sessions']):,}"),
         ("subjects", f"{len({session['subject'] for session in document['sessions']}):,}"),
         ("images", f"{sum(row['images'] for row in rows):,}"),

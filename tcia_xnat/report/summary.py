@@ -9,12 +9,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tcia_xnat.job import Prepared, Run
+from tcia_xnat.manifest import passed_over
 from tcia_xnat.model import Outcome, Series, State
 from tcia_xnat.progress import size
 from tcia_xnat.report.causes import causes
 from tcia_xnat.report.document import Row, next_command, rows_of, series_rows
 from tcia_xnat.report.verdict import verdict
+from tcia_xnat.run import Prepared, Run
 
 _WIDE = 4096  # columns where nobody looks: a log breaks its lines itself
 _EXAMPLES = 3  # series that are named for each cause
@@ -30,7 +31,7 @@ def summary(run: Run) -> RenderableType:
     is_missing = any(not outcome.state.is_in for outcome in outcomes)
     if is_missing:
         parts.append(_causes(series_rows(run)))
-    parts.append(Text(verdict(run.result, archive=run.job.archive), style="bold"))
+    parts.append(Text(verdict(run.result, archive=run.job.archive, place=run.job.place), style="bold"))
     parts.append(Text(f"Report: {run.job.report_dir / 'report.html'}; report.json and report.csv beside it"))
     if is_missing:
         again = next_command(run.job.report_dir, run.job.output_dir, run.job.project)
@@ -38,12 +39,13 @@ def summary(run: Run) -> RenderableType:
     return Group(*parts)
 
 
-def plan_summary(prepared: Prepared, project: str, *, asked_xnat: bool) -> RenderableType:
-    """Return what a run would do: by collection, by session, and what nobody offers."""
+def plan_summary(prepared: Prepared, where: str) -> RenderableType:
+    """Return what a run would do, by collection and session, and what nobody offers; `where` names the goal."""
     plan = prepared.plan
     send = plan.send
     unavailable = [outcome for outcome in plan.settled if not outcome.state.is_in]
     parts: list[RenderableType] = [_collection_table(prepared)]
+    parts += [Text(line) for line in passed_over(prepared.manifest.rejected)]
     labelled = {study.label.session: (study.label.subject, len(study.send)) for study in plan.studies}
     if 0 < len(labelled) <= _SHOWN:
         parts.append(_label_table(labelled))
@@ -51,7 +53,6 @@ def plan_summary(prepared: Prepared, project: str, *, asked_xnat: bool) -> Rende
         parts.append(_causes(list(rows_of(unavailable, prepared.catalogue))))
     images, total = sum(series.image_count for series in send), sum(series.byte_count for series in send)
     there = sum(outcome.state is State.PRESENT for outcome in plan.settled)
-    where = f"project {project}" if asked_xnat else "a project that holds nothing yet (no XNAT was asked)"
     parts.append(
         Text(
             f"To send: {len(send)} series, {images} images, {size(total)} in {len(plan.studies)} sessions to {where}.\n"
@@ -95,7 +96,7 @@ def _sessions(outcomes: Iterable[Outcome]) -> Mapping[tuple[str, str], list[Outc
 def _session_table(sessions: Mapping[tuple[str, str], list[Outcome]]) -> RenderableType:
     table = _table("subject", "session", "series", "new", "images", "size")
     for (subject, session), outcomes in sorted(sessions.items())[:_SHOWN]:
-        new = sum(outcome.state is State.ARCHIVED for outcome in outcomes)
+        new = sum(outcome.state.is_new for outcome in outcomes)
         images = sum(outcome.image_count for outcome in outcomes)
         table.add_row(subject, session, str(len(outcomes)), str(new), str(images), size(_bytes(outcomes)))
     if len(sessions) > _SHOWN:

@@ -29,7 +29,7 @@ def exit_code(result: TransferResult) -> int:
     kinds = {outcome.kind for outcome in left}
     if XnatUnreachable.__name__ in kinds:
         return XnatUnreachable.exit_code
-    if kinds == {SourceUnreachable.__name__} and not any(o.state is State.ARCHIVED for o in result.outcomes):
+    if kinds == {SourceUnreachable.__name__} and not any(outcome.state.is_new for outcome in result.outcomes):
         return SourceUnreachable.exit_code
     return _SOME_MISSING
 
@@ -39,17 +39,17 @@ def plan_exit_code(plan: Plan) -> int:
     return _IN if all(outcome.state.is_in for outcome in plan.settled) else _SOME_MISSING
 
 
-def verdict(result: TransferResult, *, archive: bool = True) -> str:
-    """Return the sentence that people read first."""
+def verdict(result: TransferResult, *, archive: bool = True, place: str = "in the archive") -> str:
+    """Return the sentence that people read first; `place` is where series were to go."""
     counts = state_counts(result.outcomes)
-    total, arrived = len(result.outcomes), counts[State.ARCHIVED] + counts[State.PRESENT]
+    total, arrived = len(result.outcomes), sum(outcome.state.is_in for outcome in result.outcomes)
     if arrived == total:
-        new = counts[State.ARCHIVED]
-        return f"All {total} series are in the archive: {new} new, {total - new} were there."
+        new = sum(outcome.state.is_new for outcome in result.outcomes)
+        return f"All {total} series are {place}: {new} new, {total - new} were there."
     if not archive and arrived + counts[State.HELD] == total:
         return f"All {total} series are in XNAT, {counts[State.HELD]} of them in the prearchive, as asked."
     parts = [f"{counts[state]} {words}" for state, words in _WORDS.items() if counts[state]]
-    return f"{arrived} of {total} series are in the archive; {', '.join(parts)}."
+    return f"{arrived} of {total} series are {place}; {', '.join(parts)}."
 
 
 def state_counts(outcomes: tuple[Outcome, ...]) -> Mapping[State, int]:

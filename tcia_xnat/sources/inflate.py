@@ -1,8 +1,9 @@
 """A member of a zip, inflated as strictly as Java does it: what XNAT cannot unpack is not proved here."""
 
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
+
+from isal import isal_zlib
 
 from tcia_xnat.errors import SeriesDamaged
 
@@ -25,9 +26,7 @@ def inflated(pieces: Iterable[bytes], info: zipfile.ZipInfo) -> Iterator[bytes]:
     Raises
     ------
     SeriesDamaged
-        It is longer or shorter than the zip says.
-    zlib.error
-        It is no deflate stream.
+        It is no deflate stream, or longer or shorter than the zip says.
     """
     size = 0
     for chunk in pieces if info.compress_type == zipfile.ZIP_STORED else _inflated(pieces, info.filename):
@@ -40,13 +39,16 @@ def inflated(pieces: Iterable[bytes], info: zipfile.ZipInfo) -> Iterator[bytes]:
 
 
 def _inflated(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflater = isal_zlib.decompressobj(-isal_zlib.MAX_WBITS)
     left = b""
-    for piece in pieces:
-        left = piece
-        while left and not inflater.eof:
-            yield inflater.decompress(left, _CHUNK)
-            left = inflater.unconsumed_tail
-    yield inflater.flush()
+    try:
+        for piece in pieces:
+            left = piece
+            while left and not inflater.eof:
+                yield inflater.decompress(left, _CHUNK)
+                left = inflater.unconsumed_tail
+        yield inflater.flush()
+    except isal_zlib.error as error:  # type: ignore[misc]  # isal's stubs take the class for an instance
+        raise SeriesDamaged(f"{name} cannot be unpacked: {error}") from error
     if not inflater.eof or left or inflater.unused_data:
         raise SeriesDamaged(f"{name} does not end where the zip says")

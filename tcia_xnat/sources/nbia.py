@@ -21,6 +21,7 @@ from tcia_xnat.spool import Spool
 
 _LICENSE, _HASHES = "LICENSE", "md5hashes.csv"
 _LOCAL_HEADER = 30  # bytes before the name; the lengths of name and extra field are its last four
+_LICENSE_LIMIT = 1 << 20
 _HASHES_LIMIT = 64 << 20  # a list of hashes that is larger than this is none
 _BOMB_FACTOR, _BOMB_SLACK = 2, 64 << 20  # sizes that NBIA lists may be old, but not that old
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -37,6 +38,7 @@ class _Zip:
     proved: tuple[Member, ...]
     unproved: Mapping[str, tuple[Member, str]]
     problem: str
+    licence: str = ""
 
 
 class NbiaSource:
@@ -63,10 +65,10 @@ class NbiaSource:
     def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
         """Yield the series as one package, proved; see `Source.fetch`."""
         expected = self._patience.call(lambda: self._as_nbia_counts(series))
-        members = self._patience.call(lambda: self._try(expected, spool, on_bytes))
+        members, licence = self._patience.call(lambda: self._try(expected, spool, on_bytes))
         arrived = sum(member.size for member in members)
         notes = (f"{arrived} bytes arrived, NBIA lists {expected.byte_count}",)
-        yield SeriesPackage(series, self.name, members, notes if arrived != expected.byte_count else ())
+        yield SeriesPackage(series, self.name, members, notes if arrived != expected.byte_count else (), licence)
 
     def _as_nbia_counts(self, series: Series) -> Series:
         """Return the series with NBIA's own numbers: IDC may hold another version of it."""
@@ -75,9 +77,9 @@ class NbiaSource:
         rows = self._client.get_series_metadata([series.series_instance_uid])
         if not rows:
             raise SeriesUnavailable("NBIA does not offer this series to the public")
-        return replace(series, image_count=int(rows[0]["ImageCount"]), byte_count=int(rows[0].get("FileSize") or 0))
+        return replace(series, image_count=rows[0].get("ImageCount", 0), byte_count=rows[0].get("FileSize", 0))
 
-    def _try(self, series: Series, spool: Spool, on_bytes: OnBytes) -> tuple[Member, ...]:
+    def _try(self, series: Series, spool: Spool, on_bytes: OnBytes) -> tuple[tuple[Member, ...], str]:
         spool.clear()
 
         def write(chunk: bytes) -> None:
@@ -91,7 +93,7 @@ class NbiaSource:
             members = self._repaired(series, content, spool, on_bytes)
         prove_count(len(members), series.image_count)
         prove_unique(members)
-        return members
+        return members, content.licence
 
     def _repaired(self, series: Series, content: _Zip, spool: Spool, on_bytes: OnBytes) -> tuple[Member, ...]:
         """Prove or fetch one by one the images that the zip did not prove (§11.8)."""
@@ -165,7 +167,7 @@ def _prove(series: Series, archive: zipfile.ZipFile, spool: Spool) -> _Zip:
             proved.append(member)
         else:
             unproved[member.sop_instance_uid] = member, md5
-    return _Zip(tuple(proved), unproved, _problem(images, hashes, len(proved)))
+    return _Zip(tuple(proved), unproved, _problem(images, hashes, len(proved)), _licence(archive))
 
 
 def _problem(images: Collection[str], hashes: Mapping[str, str] | None, proved: int) -> str:
@@ -174,6 +176,15 @@ def _problem(images: Collection[str], hashes: Mapping[str, str] | None, proved: 
     if set(hashes) != set(images):
         return f"the zip holds {len(images)} images, its md5hashes.csv lists {len(hashes)}"
     return "" if proved == len(images) else f"{len(images) - proved} are not what md5hashes.csv says"
+
+
+def _licence(archive: zipfile.ZipFile) -> str:
+    """Return the text of LICENSE (§3.4); empty when it is missing or cannot be read: no image depends on it."""
+    try:
+        with archive.open(_LICENSE) as file:
+            return file.read(_LICENSE_LIMIT).decode("utf-8", "replace").strip()
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        return ""
 
 
 def _images(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:

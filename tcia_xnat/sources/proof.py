@@ -1,9 +1,10 @@
 """What every source must show before a series counts as fetched (design: nothing is believed because it opens)."""
 
 import hashlib
-import zlib
 from collections import Counter
 from collections.abc import Iterable
+
+from isal import isal_zlib
 
 from tcia_xnat.dicom import Identity, read_identity
 from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete
@@ -24,7 +25,7 @@ class Digest:
     def update(self, chunk: bytes) -> None:
         """Add the next bytes."""
         self._md5.update(chunk)
-        self.crc32 = zlib.crc32(chunk, self.crc32)
+        self.crc32 = isal_zlib.crc32(chunk, self.crc32)
         self.size += len(chunk)
 
     @property

@@ -16,11 +16,13 @@ from tcia_xnat import cli, report
 from tcia_xnat.clients.idc import IDC_URL
 from tcia_xnat.clients.tcia import NBIA_URL
 from tcia_xnat.errors import ManifestError, UsageError
-from tcia_xnat.job import SOURCES, THUMBNAILS, Job, Login, Run, dry_run, run
+from tcia_xnat.job import Job, Login, Run, dry_run, run
 from tcia_xnat.plan import Existing
 from tcia_xnat.progress import Lines
 from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.run import THUMBNAILS
 from tcia_xnat.stop import Stop
+from tcia_xnat.supply import SOURCES
 from tcia_xnat.xnat.connection import XnatConnection
 
 _UNRESOLVED = re.compile(r"#.+#")
@@ -39,7 +41,7 @@ def ingest(environment: Mapping[str, str]) -> int:
     stop.on_signals()
     if settings.flag("TCIA_XNAT_DRY_RUN"):
         prepared = dry_run(job, login, stop)
-        shown = report.summary.plan_summary(prepared, job.project, asked_xnat=True)
+        shown = report.summary.plan_summary(prepared, f"project {job.project}")
         click.echo(_plan(job, report.summary.as_text(shown)))
         return report.plan_exit_code(prepared.plan)
     done = run(job, login, stop, Lines(click.echo), _kept)
@@ -106,7 +108,7 @@ class _Settings:
         context = cli.checked_project(self.text("TCIA_XNAT_CONTEXT_PROJECT") or self.text("TCIA_XNAT_TARGET_PROJECT"))
         workflow_id = self.text("XNAT_WORKFLOW_ID")
         return Job(
-            manifest=self._manifest(login, context),
+            manifest=str(self._manifest(login, context)),
             output_dir=self._output_dir,
             project=cli.checked_project(self.text("TCIA_XNAT_TARGET_PROJECT", context)),
             source=self.choice("TCIA_XNAT_SOURCE", list(SOURCES)),

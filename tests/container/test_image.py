@@ -82,7 +82,7 @@ def test_a_plan_needs_neither_network_nor_a_writable_root(engine: Engine, user: 
     assert "52 series" in ended.out
 
 
-@pytest.mark.parametrize("word", ["query", "upload"])
+@pytest.mark.parametrize("word", ["query", "upload", "tciaclient"])
 def test_scripts_by_their_first_word(engine: Engine, word: str) -> None:
     ended = engine.run(Container((word, "--help"), options=("--network", "none")))
     if (ROOT / f"{word}.py").exists():

@@ -47,7 +47,7 @@ def test_six_arguments_begin_with_an_address(tmp_path: Path, address: str) -> No
     assert "no-such.tcia" in done.stderr
 
 
-@pytest.mark.parametrize("word", ["query", "upload"])
+@pytest.mark.parametrize("word", ["query", "upload", "tciaclient"])
 def test_a_script_that_is_not_there(tmp_path: Path, word: str) -> None:
     shutil.copy(ROOT / "run.sh", tmp_path)
     done = run_sh(tmp_path / "run.sh", tmp_path, word, "more")

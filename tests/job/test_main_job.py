@@ -86,14 +86,6 @@ def test_a_part_first_and_the_rest_later(sandbox: Sandbox, tmp_path: Path) -> No
     assert_holds(sandbox, "PARTS", expected(sandbox, ONE_PATIENT))
 
 
-def test_shards_make_one_whole(sandbox: Sandbox, tmp_path: Path) -> None:
-    codes = [
-        download(sandbox, WHOLE, tmp_path / f"out{part}", "SHARDS", "--shard", f"{part}/3").code for part in range(3)
-    ]
-    assert codes == [0, 0, 0]
-    assert_holds(sandbox, "SHARDS", expected(sandbox, WHOLE))
-
-
 def test_the_manifests_are_kept_in_the_project(sandbox: Sandbox, tmp_path: Path) -> None:
     assert download(sandbox, ONE_PATIENT, tmp_path / "out", "KEPT").code == 0
     assert resource(sandbox, "KEPT", "MANIFEST_ORIGINAL", ONE_PATIENT.name) == ONE_PATIENT.read_bytes()

@@ -71,7 +71,7 @@ def run(
     pairs = list(pairs)
     catalogue = Catalogue({one.series_instance_uid: one for one, _ in pairs}, {})
     listed = Manifest("list.tcia", tuple(catalogue.series))
-    job = Job(folder / "list.tcia", folder / "out", "PROJECT")
+    job = Job(manifest=str(folder / "list.tcia"), output_dir=folder / "out", project="PROJECT")
     values: dict[str, Any] = {
         "started": STARTED,
         "ended": STARTED + timedelta(seconds=100),

@@ -18,7 +18,7 @@ from PIL import Image
 from sandbox import faults
 from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
-from tests.job.case import ONE_PATIENT, ONE_SERIES, ask, command, download, environment, expected, quick, resource
+from tests.job.case import ONE_PATIENT, ONE_SERIES, ask, command, download, environment, expected, quick, resource, run
 from tests.report.case import by_id, elements, parsed, text
 
 
@@ -155,3 +155,16 @@ def test_no_process_outlives_the_run(sandbox: Sandbox, tmp_path: Path, number: s
     while any(folder.exists() for folder in drawing):
         assert time.monotonic() < ends
         time.sleep(0.02)
+
+
+def test_a_run_to_disk_has_a_page_with_pictures_too(sandbox: Sandbox, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = run(sandbox, out, ONE_PATIENT, out)
+    assert done.code == 0, done.err
+    page = (out / "report/report.html").read_text()
+    tree = parsed(page)
+    assert len(pictures(page)) == 8
+    assert text(next(elements(tree, "h1"))) == "All 8 series are on disk: 8 new, 0 were there."
+    assert f"folder {out}" in text(next(elements(tree, "header")))
+    assert "XNAT" not in text(by_id(tree, "missing"))
+    assert done.report["timeline"]["steps"]["import"]["count"] == 8

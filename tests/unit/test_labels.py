@@ -92,7 +92,7 @@ def test_labels_are_valid_and_nobody_elses(drawn: list[StudyKey]) -> None:
     assert len(set(labels)) == len(labels) == len(drawn)
     assert not {"b", "a_02"} & set(labels)
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", label.session + label.subject[:0]) for label in assigned.values())
-    patients_of = {(assigned[one.study_instance_uid].subject.lower(), one.patient_id) for one in drawn}
+    patients_of = {(assigned[one.session_key].subject.lower(), one.patient_id) for one in drawn}
     assert (
         len(patients_of) == len({subject for subject, _ in patients_of}) == len({patient for _, patient in patients_of})
     )
@@ -110,6 +110,6 @@ def test_the_order_of_the_manifest_changes_nothing(drawn: list[StudyKey], random
 @given(studies(), st.integers(0, 12))
 def test_a_run_that_continues_where_another_stopped_gives_the_same_labels(drawn: list[StudyKey], done: int) -> None:
     whole = assign(drawn, {}, [])
-    held = {one.study_instance_uid: whole[one.study_instance_uid] for one in drawn[:done]}
+    held = {one.session_key: whole[one.session_key] for one in drawn[:done]}
     subjects = [label.subject for label in held.values()]
     assert assign(drawn, held, [label.session for label in held.values()], subjects) == whole

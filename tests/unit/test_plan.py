@@ -59,7 +59,7 @@ def test_a_repair_overwrites_and_a_first_sending_does_not() -> None:
 def test_append_sends_all_and_error_refuses() -> None:
     held = Held(image_counts={"1.1.1": 3})
     assert made([series(1)], held, Existing.APPEND) == (["1.1.1"], {})
-    with pytest.raises(UsageError, match="holds series"):
+    with pytest.raises(UsageError, match="is there already"):
         made([series(1)], held, Existing.ERROR)
     assert made([series(2)], held, Existing.ERROR)[0] == ["1.1.2"]
 

@@ -1,0 +1,174 @@
+"""What a command line asks for, as one list of series: files, stdin, manifests elsewhere, whole studies and folders."""
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from tcia_xnat import manifest as manifests
+from tcia_xnat.clients import web
+from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.errors import ManifestError, SourceUnreachable
+from tcia_xnat.manifest import Manifest
+from tcia_xnat.retry import Patience
+from tcia_xnat.selection import Known, Selector
+
+Fetch = Callable[[str], bytes]
+"""Returns what is at an address."""
+
+_SUFFIXES = {".tcia", ".csv", ".tsv", ".txt", ".xlsx", ".xls", ".json", ".xml", ".s5cmd"}
+
+
+def _nowhere(_series_instance_uids: Sequence[str]) -> frozenset[str]:
+    return frozenset()
+
+
+def read_asked(
+    text: str, idc_index: str | Path | None, patience: Patience, *, query: str = "", elsewhere: Known = _nowhere
+) -> Manifest:
+    """Return the series that a command line asks for, each once.
+
+    Parameters
+    ----------
+    text
+        A file, `-` for stdin, an identifier that the index lists, or several of them with commas between; a file of
+        that very name wins.
+    idc_index
+        Parquet of the index that knows the series of folders and studies; None is the embedded one.
+    patience
+        How manifests at other addresses are waited for.
+    query
+        A SELECT on the index in the place of `text`.
+    elsewhere
+        Asked for series that are named by themselves and that the index does not list.
+
+    Raises
+    ------
+    ManifestError
+        Something cannot be used, is ambiguous or unknown, or names studies only, of which the index knows none.
+    SourceUnreachable
+        An address of a manifest does not answer.
+    """
+    selector = Selector(idc_index, elsewhere)
+    manifest = selector.ask(query) if query else _merged(text, selector)
+    manifest = _followed(manifest, lambda address: patience.call(lambda: _fetch(address)))
+    if not (manifest.crdc_series_uuids or manifest.study_instance_uids):
+        return manifest
+    with closing(IDCClient(index=idc_index)) as idc:
+        return _resolved(manifest, idc)
+
+
+def _merged(text: str, selector: Selector) -> Manifest:
+    files, words = _sorted_out(text, selector)
+    return manifests.merge([*map(manifests.read, files), *([selector.select(words)] if words else [])])
+
+
+def _sorted_out(text: str, selector: Selector) -> tuple[list[Path], list[str]]:
+    """Return the files and the identifiers in a text; a file that is lost counts as one."""
+    files, words = list[Path](), list[str]()
+    for part in _parts(text, selector):
+        if _is_file(part) or (_looks_like_file(part) and not selector.knows(part)):
+            files.append(Path(part))
+        else:
+            words.append(part)
+    return files, words
+
+
+def _parts(text: str, selector: Selector) -> list[str]:
+    if "," not in text or _is_file(text) or selector.knows(text):
+        return [text]
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _is_file(part: str) -> bool:
+    return part == str(manifests.STDIN) or (Path(part).exists() and not Path(part).is_dir())
+
+
+def _looks_like_file(part: str) -> bool:
+    return "/" in part or Path(part).suffix.lower() in _SUFFIXES or Path(part).is_dir()
+
+
+def _followed(manifest: Manifest, fetch: Fetch) -> Manifest:
+    """Return a manifest with those that it points at in the place of their addresses (§1.2, XML wrapper)."""
+    if not manifest.addresses:
+        return manifest
+    parts = [manifests.parse(fetch(address), _file_name(address)) for address in map(_checked, manifest.addresses)]
+    if any(part.addresses for part in parts):
+        raise ManifestError(
+            f"{manifest.name} points at a manifest that points elsewhere", "fetch that one and give it by itself"
+        )
+    whole = manifests.merge([replace(manifest, addresses=()), *parts])
+    return replace(whole, name=manifest.name)
+
+
+def _file_name(address: str) -> str:
+    return PurePosixPath(urlsplit(address).path).name or "manifest"
+
+
+def _checked(address: str) -> str:
+    """Return an address that may be asked: by https, or on this machine.
+
+    A manifest is somebody's file: it must not make us ask services that trust the network we are in (§11.2).
+    """
+    parts = urlsplit(address)
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.hostname or "")):
+        return address
+    raise ManifestError(f"the manifest points at {address}", "addresses by https are followed, no others")
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _fetch(address: str) -> bytes:
+    """Return what is at an address, without credentials."""
+    try:
+        with web.session() as session:
+            answer = _redirected(session, address)
+    except requests.RequestException as error:
+        raise web.unreachable(urlsplit(address).hostname or address, error) from error
+    if answer.ok:
+        return answer.content
+    said = f"{address} answered {answer.status_code}"
+    if web.is_later(answer.status_code):
+        raise SourceUnreachable(said, retry_after=web.retry_after(answer.headers.get("Retry-After")))
+    raise ManifestError(said, "the manifest that points there may be outdated; have it made anew")
+
+
+def _redirected(session: requests.Session, address: str, left: int = web.REDIRECTS) -> requests.Response:
+    timeout = (web.CONNECT_SECONDS, web.SILENT_SECONDS)
+    answer = session.get(address, timeout=timeout, allow_redirects=False)
+    if not answer.is_redirect or not left:
+        return answer
+    return _redirected(session, _checked(urljoin(address, answer.headers["Location"])), left - 1)
+
+
+def _resolved(manifest: Manifest, idc: IDCClient) -> Manifest:
+    """Return a manifest with series in the place of the folders and studies that the index knows."""
+    folders, studies = manifest.crdc_series_uuids, manifest.study_instance_uids
+    of_folder = idc.find_folders(folders) if folders else {}
+    of_study = idc.find_studies(studies) if studies else {}
+    found = [of_folder[uuid] for uuid in folders if uuid in of_folder]
+    found += [uid for study in studies for uid in of_study.get(study, ())]
+    if not (manifest.series_instance_uids or found or folders):
+        raise _unknown_studies(manifest.name, studies)
+    return replace(
+        manifest,
+        series_instance_uids=tuple(dict.fromkeys([*manifest.series_instance_uids, *found])),
+        crdc_series_uuids=tuple(uuid for uuid in folders if uuid not in of_folder),
+        study_instance_uids=tuple(uid for uid in studies if uid not in of_study),
+    )
+
+
+def _unknown_studies(name: str, studies: Sequence[str]) -> ManifestError:
+    return ManifestError(
+        f"{name} lists studies, not series, and IDC's index knows none of the {len(studies)}",
+        "add a column SeriesInstanceUID with their series",
+    )

@@ -1,0 +1,179 @@
+"""Talking to an NBIA server: a question, its answer as rows, text or stream, and refusals as our errors."""
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import requests
+
+from tcia_xnat.clients import web
+from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable, UsageError
+
+NBIA_URL = "https://services.cancerimagingarchive.net/nbia-api/services"
+
+_GONE = re.compile(r"https?://services\.cancerimagingarchive\.net/services(/|$)")
+_VERSION = re.compile(r"/v\d+$")
+_CHUNK = 1 << 18
+_ANSWERED = {requests.codes.ok, requests.codes.no_content}
+_NOT_GRANTED = "with given SeriesInstanceUID,"  # the 400 text of §2.3 no. 3, for unknown and forbidden alike
+_OTHERS = "NBIA answers the same for a series it does not know and for one that is not public"
+
+Row = dict[str, Any]
+"""One object of a JSON answer; NBIA leaves columns without a value out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request.
+
+    Parameters
+    ----------
+    endpoint
+        Its name, as `getSeries`.
+    asked
+        Parameters under NBIA's own names, which are case-sensitive: v4 refuses any other (§2.3).
+    method
+        `POST` sends them as a form, a sequence as one field per value.
+    version
+        Of the interface: v4, and v1 for what v4 does not have.
+    """
+
+    endpoint: str
+    asked: Mapping[str, str | Sequence[str]]
+    method: str = "GET"
+    version: str = "v4"
+
+
+def question(endpoint: str, *, version: str = "v4", **asked: str | None) -> Question:
+    """Return a question with those parameters that have a value."""
+    return Question(endpoint, {name: value for name, value in asked.items() if value}, version=version)
+
+
+def form(endpoint: str, **asked: str | Sequence[str]) -> Question:
+    """Return a question that goes as a form, with those fields that have a value."""
+    return Question(endpoint, {name: value for name, value in asked.items() if value}, "POST")
+
+
+def services_url(base_url: str | None) -> str:
+    """Return the address of NBIA's services: as given without a version, that of the environment, or TCIA's.
+
+    The server that the old SDK spoke to is gone (§2.1); its address stands for the one that took its place.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not base_url or _GONE.match(base_url):
+        base_url = os.environ.get("TCIA_XNAT_NBIA_URL") or NBIA_URL
+    parts = urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UsageError(f"{base_url} is no address of NBIA's services", f"write it as {NBIA_URL}")
+    return _VERSION.sub("", base_url.rstrip("/"))
+
+
+class NbiaConnection:
+    """An NBIA server, asked as everybody may; no login is sent.
+
+    Parameters
+    ----------
+    url
+        The part of the address before `/v4/`.
+    silent_seconds
+        How long NBIA may say nothing.
+    """
+
+    def __init__(self, url: str = NBIA_URL, silent_seconds: float = web.SILENT_SECONDS) -> None:
+        self._timeout = (web.CONNECT_SECONDS, silent_seconds)
+        self.url = url.rstrip("/")
+        self._session = web.session()
+
+    def rows(self, asked: Question) -> list[Row]:
+        """Return the rows of a JSON answer; no rows are an empty body, not an empty list (§2.3).
+
+        Raises
+        ------
+        SeriesUnavailable
+            NBIA does not know the series or does not show it to the public.
+        SourceUnreachable
+            No connection, an answer that broke off or says "later", or a page in the place of JSON.
+        SourceError
+            Any other refusal, or JSON that is no list of rows.
+        """
+        with closing(self._answer(asked)) as answer:
+            if not answer.content.strip():
+                return []
+            try:
+                rows = answer.json()
+            except requests.JSONDecodeError as error:
+                raise SourceUnreachable(f"NBIA's {asked.endpoint} sent no JSON: {web.shown(answer.text)}") from error
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise SourceError(f"NBIA's {asked.endpoint} sent no list of rows: {web.shown(str(rows))}")
+        return rows
+
+    def text(self, asked: Question) -> str:
+        """Return an answer as text; raises as `rows` does."""
+        return self.content(asked).decode("utf-8", "replace")  # NBIA names no encoding
+
+    def content(self, asked: Question) -> bytes:
+        """Return an answer as it came; raises as `rows` does."""
+        with closing(self._answer(asked)) as answer:
+            return answer.content
+
+    def stream(self, asked: Question, write: Callable[[bytes], None]) -> None:
+        """Pass an answer to `write`, chunk by chunk; raises as `rows` does."""
+        with closing(self._answer(asked, stream=True)) as answer:
+            try:
+                for chunk in answer.iter_content(_CHUNK):
+                    write(chunk)
+            except requests.RequestException as error:
+                raise web.unreachable("NBIA", error) from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _answer(self, asked: Question, *, stream: bool = False) -> requests.Response:
+        is_form = asked.method == "POST"
+        url = requests.Request(
+            asked.method, f"{self.url}/{asked.version}/{asked.endpoint}", params=None if is_form else asked.asked
+        )
+        data = dict(asked.asked) if is_form else None
+        try:
+            answer = self._followed(asked.method, str(url.prepare().url), data=data, stream=stream)
+            if answer.status_code in _ANSWERED:
+                return answer
+            with closing(answer):
+                raise _refusal(asked.endpoint, answer)
+        except requests.RequestException as error:
+            raise web.unreachable("NBIA", error) from error
+
+    def _followed(self, method: str, url: str, left: int = web.REDIRECTS, **options: Any) -> requests.Response:  # noqa: ANN401  as requests takes them
+        answer = self._session.request(method, url, timeout=self._timeout, allow_redirects=False, **options)
+        target = web.redirected(url, answer.status_code, answer.headers.get("Location"))
+        if not target or not left:
+            return answer
+        answer.close()
+        return self._followed(method, target, left - 1, **options)
+
+
+def _refusal(endpoint: str, answer: requests.Response) -> SourceError:
+    status, text = answer.status_code, web.shown(answer.text)
+    if web.is_later(status):
+        wait = web.retry_after(answer.headers.get("Retry-After"))
+        return SourceUnreachable(f"NBIA's {endpoint} answered {status}: {text}", retry_after=wait)
+    if _NOT_GRANTED in text:
+        return SeriesUnavailable("NBIA does not offer this series to the public", _OTHERS)
+    return SourceError(f"NBIA's {endpoint} answered {status}: {text}")

@@ -1,0 +1,124 @@
+"""Fetching one series: from the first source that delivers it whole, to wherever its packages go."""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from tcia_xnat.catalogue import offered_by
+from tcia_xnat.errors import SeriesUnavailable, SourceError
+from tcia_xnat.events import BytesArrived, SeriesStarted, Step, StepDone, Tell
+from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
+from tcia_xnat.pictures import Depict, no_picture
+from tcia_xnat.sources import Source
+from tcia_xnat.spool import Spool
+
+Taken = TypeVar("Taken")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Generic[Taken]):
+    """A series that arrived whole: from where, what became of its packages, and which sources failed before."""
+
+    source: SourceName
+    taken: Taken
+    detours: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """Fetches series, falling back from one source to the next.
+
+    Parameters
+    ----------
+    sources
+        By name; `order` says which is tried first.
+    tell
+        Told what happens.
+    check
+        Raises `Stopped` when the run is to end.
+    depict
+        Draws a series while it is taken; of one that comes in parts the first part.
+    """
+
+    sources: Mapping[SourceName, Source]
+    order: Sequence[SourceName]
+    tell: Tell
+    check: Callable[[], None]
+    depict: Depict = no_picture
+
+    def fetch(
+        self, series: Series, label: Label, spool: Spool, take: Callable[[Iterator[SeriesPackage]], Taken]
+    ) -> Fetched[Taken]:
+        """Fetch and prove one series.
+
+        Parameters
+        ----------
+        spool
+            Holds the members of a package until the next one is asked for.
+        take
+            Puts the packages where they go. It is called once for each source that is tried, and sees the
+            SourceError of one that fails while it takes them.
+
+        Raises
+        ------
+        SourceError
+            No source delivered it; `SeriesUnavailable` only if none offers it.
+        """
+        refused: dict[SourceName, SourceError] = {}
+        for name in offered_by(series, self.order):
+            self.tell(SeriesStarted(series, label, name))
+            arrival = _Arrival()
+            fetching = self.sources[name].fetch(series, spool, partial(self._count, series, arrival))
+            try:
+                with closing(self._watched(fetching, spool, arrival)) as packages:
+                    taken = take(packages)
+            except SourceError as error:
+                refused[name] = error
+            else:
+                detours = (f"tried before: {_said(before, error)}" for before, error in refused.items())
+                return Fetched(name, taken, tuple(detours))
+        raise _verdict(refused)
+
+    def _watched(
+        self, packages: Iterator[SeriesPackage], spool: Spool, arrival: "_Arrival"
+    ) -> Generator[SeriesPackage, None, None]:
+        """Yield packages; tell how long each step took, and draw the first while it is taken."""
+        begun, depict = time.monotonic(), self.depict
+        for package in packages:
+            proved = time.monotonic()
+            arrived = max(begun, arrival.last_byte)
+            self.tell(StepDone(Step.FETCH, arrived - begun))
+            self.tell(StepDone(Step.CHECK, proved - arrived))
+            with depict(package, spool):
+                yield package
+                self.tell(StepDone(Step.IMPORT, time.monotonic() - proved))
+            begun, depict = time.monotonic(), no_picture
+
+    def _count(self, series: Series, arrival: "_Arrival", count: int) -> None:
+        arrival.last_byte = time.monotonic()
+        self.check()
+        self.tell(BytesArrived(series, count))
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """When the last byte of a series came."""
+
+    last_byte: float = 0.0
+
+
+def _verdict(refused: Mapping[SourceName, SourceError]) -> SourceError:
+    """Return one error for all sources that were tried; only if none offers the series it is unavailable."""
+    said = "; ".join(_said(name, error) for name, error in refused.items()) or "no source offers it"
+    worst = [error for error in refused.values() if not isinstance(error, SeriesUnavailable)]
+    if worst:
+        return type(worst[-1])(said, worst[-1].hint)
+    return SeriesUnavailable(said, next((error.hint for error in refused.values()), ""))
+
+
+def _said(name: SourceName, error: SourceError) -> str:
+    text = str(error)
+    return text if text.startswith(name.upper()) else f"{name.upper()}: {text}"

@@ -1,0 +1,212 @@
+"""Writing so that nothing half is ever taken for whole: under a temporary name, to the disk, then in one move."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tcia_xnat.errors import FolderError, SpaceError, UsageError
+from tcia_xnat.folder.kept import KeptFile
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
+
+
+class Incoming:
+    """Where series are put together, on the disk of the output folder: `state/incoming`.
+
+    What a killed run has left there is removed by the next one; that of a run which lives is locked, and stays.
+
+    Parameters
+    ----------
+    root
+        The output folder; made when missing.
+
+    Raises
+    ------
+    UsageError
+        Nothing can be written there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        base = root / "state" / "incoming"
+        try:
+            base.mkdir(parents=True, exist_ok=True)
+            _remove_dead(base)
+            self._folder, self._lock = _claimed(base)
+            self._folder.mkdir()
+        except OSError as error:
+            raise UsageError(
+                f"nothing can be written to {root}: {error.strerror}", "choose another OUTPUT_DIR, or make it writable"
+            ) from error
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Return an empty folder, gone afterwards unless it was moved away."""
+        made = self._folder / uuid.uuid4().hex
+        with disk_errors():
+            made.mkdir()
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock_path.unlink(missing_ok=True)
+        os.close(self._lock)
+
+    @property
+    def _lock_path(self) -> Path:
+        return self._folder.with_suffix(".lock")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def write_file(path: Path, chunks: Iterable[bytes]) -> KeptFile:
+    """Write a file and wait until the disk has it.
+
+    Raises
+    ------
+    SpaceError, FolderError
+    """
+    digest = hashlib.md5(usedforsecurity=False)
+    with disk_errors(), path.open("xb", buffering=0) as file:
+        for chunk in chunks:
+            view = memoryview(chunk)
+            while view:
+                view = view[file.write(view) :]
+            digest.update(chunk)
+        os.fsync(file.fileno())
+        stat = os.fstat(file.fileno())
+        return KeptFile(path.name, stat.st_size, stat.st_mtime_ns, digest.hexdigest())
+
+
+def move_in(made: Path, target: Path, names: Sequence[str], ours: Collection[str]) -> None:
+    """Move a folder to where it belongs, in one step where nothing lies there yet, else file by file.
+
+    Parameters
+    ----------
+    names
+        The files in `made`.
+    ours
+        Files of `target` that an earlier run has put there; those that have no successor are removed. Other people's
+        files stay.
+
+    Raises
+    ------
+    SpaceError, FolderError
+    """
+    with disk_errors():
+        sync_folder(made)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            made.rename(target)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            for name in names:
+                (made / name).replace(target / name)
+            for name in set(ours) - set(names):
+                (target / name).unlink(missing_ok=True)
+            sync_folder(target)
+        sync_folder(target.parent)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a text file by its successor when that is complete.
+
+    Raises
+    ------
+    SpaceError, FolderError
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    with disk_errors():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(text, encoding="utf-8", newline="")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Let one run at a time, and one thread of it, change what all runs into a folder share."""
+    with disk_errors(), (root / "state" / "lock").open("a") as file:
+        with suppress(OSError):  # a file system without locks: two runs may lose a line of each other
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn what the system says of the disk into errors of ours.
+
+    Raises
+    ------
+    SpaceError
+        There is no room left.
+    FolderError
+        Anything else.
+    """
+    try:
+        yield
+    except OSError as error:
+        said = f"{error.filename or 'the output folder'}: {error.strerror}"
+        if error.errno in _FULL:
+            raise SpaceError(f"the disk is full ({said})", "free some space; the same command continues") from error
+        raise FolderError(f"the disk does not do it ({said})", "look at the rights and at the disk") from error
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the disk has the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _claimed(base: Path) -> tuple[Path, int]:
+    """Return a new name below `base` and the descriptor that holds its lock."""
+    while True:
+        folder = base / uuid.uuid4().hex
+        path = folder.with_suffix(".lock")
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        with suppress(OSError):  # as above: then nobody can tell whether we live, and nobody cleans up
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.exists():  # another run may have taken it for a dead one's before it was locked
+            return folder, descriptor
+        os.close(descriptor)
+
+
+def _remove_dead(base: Path) -> None:
+    """Remove what runs have left that no longer live."""
+    for path in base.glob("*.lock"):
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+            path.unlink(missing_ok=True)
+        except OSError:
+            continue
+        finally:
+            os.close(descriptor)

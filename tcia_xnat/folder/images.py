@@ -1,0 +1,97 @@
+"""What lies in a folder: its files, and the DICOM files inside of a zip, each read once."""
+
+import hashlib
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar, cast
+
+from tcia_xnat.dicom import read_identity
+from tcia_xnat.errors import SeriesDamaged
+
+Result = TypeVar("Result")
+
+ZIP_NAME = "img.zip"
+_CHUNK = 1 << 20
+NO_IMAGES = {"LICENSE", "metadata.csv"}  # what this tool puts beside images
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Size in bytes and MD5 of one file, or of one member of a zip; `name` is that of the file, `/` and member."""
+
+    name: str
+    size: int
+    md5: str
+
+
+def files_in(folder: Path) -> dict[str, os.stat_result]:
+    """Return the plain files of a folder, without those below it; none when there is no such folder."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        return {entry.name: entry.stat() for entry in entries if entry.is_file()}
+    return {}
+
+
+def digests(path: Path) -> list[Digest]:
+    """Return the digest of a file, or of each file in a zip.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is a zip that is damaged.
+    """
+    return list(opened(path, _digest))
+
+
+def opened(path: Path, read: Callable[[BinaryIO, str], Result]) -> Iterator[Result]:
+    """Yield what `read` makes of a file, or of each member of a zip, opened one after the other.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `digests` raises them.
+    """
+    if path.name != ZIP_NAME:
+        with path.open("rb") as file:
+            yield read(file, path.name)
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                if not info.is_dir() and info.filename not in NO_IMAGES:
+                    with archive.open(info) as member:
+                        yield read(cast("BinaryIO", member), f"{path.name}/{info.filename}")
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise ValueError(f"{path.name} is no whole zip: {error}") from error
+
+
+def series_in(path: Path) -> str:
+    """Return the SeriesInstanceUID of a file, or of the first image in a zip; empty for what is no DICOM."""
+    try:
+        return next(opened(path, lambda file, name: read_identity(file, name).series_instance_uid), "")
+    except (SeriesDamaged, OSError, ValueError):
+        return ""
+
+
+def file_md5(path: Path) -> str:
+    """Return the MD5 of a whole file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, _md5).hexdigest()
+
+
+def _md5() -> "hashlib._Hash":
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _digest(file: BinaryIO, name: str) -> Digest:
+    digest, size = _md5(), 0
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+    return Digest(name, size, digest.hexdigest())

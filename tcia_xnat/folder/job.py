@@ -1,0 +1,215 @@
+"""The job to disk: the series of a manifest as verified files, step by step as the main job goes."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from heapq import nlargest
+from pathlib import Path
+
+from tcia_xnat import supply
+from tcia_xnat.catalogue import Catalogue, look_up
+from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.errors import SpaceError
+from tcia_xnat.events import PassedOver, SeriesSettled, Tell
+from tcia_xnat.fetch import Fetcher
+from tcia_xnat.folder.disk import Incoming
+from tcia_xnat.folder.images import files_in, series_in
+from tcia_xnat.folder.index import collection_names, derived_series
+from tcia_xnat.folder.kept import Kept
+from tcia_xnat.folder.lane import FolderLane
+from tcia_xnat.folder.layout import Layout, assign
+from tcia_xnat.folder.licence import Licences
+from tcia_xnat.folder.metadata import write_metadata
+from tcia_xnat.folder.proof import is_as_listed, is_unchanged
+from tcia_xnat.job import Job, clients_of, read_manifest
+from tcia_xnat.model import Outcome
+from tcia_xnat.pictures import painter
+from tcia_xnat.plan import Existing, Held, Plan, missing_outcome
+from tcia_xnat.run import Prepared, Run, asked_part, both, patience_of, planned, prepare
+from tcia_xnat.stop import Stop
+from tcia_xnat.timeline import Timeline
+from tcia_xnat.transfer import TransferResult
+from tcia_xnat.workers import Workers
+
+_NO_PARTS = 1 << 62  # bytes: a zip of a series is made in one piece
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderJob(Job):
+    """What one run to disk is asked to do."""
+
+    project: str = ""
+    layout: Layout = field(default_factory=Layout)
+
+    @property
+    def kept_path(self) -> Path:
+        """File of what is remembered of the folder."""
+        return self.state_dir / "folder.sqlite"
+
+    @property
+    def place(self) -> str:
+        """Where series are when all is done, in words."""
+        return "on disk"
+
+    @property
+    def parts_of(self) -> int:
+        """Bytes above which a series of IDC comes in parts; a zip is made in one piece."""
+        return _NO_PARTS if self.layout.zipped else self.spool_limit
+
+
+def dry_run(job: FolderJob, stop: Stop) -> Prepared:
+    """Plan without changing anything; what lies on disk counts when it is remembered and unchanged."""
+    job, patience = _named(job), patience_of(job, stop)
+    manifest = read_manifest(job, patience)
+    with clients_of(job) as (idc, nbia), ExitStack() as opened:
+        catalogue = look_up(manifest, idc, nbia, patience)
+        kept = opened.enter_context(Kept(job.kept_path, writes=False)) if job.kept_path.exists() else None
+        held = _on_disk(job, catalogue, kept, _folders(job, catalogue, kept)) if kept else Held()
+        return prepare(job, manifest, catalogue, held)
+
+
+def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable[Path]] = lambda _run: ()) -> Run:
+    """Bring the series of the manifest to disk.
+
+    Parameters
+    ----------
+    stop
+        The wish to end early.
+    tell
+        Told what happens.
+    report
+        Writes the report.
+
+    Raises
+    ------
+    Error
+        What keeps the run from starting; what ends it early is in the result.
+    """
+    started, timeline = datetime.now(UTC), Timeline()
+    tell = both(timeline, tell)
+    job, patience = _named(job), patience_of(job, stop, tell)
+    manifest = read_manifest(job, patience)
+    tell(PassedOver(manifest.rejected))
+    with clients_of(job) as (idc, nbia):
+        catalogue = look_up(manifest, idc, nbia, patience)
+        stop.check()
+        with Incoming(job.output_dir) as incoming, Kept(job.kept_path) as kept:
+            folders = _folders(job, catalogue, kept)
+            prepared = prepare(job, manifest, catalogue, _on_disk(job, catalogue, kept, folders))
+            _make_room(job, prepared.plan)
+            licences = Licences(job.output_dir, job.layout)
+            licences.add_listed(asked_part(job, catalogue).series.values())
+            tell(planned(prepared.plan))
+            sources = supply.sources(idc, nbia, patience, job.parts_of, job)
+            with painter(job.pictures_dir, job.thumbnails, len(prepared.plan.send)) as depict:
+                lane = FolderLane(
+                    job.output_dir,
+                    job.layout,
+                    folders,
+                    kept,
+                    incoming,
+                    licences,
+                    Fetcher(sources, tuple(sources), tell, stop.check, depict),
+                    idc,
+                    patience,
+                    job.spool_dir,
+                    replaces=job.existing is Existing.APPEND,
+                )
+                result = _transfer(prepared.plan, lane, tell, stop, job.transfers)
+            if job.layout.classic:
+                _write_metadata(job, catalogue, kept, idc)
+        done = Run(job, prepared, result, started, datetime.now(UTC), measured=timeline.measured())
+        list(report(done))
+    return done
+
+
+def _transfer(plan: Plan, lane: FolderLane, tell: Tell, stop: Stop, transfers: int) -> TransferResult:
+    """Carry out a plan: every series by itself."""
+    workers, outcomes = Workers(stop), dict[str, Outcome]()
+
+    def settle(outcome: Outcome) -> None:
+        outcomes[outcome.series_instance_uid] = outcome
+        tell(SeriesSettled(outcome))
+
+    for outcome in plan.settled:
+        settle(outcome)
+    pool = ThreadPoolExecutor(transfers, "lane")
+    try:
+        for study in plan.studies:
+            for series in study.send:
+                workers.hand_out(pool, partial(lane.run, series, study.label), settle)
+        workers.decide()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    for study in plan.studies:
+        for series in study.send:
+            if series.series_instance_uid not in outcomes:
+                error = workers.ended_by or stop.error()
+                settle(replace(missing_outcome(series.series_instance_uid, error), label=study.label))
+    return TransferResult(tuple(outcomes.values()), workers.ended_by)
+
+
+def _named(job: FolderJob) -> FolderJob:
+    """Call collections as TCIA does where the layout is its own."""
+    return replace(job, layout=replace(job.layout, collections=collection_names())) if job.layout.classic else job
+
+
+def _folders(job: FolderJob, catalogue: Catalogue, kept: Kept | None) -> dict[str, str]:
+    """Decide where each series of the whole catalogue goes, whichever part of it this run moves."""
+    remembered = {entry.folder: entry.series_instance_uid for entry in (kept.all() if kept else ())}
+
+    def holder(folder: str) -> str:
+        return remembered.get(folder) or _lies_in(job.output_dir / folder)
+
+    return assign(catalogue.series.values(), job.layout, holder)
+
+
+def _lies_in(folder: Path) -> str:
+    found = (series_in(folder / name) for name in sorted(files_in(folder)))
+    return next(filter(None, found), "")
+
+
+def _on_disk(job: FolderJob, catalogue: Catalogue, kept: Kept, folders: Mapping[str, str]) -> Held:
+    """Return what is on disk and right by what is remembered; the rest is looked at by its lane."""
+    right: dict[str, int | None] = {}
+    for uid, series in asked_part(job, catalogue).series.items():
+        entry = kept.series(uid)
+        if (
+            entry
+            and entry.folder == folders[uid]
+            and is_as_listed(entry, series)
+            and is_unchanged(job.output_dir, entry, kept.files(uid))
+        ):
+            right[uid] = None  # as many as the catalogue lists: that was proved when it was stored
+    return Held(image_counts=right)
+
+
+def _make_room(job: FolderJob, plan: Plan) -> None:
+    """Refuse to start when the series, or the spools of all lanes, may not fit on their disks.
+
+    Raises
+    ------
+    SpaceError
+    """
+    spool = job.spool_dir or Path(tempfile.gettempdir())
+    spools = sum(nlargest(job.transfers, (supply.spooled(job.parts_of, series) for series in plan.send)))
+    total = sum(series.byte_count for series in plan.send)
+    is_one_disk = spool.stat().st_dev == job.output_dir.stat().st_dev
+    for folder, needed, way_out in (
+        (job.output_dir, total + spools * is_one_disk, "choose another disk, or take a part with --limit or --shard"),
+        (spool, spools, "choose another disk with --spool-dir, or use fewer --transfers"),
+    ):
+        free = shutil.disk_usage(folder).free
+        if needed > free:
+            raise SpaceError(f"the series need {needed} bytes, {folder} has {free} free", way_out)
+
+
+def _write_metadata(job: FolderJob, catalogue: Catalogue, kept: Kept, idc: IDCClient | None) -> None:
+    uids = list(catalogue.series)
+    derived = derived_series(job.idc_index, uids) if idc else set()
+    write_metadata(job.output_dir, job.layout, catalogue.series.values(), kept, derived)

@@ -1,0 +1,36 @@
+"""XML around lists: TCIA's collections, which point at manifests, and JNLP files, which hold pipe lines (§1.2)."""
+
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import DefusedXmlException, ElementTree
+
+from tcia_xnat.errors import ManifestError
+from tcia_xnat.manifest.model import Manifest
+from tcia_xnat.manifest.text import parse_text
+
+
+def parse_wrapper(text: str, name: str) -> Manifest:
+    """Read XML.
+
+    Raises
+    ------
+    ManifestError
+        It is broken, or holds neither addresses nor pipe lines.
+    """
+    try:
+        root = ElementTree.fromstring(text.strip().encode())
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise _no_list(name) from error
+    addresses = [url.text.strip() for url in root.iterfind(".//{*}Downloads/{*}URL") if url.text]
+    lines = [argument.text for argument in root.iterfind(".//{*}argument") if "|" in (argument.text or "")]
+    if lines:
+        return parse_text("\n".join(filter(None, lines)), name)
+    if not any(addresses):
+        raise _no_list(name)
+    return Manifest(name, addresses=tuple(dict.fromkeys(filter(None, addresses))))
+
+
+def _no_list(name: str) -> ManifestError:
+    return ManifestError(
+        f"{name} is XML, which holds no list of series", "look whether it is the right file, or a page with an error"
+    )

@@ -1,0 +1,339 @@
+"""What every run against XNAT does, wherever its series come from, step by step (design: the way of a series)."""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from heapq import nlargest
+from pathlib import Path
+
+from tcia_xnat import plan as plans
+from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.errors import Error, RightsRefused, SpaceError, Stopped, XnatUnreachable
+from tcia_xnat.events import Event, NotKept, Planned, Retrying, Tell
+from tcia_xnat.holdings import look
+from tcia_xnat.lane import Lane
+from tcia_xnat.ledger import Ledger
+from tcia_xnat.manifest import Manifest
+from tcia_xnat.model import Label, Series, SourceName
+from tcia_xnat.pictures import painter
+from tcia_xnat.plan import Existing, Held, Plan
+from tcia_xnat.retry import RETRY_WAIT, Patience, RetryPolicy
+from tcia_xnat.session import Listed
+from tcia_xnat.sources import Source
+from tcia_xnat.stop import Stop
+from tcia_xnat.timeline import Measured, Timeline
+from tcia_xnat.transfer import TransferResult, transfer
+from tcia_xnat.xnat.connection import MAX_OUTAGE, XnatConnection
+from tcia_xnat.xnat.login import ANSWER_SECONDS
+from tcia_xnat.xnat.project import XnatProject
+from tcia_xnat.xnat.workflow import WorkflowProgress
+
+_HURRIED_SECONDS = 1.0  # a stopped run has few left
+THUMBNAILS = 96  # pixels of the longer side of a picture in the report
+SPOOL_LIMIT = 8_000_000_000  # bytes; a larger series goes in several packages where its source allows
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where XNAT is, and who asks."""
+
+    host: str
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What every run is asked to do; the defaults are those of the command line.
+
+    `source` names where series come from, and `report_resource` the project resource that keeps the report;
+    `uploads` None is as many as `transfers`, and `bwlimit` is in bytes a second.
+    """
+
+    output_dir: Path
+    project: str
+    source: str
+    report_resource: str = "TCIA_INGEST"
+    transfers: int = 4
+    uploads: int | None = None
+    bwlimit: float | None = None
+    retries: int = 5
+    existing: Existing = Existing.SKIP
+    limit: int | None = None
+    shard: tuple[int, int] | None = None
+    archive: bool = True
+    create_project: bool = True
+    subject_label: str = "{PatientID}"
+    session_label: str = "{PatientID}"
+    spool_dir: Path | None = None
+    spool_limit: int = SPOOL_LIMIT
+    max_outage: float = MAX_OUTAGE
+    retry_wait: float = RETRY_WAIT
+    thumbnails: int = THUMBNAILS
+    run_name: str = ""
+    workflow_id: str = ""
+
+    @property
+    def report_dir(self) -> Path:
+        """Folder of the report."""
+        return self.output_dir / "report" / self.run_name
+
+    @property
+    def place(self) -> str:
+        """Where series are when all is done, in words."""
+        return "in the archive"
+
+    @property
+    def state_dir(self) -> Path:
+        """Folder of what runs remember."""
+        return self.output_dir / "state"
+
+    @property
+    def pictures_dir(self) -> Path:
+        """Folder of the pictures of series, kept from run to run."""
+        return self.state_dir / "pictures"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file that a run keeps in its project."""
+
+    resource: str
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is asked for, and where it comes from: all that differs between runs.
+
+    Attributes
+    ----------
+    asked
+        Kept in the project before anything else: the proof that this user may write there.
+    labelled
+        Makes of the labels by `Series.session_key` what is kept when they are known.
+    sources
+        Where series come from, the one that is tried first first.
+    listed
+        The numbers of images of series that were not asked for, as far as they are known.
+    spooled
+        Bytes of the spool that a series needs at the most.
+    """
+
+    manifest: Manifest
+    catalogue: Catalogue
+    asked: Sequence[Kept]
+    labelled: Callable[[Mapping[str, Label]], Kept]
+    sources: Mapping[SourceName, Source]
+    listed: Listed
+    spooled: Callable[[Series], int]
+
+
+WorkOf = Callable[[Patience], AbstractContextManager[Work]]
+"""Looks up what is asked for; the sources are open inside of the `with` block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known before the first byte moves."""
+
+    manifest: Manifest
+    catalogue: Catalogue
+    labels: Mapping[str, Label]
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run was to do and did, for the report; `host` is the address of XNAT, if it was one."""
+
+    job: Settings
+    prepared: Prepared
+    result: TransferResult
+    started: datetime
+    ended: datetime
+    host: str = ""
+    measured: Measured = field(default_factory=Measured)
+
+
+def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop) -> Prepared:
+    """Plan without changing anything; without a login, as if XNAT held nothing."""
+    patience = patience_of(settings, stop)
+    with work_of(patience) as work:
+        if login is None:
+            return prepare(settings, work.manifest, work.catalogue, Held())
+        with _connection(settings, login, patience) as connection:
+            project = XnatProject(connection, settings.project)
+            asked = asked_part(settings, work.catalogue)
+            held = look(project, work.catalogue, asked, ()) if project.exists() else Held()
+        return prepare(settings, work.manifest, work.catalogue, held)
+
+
+def run(  # noqa: PLR0913  what a run needs, each once
+    settings: Settings,
+    work_of: WorkOf,
+    login: Login,
+    stop: Stop,
+    *,
+    tell: Tell,
+    report: Callable[[Run], Iterable[Path]],
+) -> Run:
+    """Bring series into the project.
+
+    Parameters
+    ----------
+    stop
+        The wish to end early.
+    tell
+        Told what happens.
+    report
+        Writes the report; the files that it returns are kept in the project, too.
+
+    Raises
+    ------
+    Error
+        What keeps the run from starting; what ends it early is in the result.
+    """
+    started, timeline = datetime.now(UTC), Timeline()
+    tell = both(timeline, tell)
+    patience = patience_of(settings, stop, tell)
+    with (
+        _connection(settings, login, patience) as connection,
+        _progress(settings, connection, tell) as tell_all,
+        Ledger(settings.state_dir / "ledger.sqlite", login.host, settings.project) as ledger,
+        work_of(patience) as work,
+    ):
+        project = XnatProject(connection, settings.project)
+        stop.check()
+        _claim(project, settings, work.asked)
+        held = look(project, work.catalogue, asked_part(settings, work.catalogue), ledger.imported())
+        stop.check()
+        prepared = prepare(settings, work.manifest, work.catalogue, held)
+        _make_room(settings, work, prepared.plan)
+        _keep(project, work.labelled(prepared.labels))
+        tell_all(planned(prepared.plan))
+        uploads = threading.BoundedSemaphore(settings.uploads or settings.transfers)
+        with painter(settings.pictures_dir, settings.thumbnails, len(prepared.plan.send)) as depict:
+            lane = Lane(
+                project,
+                work.sources,
+                tuple(work.sources),
+                tell_all,
+                stop.check,
+                work.listed,
+                settings.spool_dir,
+                uploads,
+                depict,
+            )
+            result = transfer(
+                prepared.plan, lane, ledger, tell_all, stop, transfers=settings.transfers, archive=settings.archive
+            )
+        done = Run(settings, prepared, result, started, datetime.now(UTC), login.host, timeline.measured())
+        _keep_report(project, done, report(done), tell)
+    return done
+
+
+def prepare(settings: Settings, manifest: Manifest, catalogue: Catalogue, held: Held) -> Prepared:
+    """Label what is asked for, and plan what is left to do beside what is there already."""
+    # labels are those of the whole manifest, whichever part of it this run moves
+    labels = plans.assign_labels(catalogue, held, settings.subject_label, settings.session_label)
+    plan = plans.make(asked_part(settings, catalogue), held, labels, settings.existing)
+    return Prepared(manifest, catalogue, labels, plan)
+
+
+def asked_part(settings: Settings, catalogue: Catalogue) -> Catalogue:
+    """Return the part of the catalogue that this run is to move."""
+    part = plans.shard(catalogue, *settings.shard) if settings.shard else catalogue
+    return plans.limited(part, settings.limit)
+
+
+def _connection(settings: Settings, login: Login, patience: Patience) -> closing[XnatConnection]:
+    return closing(XnatConnection(login.host, login.user, login.password, patience, settings.max_outage))
+
+
+@contextmanager
+def _progress(settings: Settings, connection: XnatConnection, tell: Tell) -> Iterator[Tell]:
+    """Tell the workflow that XNAT shows as well, if the run has one."""
+    if not settings.workflow_id:
+        yield tell
+        return
+    workflow = WorkflowProgress(settings.workflow_id)
+    workflow.start(connection)
+    with closing(workflow):
+        yield both(workflow, tell)
+
+
+def both(first: Tell, second: Tell) -> Tell:
+    """Return what tells two."""
+
+    def tell_both(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell_both
+
+
+def _claim(project: XnatProject, settings: Settings, asked: Iterable[Kept]) -> None:
+    """Have a project that this user may write to; what is asked for is the proof, and kept there."""
+    if not project.exists():
+        if not settings.create_project:
+            raise RightsRefused(
+                f"project {settings.project} is not there, or this user may not see it",
+                "leave --no-create-project out to have it created",
+            )
+        project.create()
+    for kept in asked:
+        _keep(project, kept)
+
+
+def _keep(project: XnatProject, kept: Kept) -> None:
+    project.put_resource(kept.resource, kept.name, kept.content)
+
+
+def _keep_report(project: XnatProject, run: Run, files: Iterable[Path], tell: Tell) -> None:
+    """Keep the report in the project, by the name of its run; best effort."""
+    part = "-part-{}-of-{}".format(*run.job.shard) if run.job.shard else ""  # parts may start in the same second
+    name = run.job.run_name or f"run-{run.started:%Y%m%dT%H%M%SZ}{part}"
+    seconds = _HURRIED_SECONDS if isinstance(run.result.ended_by, Stopped) else ANSWER_SECONDS
+    for file in () if isinstance(run.result.ended_by, XnatUnreachable) else files:
+        try:
+            project.put_resource(run.job.report_resource, f"{name}/{file.name}", file.read_bytes(), seconds=seconds)
+        except Error as error:
+            tell(NotKept(file.name, error))
+            return
+
+
+def _make_room(settings: Settings, work: Work, plan: Plan) -> None:
+    """Refuse to start when the spools of all lanes may not fit on their disk.
+
+    Raises
+    ------
+    SpaceError
+    """
+    folder = settings.spool_dir or Path(tempfile.gettempdir())
+    largest = nlargest(settings.transfers, map(work.spooled, plan.send))
+    free = shutil.disk_usage(folder).free
+    if sum(largest) > free:
+        raise SpaceError(
+            f"the largest series need {sum(largest)} bytes at once, {folder} has {free} free",
+            "choose another disk with --spool-dir, or use fewer --transfers",
+        )
+
+
+def planned(plan: Plan) -> Planned:
+    """Return what is told before the first byte moves."""
+    return Planned(len(plan.send), sum(series.byte_count for series in plan.send))
+
+
+def patience_of(settings: Settings, stop: Stop, tell: Tell = lambda _event: None) -> Patience:
+    """Return how often and how long a run tries again."""
+    return Patience(
+        RetryPolicy(settings.retries, settings.retry_wait),
+        stop.wait,
+        lambda error, delay: tell(Retrying(error, delay)),
+    )

@@ -1,0 +1,69 @@
+"""Where a job's images come from: the clients it may use, the sources made of them, and the room they need."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from typing import Protocol
+
+from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.clients.tcia import TCIAClient
+from tcia_xnat.model import Series, SourceName
+from tcia_xnat.politeness import Bandwidth, Gate, PoliteSource
+from tcia_xnat.retry import Patience
+from tcia_xnat.sources import Source
+from tcia_xnat.sources.idc import IdcSource
+from tcia_xnat.sources.nbia import NbiaSource
+
+SOURCES = {
+    "auto": (SourceName.IDC, SourceName.NBIA),
+    "idc": (SourceName.IDC,),
+    "nbia": (SourceName.NBIA,),
+}
+
+
+class Limits(Protocol):
+    """What a job says of limits: series at once, and bytes a second of all together or None."""
+
+    @property
+    def transfers(self) -> int: ...  # noqa: D102  above
+    @property
+    def bwlimit(self) -> float | None: ...  # noqa: D102  above
+
+
+@contextmanager
+def clients(
+    names: Sequence[SourceName], idc_url: str, idc_index: str | None, nbia_url: str, silent_seconds: float
+) -> Iterator[tuple[IDCClient | None, TCIAClient | None]]:
+    """Open the clients of these sources; None stands for one that is not to be used."""
+    with ExitStack() as opened:
+        idc = nbia = None
+        if SourceName.IDC in names:
+            idc = opened.enter_context(closing(IDCClient(idc_url, idc_index, silent_seconds)))
+        if SourceName.NBIA in names:
+            nbia = opened.enter_context(closing(TCIAClient(nbia_url, silent_seconds)))
+        yield idc, nbia
+
+
+def sources(
+    idc: IDCClient | None, nbia: TCIAClient | None, patience: Patience, spool_limit: int, limits: Limits
+) -> dict[SourceName, Source]:
+    """Return the sources that the clients give, each asked no more than the limits allow."""
+    bandwidth = Bandwidth(limits.bwlimit, patience.wait)
+    made: dict[SourceName, Source] = {}
+    if idc is not None:
+        gate = Gate(limits.transfers)
+        made[SourceName.IDC] = PoliteSource(IdcSource(idc, gate.told_by(patience), spool_limit), gate, bandwidth)
+    if nbia is not None:
+        gate = Gate(limits.transfers)
+        made[SourceName.NBIA] = PoliteSource(NbiaSource(nbia, gate.told_by(patience)), gate, bandwidth)
+    return made
+
+
+def listed(idc: IDCClient | None, series_instance_uids: Sequence[str]) -> dict[str, int]:
+    """Return the number of images that IDC's index lists for series, as far as it lists them."""
+    found = idc.find_series(series_instance_uids) if idc else []
+    return {series.series_instance_uid: series.image_count for series in found}
+
+
+def spooled(spool_limit: int, series: Series) -> int:
+    """Return the bytes of the spool that a series needs at the most."""
+    return min(series.byte_count, spool_limit) if series.is_in_idc else series.byte_count

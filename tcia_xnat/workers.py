@@ -1,0 +1,80 @@
+"""Work that is handed out to pools of threads, and results that the thread which handed it out takes one by one."""
+
+import queue
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from tcia_xnat.errors import Error
+from tcia_xnat.stop import Stop
+
+Result = TypeVar("Result")
+
+_GRACE_SECONDS = 5.0  # for what is in flight when the end is asked for
+
+
+class Workers:
+    """One thread, the caller's, decides; the others work and hand their results back through a queue.
+
+    Parameters
+    ----------
+    stop
+        The wish to end early; also expressed here, when an error makes going on pointless. What is in flight then has
+        a few seconds to end, and is dropped after that.
+
+    Attributes
+    ----------
+    ended_by
+        The error that ended the work early, if one did.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        self.ended_by: Error | None = None
+        self._stop = stop
+        self._results: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._open = 0
+        stop.call(partial(self._results.put, lambda: None))  # wakes the deciding thread
+
+    def hand_out(self, pool: ThreadPoolExecutor, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
+        """Do `work` in a pool, then `then` with its result in the deciding thread."""
+
+        def task() -> None:
+            try:
+                result = work()
+            except Error as error:
+                self._results.put(partial(self._take, self._end, error))
+            except BaseException as error:  # noqa: BLE001  a defect of ours: raised in the deciding thread
+                self._results.put(partial(self._fail, error))
+            else:
+                self._results.put(partial(self._take, then, result))
+
+        self._open += 1
+        pool.submit(task)
+
+    def decide(self) -> None:
+        """Take results as they come, until all are in or the time to end is over."""
+        ends = float("inf")
+        while self._open:
+            if self._stop.requested:
+                ends = min(ends, time.monotonic() + _GRACE_SECONDS)
+            try:
+                self._results.get(timeout=max(ends - time.monotonic(), 0) if self._stop.requested else None)()
+            except queue.Empty:
+                self._end(self._stop.error())
+                return
+
+    def _take(self, then: Callable[[Result], None], result: Result) -> None:
+        self._open -= 1
+        then(result)
+
+    def _end(self, error: Error) -> None:
+        """Remember the error that ends the run, and end it: a stop that was asked for counts before what it causes."""
+        if self.ended_by is None:
+            self.ended_by = error
+            self._stop.request()
+
+    def _fail(self, error: BaseException) -> None:
+        self._stop.request()
+        raise error

@@ -1,0 +1,1 @@
+"""Lists of series: what the command line asks for, and what others read."""

@@ -1,0 +1,136 @@
+"""Fewer side by side after trouble, more again after that; bytes no faster than asked for."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tcia_xnat.errors import SeriesDamaged, SourceUnreachable, Stopped
+from tcia_xnat.model import Series, SeriesPackage, SourceName
+from tcia_xnat.politeness import Bandwidth, Gate, PoliteSource
+from tcia_xnat.sources import OnBytes
+from tcia_xnat.spool import Spool
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def nothing() -> None:
+    """Nobody asks for an end."""
+
+
+def pass_through(gate: Gate, times: int) -> None:
+    for _ in range(times):
+        with gate.inside(nothing):
+            pass
+
+
+def test_trouble_halves_the_places_once_for_all_lanes() -> None:
+    clock = Clock()
+    gate = Gate(8, clock)
+    for _ in range(8):
+        gate.trouble(SourceUnreachable("429"))
+    assert gate.places == 4
+    clock.now += 5
+    gate.trouble(SourceUnreachable("503"))
+    assert gate.places == 2
+
+
+def test_one_place_remains() -> None:
+    clock = Clock()
+    gate = Gate(3, clock)
+    for _ in range(5):
+        clock.now += 60
+        gate.trouble(SourceUnreachable("time-out"))
+    assert gate.places == 1
+    pass_through(gate, 1)
+
+
+def test_a_damaged_series_is_no_trouble_of_the_server() -> None:
+    gate = Gate(8)
+    gate.trouble(SeriesDamaged("MD5"))
+    assert gate.places == 8
+
+
+def test_places_come_back_one_by_one() -> None:
+    gate = Gate(4)
+    gate.trouble(SourceUnreachable("429"))
+    pass_through(gate, 7)
+    assert gate.places == 2
+    pass_through(gate, 1)
+    assert gate.places == 3
+    pass_through(gate, 100)
+    assert gate.places == 4
+
+
+def test_no_more_than_the_places_are_inside() -> None:
+    gate, most, now, lock = Gate(3), 0, 0, threading.Lock()
+    full = threading.Barrier(3)
+
+    def work(number: int) -> None:
+        nonlocal most, now
+        with gate.inside(nothing):
+            with lock:
+                now += 1
+                most = max(most, now)
+            if number < 3:
+                full.wait(10)
+            with lock:
+                now -= 1
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(30)))
+    assert most == 3
+
+
+def test_who_waits_can_be_stopped() -> None:
+    gate = Gate(1)
+
+    def stopped() -> None:
+        raise Stopped
+
+    with gate.inside(nothing), pytest.raises(Stopped), gate.inside(stopped):
+        pass
+
+
+class InParts:
+    name = SourceName.IDC
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+
+    def fetch(self, series: Series, _spool: Spool, _on_bytes: OnBytes) -> Iterator[SeriesPackage]:
+        for _ in range(3):
+            assert self.gate._inside == 1
+            yield SeriesPackage(series, self.name, ())
+
+
+def test_a_place_is_free_while_xnat_takes_the_images() -> None:
+    gate = Gate(1)
+    source = PoliteSource(InParts(gate), gate, Bandwidth(None, lambda _seconds: None))
+    with Spool() as spool:
+        seen = [gate._inside for _ in source.fetch(Series("1.2.3", "1.2", "P"), spool, lambda _count: None)]
+    assert seen == [0, 0, 0]
+    assert source.name is SourceName.IDC
+
+
+def test_bandwidth_is_shared_by_all_who_take() -> None:
+    clock, waited = Clock(), list[float]()
+    limit = Bandwidth(1000, waited.append, clock)
+    limit.take(500)
+    limit.take(500)
+    clock.now += 10
+    limit.take(250)
+    assert waited == [0.5, 1.0, 0.25]
+
+
+def test_no_limit_waits_for_nobody() -> None:
+    waited: list[float] = []
+    Bandwidth(None, waited.append).take(10**12)
+    assert not waited

@@ -1,0 +1,13 @@
+"""One sandbox for all tests of a worker that need no special one: each test has a project of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.sandbox import Sandbox
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path_factory.mktemp("sandbox"), collections=["cmb_aml"], pixels=16) as started:
+        yield started
