@@ -38,6 +38,7 @@ _FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
 STDOUT = "-"
 
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
+_PIXELS = (32, 512)  # of a picture in the report
 
 
 class Rate(click.ParamType[float]):
@@ -52,6 +53,19 @@ class Rate(click.ParamType[float]):
         if not rate:
             self.fail(f"{value!r} is no rate: write 500k, 20M or 1.5G", param, ctx)
         return rate
+
+
+class Pixels(click.ParamType[int]):
+    """Pixels of the longer side of a picture, or off, which is 0."""
+
+    name = "off|N"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            return parsed_thumbnails(str(value))
+        except UsageError as error:
+            self.fail(f"it takes {error.hint}", param, ctx)
 
 
 _RUN = (
@@ -117,6 +131,12 @@ _SOURCES = (
         "--source-timeout",
         type=click.FloatRange(0, min_open=True),
         help="Seconds that IDC or NBIA may say nothing.  [default: 300]",
+    ),
+    click.option(
+        "--thumbnails",
+        type=Pixels(),
+        default="96",
+        help="Pixels of the picture of each series in the report, or off.",
     ),
     click.option("--nbia-url", metavar="URL", help="NBIA's services, the part before /v4/.  [default: TCIA's]"),
     click.option("--idc-url", metavar="URL", help="S3 endpoint of IDC's buckets, path style.  [default: Amazon's]"),
@@ -270,6 +290,20 @@ def credentials(host: str, user: str | None, password: str | None) -> tuple[str,
         raise UsageError("no user or no password for XNAT", "set XNAT_USER and XNAT_PASS, or keep them in ~/.netrc")
     user = user or click.prompt(f"User at {host}", err=True)
     return user, click.prompt(f"Password of {user}", hide_input=True, err=True)
+
+
+def parsed_thumbnails(text: str) -> int:
+    """Return how many pixels the longer side of a picture has; 0 for `off`.
+
+    Raises
+    ------
+    UsageError
+    """
+    if text.strip().lower() in {"off", "0"}:
+        return 0
+    if not text.isdecimal() or not _PIXELS[0] <= int(text) <= _PIXELS[1]:
+        raise UsageError(f"--thumbnails is {text!r}", f"off, or pixels from {_PIXELS[0]} to {_PIXELS[1]}")
+    return int(text)
 
 
 def read_login(host: str | None, user: str | None, password: str | None) -> "Login":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from tcia_xnat.errors import Error
 from tcia_xnat.manifest import Rejected
@@ -130,6 +131,24 @@ class SessionArchived:
     series_count: int
 
 
+class Step(StrEnum):
+    """What a series and its session wait for."""
+
+    FETCH = "fetch"  # from the first request to the last byte
+    CHECK = "check"  # from the last byte to the proof; what is proved as it arrives is part of the fetch
+    IMPORT = "import"  # XNAT takes the zip, or the disk the files
+    SESSION = "session"  # build, compare, archive and confirm
+    PAUSE = "pause"  # between two tries
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """A step of a series or session took so many seconds, whatever came of it."""
+
+    step: Step
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class NotKept:
     """A file of the report could not be stored in the project; nothing else depends on it."""
@@ -164,6 +183,7 @@ Event = (
     | SessionArchived
     | NotKept
     | Ended
+    | StepDone
 )
 Tell = Callable[[Event], None]
 """Called from any thread; must not wait."""

@@ -2,7 +2,7 @@
 
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from rich import box
@@ -13,6 +13,8 @@ from rich.text import Text
 from tcia_xnat import terminal
 from tcia_xnat.model import Outcome
 from tcia_xnat.progress import size
+from tcia_xnat.report.causes import causes
+from tcia_xnat.report.document import Row, next_command, series_rows
 from tcia_xnat.report.verdict import verdict
 from tcia_xnat.run import Run
 
@@ -27,10 +29,14 @@ def summary(run: Run) -> RenderableType:
     outcomes = run.result.outcomes
     if sessions := _sessions(outcomes):
         parts.append(_session_table(sessions))
-    if left := [outcome for outcome in outcomes if not outcome.state.is_in]:
-        parts.append(_causes(left))
+    is_missing = any(outcome.state.is_missing for outcome in outcomes)
+    if is_missing:
+        parts.append(_causes(series_rows(run)))
     parts.append(Text(verdict(run.result, archive=run.job.archive, place=run.job.place), style="bold"))
-    parts.append(Text(f"Report: {run.job.report_dir / 'report.json'}, report.csv beside it"))
+    parts.append(Text(f"Report: {run.job.report_dir / 'report.html'}; report.json and report.csv beside it"))
+    if is_missing:
+        again = next_command(run.job.report_dir, run.job.output_dir, run.job.project)
+        parts.append(Text(f"To ask for the rest again: {again}"))
     return Group(*parts)
 
 
@@ -79,17 +85,22 @@ def _bytes(outcomes: Iterable[Outcome]) -> int:
     return sum(outcome.byte_count for outcome in outcomes)
 
 
-def _causes(outcomes: Iterable[Outcome]) -> RenderableType:
-    """Return what is not in, grouped by state and reason: the way out, and UIDs that can be copied."""
-    grouped: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for outcome in outcomes:
-        grouped[outcome.state, outcome.reason, outcome.hint].append(outcome.series_instance_uid)
+def _causes(rows: Sequence[Row]) -> RenderableType:
+    """Return what is not in, grouped by cause: the way out, and patients and UIDs that can be copied."""
+    by_uid = {row["SeriesInstanceUID"]: row for row in rows}
+    found = causes(rows)
     lines: list[str] = []
-    for (state, reason, hint), uids in list(grouped.items())[:_SHOWN]:
-        lines += [f"{len(uids)} series {state}: {reason}", *([f"  what to do: {hint}"] if hint else [])]
-        lines += [f"  {uid}" for uid in uids[:_EXAMPLES]]
-        if len(uids) > _EXAMPLES:
-            lines.append(f"  and {len(uids) - _EXAMPLES} more in report.csv")
-    if len(grouped) > _SHOWN:
-        lines.append(f"{len(grouped) - _SHOWN} more causes in report.csv")
+    for cause in found[:_SHOWN]:
+        lines += [f"{cause.count} series {cause.state}: {cause.reason}"]
+        lines += [f"  what to do: {cause.hint}"] if cause.hint else []
+        lines += [_named(by_uid[uid], cause.reason) for uid in cause.series_instance_uids[:_EXAMPLES]]
+        if cause.count > _EXAMPLES:
+            lines.append(f"  and {cause.count - _EXAMPLES} more in report.csv")
+    if len(found) > _SHOWN:
+        lines.append(f"{len(found) - _SHOWN} more causes in report.csv")
     return Text("\n".join([*lines, ""]))
+
+
+def _named(row: Row, reason: str) -> str:
+    where = f" {row['session']}" if row["session"] else ""
+    return f"  {row['SeriesInstanceUID']}{where}" + (f": {row['reason']}" if row["reason"] != reason else "")

@@ -22,6 +22,7 @@ from tcia_xnat.plan import Existing
 from tcia_xnat.progress.lines import Lines
 from tcia_xnat.progress.watch import tell_all
 from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.run import THUMBNAILS
 from tcia_xnat.stop import Stop
 from tcia_xnat.supply import SOURCES
 from tcia_xnat.terminal import line_writer
@@ -119,6 +120,7 @@ class _Settings:
             transfers=self.number("TCIA_XNAT_TRANSFERS", 4),
             create_project=False,
             licence_filter=cli.parsed_licences(self.text("TCIA_XNAT_LICENCE_FILTER")),
+            thumbnails=cli.parsed_thumbnails(self.text("TCIA_XNAT_THUMBNAILS", str(THUMBNAILS))),
             workflow_id=workflow_id,
             run_name=_run_name(workflow_id),
             nbia_url=self.text("TCIA_XNAT_NBIA_URL", NBIA_URL),
