@@ -148,7 +148,8 @@ class _Journey:
 
 def _said(name: SourceName, error: SourceError) -> str:
     text = str(error)
-    return text if text.startswith(name.upper()) else f"{name.upper()}: {text}"
+    is_plain = name is SourceName.LOCAL or text.startswith(name.upper())
+    return text if is_plain else f"{name.upper()}: {text}"
 
 
 def _sent(

@@ -38,7 +38,7 @@ def tree(tmp_path: Path) -> Path:
 def test_what_is_taken(
     sandbox: Sandbox, tmp_path: Path, tree: Path, options: tuple[str, ...], scans: list[Scan]
 ) -> None:
-    project = f"TAKEN{abs(hash(options))}"
+    project = "TAKEN_" + "".join(filter(str.isalnum, "".join(options)))
     done = upload(sandbox, tmp_path / "w", tree, project, *options)
     assert done.code == 0, done.err
     assert_holds(sandbox, project, {"007_pre": scans})
