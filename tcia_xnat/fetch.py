@@ -128,4 +128,5 @@ def _verdict(refused: Mapping[SourceName, SourceError]) -> SourceError:
 
 def _said(name: SourceName, error: SourceError) -> str:
     text = str(error)
-    return text if text.startswith(name.upper()) else f"{name.upper()}: {text}"
+    is_plain = name is SourceName.LOCAL or text.startswith(name.upper())
+    return text if is_plain else f"{name.upper()}: {text}"

@@ -65,7 +65,7 @@ def find_root(root: Path, mapping: Path | None, layout: Layout | None) -> tuple[
         There is no such tree, or no mapping although one was asked for.
     """
     if not root.exists():
-        raise UsageError(f"no such folder: {root}")
+        raise UsageError(f"no such folder: {root}", "name a folder, a zip, or a CSV of path, subject and session")
     if mapping is None and is_mapping(root):
         root, mapping = root.parent, root
     if mapping is None and root.is_dir() and layout in {None, Layout.MAPPING}:
