@@ -53,8 +53,9 @@ def read_asked(
     SourceUnreachable
         An address of a manifest does not answer.
     """
-    selector = Selector(idc_index, elsewhere)
-    return _complete(selector.ask(query) if query else _merged(text, selector), idc_index, patience)
+    with closing(Selector(idc_index, elsewhere)) as selector:
+        manifest = selector.ask(query) if query else _merged(text, selector)
+    return _complete(manifest, idc_index, patience)
 
 
 def parts(text: str) -> list[str]:

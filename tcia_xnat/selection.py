@@ -2,17 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from tcia_xnat.clients import web
-from tcia_xnat.clients.idc import index_path
-from tcia_xnat.errors import ManifestError, UsageError
+from tcia_xnat.clients.idc_index import IdcIndex
+from tcia_xnat.clients.idc_selection import collection_id
+from tcia_xnat.clients.questions import Query
+from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest import Manifest, parse, write_tcia
 from tcia_xnat.manifest.model import is_uid
 
@@ -45,13 +43,12 @@ class Selector:
     """
 
     def __init__(self, index: str | Path | None, elsewhere: Known = lambda _uids: frozenset()) -> None:
-        self._path = index_path(index)
+        self._index = IdcIndex(index)
         self._elsewhere = elsewhere
 
     def knows(self, word: str) -> bool:
         """Whether the index lists something of this name."""
-        with self._opened() as database:
-            return bool(_found(database, word))
+        return bool(self._found(word))
 
     def select(self, words: Sequence[str]) -> Manifest:
         """Return the series that identifiers stand for: of collections, patients, studies, series or IDC's folders.
@@ -61,8 +58,7 @@ class Selector:
         ManifestError
             One is ambiguous, or nobody knows it; the hint has what comes near.
         """
-        with self._opened() as database:
-            found = [uid for word in words for uid in self._series(database, word)]
+        found = [uid for word in words for uid in self._series(word)]
         return _manifest(_file_name(",".join(words)), ",".join(words), found)
 
     def ask(self, query: str) -> Manifest:
@@ -70,78 +66,52 @@ class Selector:
 
         Raises
         ------
-        ManifestError
+        UsageError
             It is no SELECT, cannot be answered, or finds nothing.
         """
-        text = " ".join(query.split())
-        with self._opened() as database:
-            found = _answer(database, query)
+        answer = self._index.ask(self._index.database.asked_by_user(query))
+        columns = [column.lower() for column in answer.columns]
+        if _COLUMN.lower() not in columns:
+            raise ManifestError(f"the query gives no column {_COLUMN}", f"write {_EXAMPLE}")
+        place = columns.index(_COLUMN.lower())
+        found = [str(row[place]) for row in answer.rows if row[place]]
         if not found:
             raise ManifestError("the query finds no series", f"a query that does: {_EXAMPLE}")
+        text = " ".join(query.split())
         return _manifest(f"query-{hashlib.sha256(text.encode()).hexdigest()[:8]}.tcia", text, found)
 
-    def _series(self, database: duckdb.DuckDBPyConnection, word: str) -> list[str]:
-        meanings = _found(database, word)
+    def close(self) -> None:
+        """Let go of the index."""
+        self._index.close()
+
+    def _series(self, word: str) -> list[str]:
+        meanings = self._found(word)
         if len(meanings) > 1:
             raise _ambiguous(word, meanings)
         if meanings:
             ((column, value, _),) = meanings
-            query = f"SELECT {_COLUMN} FROM index WHERE {column} = ? ORDER BY {_ORDER}"  # noqa: S608  columns of ours
-            return [uid for (uid,) in database.execute(query, [value]).fetchall()]
+            text = f"SELECT {_COLUMN} FROM index WHERE {column} = ? ORDER BY {_ORDER}"  # noqa: S608  columns of ours
+            return [uid for (uid,) in self._index.ask(Query(text, (value,))).rows]
         if is_uid(word) and self._elsewhere([word]):
             return [word]
-        raise _unknown(word, _nearest(database, word))
+        raise _unknown(word, self._nearest(word))
 
-    @contextmanager
-    def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the index as a table that can be read, and nothing else."""
-        path = str(self._path).replace("'", "''")
-        with duckdb.connect() as database:
-            try:
-                database.execute(f"CREATE VIEW index AS SELECT * FROM read_parquet('{path}')")  # noqa: S608  quoted
-                database.execute(f"SET allowed_paths = ['{path}']")
-                database.execute("SET enable_external_access = false")
-                database.execute("SET lock_configuration = true")
-            except duckdb.Error as error:
-                raise UsageError(f"the index {self._path.name} cannot be read: {web.shown(str(error))}") from error
-            yield database
+    def _found(self, word: str) -> list[tuple[Any, ...]]:
+        """Return what a word may mean: column, value there, and the collection."""
+        values = tuple(collection_id(word) if column == "collection_id" else word.strip() for column in _KINDS)
+        parts = (f"SELECT '{name}', {name}, collection_id FROM index WHERE {name} = ?" for name in _KINDS)  # noqa: S608  columns of ours
+        return sorted(self._index.ask(Query(" UNION ".join(parts), values)).rows)
 
-
-def _found(database: duckdb.DuckDBPyConnection, word: str) -> list[tuple[str, str, str]]:
-    """Return what a word may mean: column, value there, and the collection."""
-    named = re.sub(r"[\s-]", "_", word.strip().lower())  # as TCIA spells collections: `4D-Lung` is `4d_lung` (§7.1)
-    values = {column: named if column == "collection_id" else word.strip() for column in _KINDS}
-    parts = [f"SELECT DISTINCT '{column}', {column}, collection_id FROM index WHERE {column} = ?" for column in _KINDS]  # noqa: S608  columns of ours
-    rows: list[tuple[str, str, str]] = database.execute(" UNION ".join(parts), list(values.values())).fetchall()
-    return sorted(rows)
+    def _nearest(self, word: str) -> list[str]:
+        near = "jaro_winkler_similarity(lower(name), lower(?))"
+        text = (
+            "SELECT name FROM (SELECT collection_id AS name FROM index UNION SELECT PatientID FROM index)"  # noqa: S608  words of ours
+            f" WHERE {near} >= ? ORDER BY {near} DESC, name LIMIT ?"
+        )
+        return [name for (name,) in self._index.ask(Query(text, (word, _NEAR, word, _SHOWN))).rows]
 
 
-def _nearest(database: duckdb.DuckDBPyConnection, word: str) -> list[str]:
-    near = "jaro_winkler_similarity(lower(name), lower(?))"
-    query = (
-        "SELECT name FROM (SELECT collection_id AS name FROM index UNION SELECT PatientID FROM index)"  # noqa: S608  words of ours
-        f" WHERE {near} >= ? ORDER BY {near} DESC, name LIMIT ?"
-    )
-    return [name for (name,) in database.execute(query, [word, _NEAR, word, _SHOWN]).fetchall()]
-
-
-def _answer(database: duckdb.DuckDBPyConnection, query: str) -> list[str]:
-    try:
-        statements = database.extract_statements(query)
-        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
-            raise ManifestError("--query takes one SELECT and nothing else", f"for example {_EXAMPLE}")
-        answer = database.execute(statements[0])
-        columns = [str(column[0]).lower() for column in answer.description or ()]
-        rows: list[tuple[Any, ...]] = answer.fetchall()
-    except duckdb.Error as error:
-        raise ManifestError(f"the query cannot be answered: {web.shown(str(error))}", f"write {_EXAMPLE}") from error
-    if _COLUMN.lower() not in columns:
-        raise ManifestError(f"the query gives no column {_COLUMN}", f"write {_EXAMPLE}")
-    place = columns.index(_COLUMN.lower())
-    return [str(row[place]) for row in rows if row[place]]
-
-
-def _ambiguous(word: str, meanings: Sequence[tuple[str, str, str]]) -> ManifestError:
+def _ambiguous(word: str, meanings: Sequence[tuple[Any, ...]]) -> ManifestError:
     candidates = ", ".join(f"{_KINDS[column]} {value} of {collection}" for column, value, collection in meanings)
     column, value, collection = meanings[0]
     one = f"SELECT {_COLUMN} FROM index WHERE {column} = '{value}' AND collection_id = '{collection}'"  # noqa: S608  shown, not run

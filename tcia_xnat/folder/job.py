@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from tcia_xnat import supply
 from tcia_xnat.catalogue import Catalogue, look_up
-from tcia_xnat.clients.idc import IDCClient
-from tcia_xnat.errors import SpaceError
+from tcia_xnat.clients.idc_index import IdcIndex
+from tcia_xnat.errors import FolderError, SpaceError
 from tcia_xnat.events import NonCommercial, PassedOver, SeriesSettled, Tell
 from tcia_xnat.fetch import Fetcher
-from tcia_xnat.folder.disk import Incoming
+from tcia_xnat.folder.disk import Incoming, disk_errors
 from tcia_xnat.folder.images import files_in, series_in
 from tcia_xnat.folder.index import collection_names, derived_series
 from tcia_xnat.folder.kept import Kept
@@ -124,10 +124,10 @@ def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable
                     replaces=job.existing is Existing.APPEND,
                 )
                 result = _transfer(prepared.plan, lane, tell, stop, job.transfers)
-            if job.layout.classic:
-                _write_metadata(job, catalogue, kept, idc)
+            result = _with_metadata(job, catalogue, kept, result)
         done = Run(job, prepared, result, started, datetime.now(UTC), measured=timeline.measured())
-        list(report(done))
+        with disk_errors():
+            list(report(done))
     return done
 
 
@@ -159,7 +159,10 @@ def _transfer(plan: Plan, lane: FolderLane, tell: Tell, stop: Stop, transfers: i
 
 def _named(job: FolderJob) -> FolderJob:
     """Call collections as TCIA does where the layout is its own."""
-    return replace(job, layout=replace(job.layout, collections=collection_names())) if job.layout.classic else job
+    if not job.layout.classic:
+        return job
+    with closing(IdcIndex(job.idc_index)) as index:
+        return replace(job, layout=replace(job.layout, collections=collection_names(index)))
 
 
 def _folders(job: FolderJob, catalogue: Catalogue, kept: Kept | None) -> dict[str, str]:
@@ -212,7 +215,14 @@ def _make_room(job: FolderJob, plan: Plan) -> None:
             raise SpaceError(f"the series need {needed} bytes, {folder} has {free} free", way_out)
 
 
-def _write_metadata(job: FolderJob, catalogue: Catalogue, kept: Kept, idc: IDCClient | None) -> None:
-    uids = list(catalogue.series)
-    derived = derived_series(job.idc_index, uids) if idc else set()
-    write_metadata(job.output_dir, job.layout, catalogue.series.values(), kept, derived)
+def _with_metadata(job: FolderJob, catalogue: Catalogue, kept: Kept, result: TransferResult) -> TransferResult:
+    """Bring metadata.csv up to date where the layout has one; what keeps it from being written ends the run."""
+    if not job.layout.classic:
+        return result
+    with closing(IdcIndex(job.idc_index)) as index:
+        derived = derived_series(index, list(catalogue.series))
+    try:
+        write_metadata(job.output_dir, job.layout, catalogue.series.values(), kept, derived)
+    except (SpaceError, FolderError) as error:
+        return replace(result, ended_by=result.ended_by or error)
+    return result

@@ -5,8 +5,9 @@ idc-index names the fields (tcia-nbia-and-idc.md §7.3), the Data Retriever the 
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, count, islice, takewhile
 
 from tcia_xnat.errors import UsageError
 from tcia_xnat.model import Series
@@ -126,19 +127,26 @@ def assign(series: Iterable[Series], layout: Layout, holder: Callable[[str], str
     holder
         Tells the SeriesInstanceUID of the series that lies in a folder, from this run or another; empty for none.
     """
-    wanted = {one.series_instance_uid: layout.folder(one) for one in series}
-    assigned: dict[str, str] = {}
-    for uid, folder in sorted(wanted.items()):
-        if mine := next((place for place in (folder, _numbered(folder, uid)) if holder(place) == uid), ""):
-            assigned[uid] = mine
+    wanted = sorted((one.series_instance_uid, layout.folder(one)) for one in series)
+    assigned = {uid: place for uid, folder in wanted if (place := _held(folder, uid, holder))}
     taken = {folder.lower() for folder in assigned.values()}
-    for uid, folder in sorted(wanted.items()):
+    for uid, folder in wanted:
         if uid not in assigned:
-            is_free = folder.lower() not in taken and not holder(folder)
-            assigned[uid] = folder if is_free else _numbered(folder, uid)
+            free = (place for place in _places(folder, uid) if place.lower() not in taken and not holder(place))
+            assigned[uid] = next(free)
             taken.add(assigned[uid].lower())
     return assigned
 
 
-def _numbered(folder: str, series_instance_uid: str) -> str:
-    return f"{folder}_{series_instance_uid}"
+def _held(folder: str, series_instance_uid: str, holder: Callable[[str], str]) -> str:
+    """Return the place that a series has already; empty when it has none."""
+    places = _places(folder, series_instance_uid)
+    likely = chain(islice(places, 2), takewhile(holder, places))
+    return next((place for place in likely if holder(place) == series_instance_uid), "")
+
+
+def _places(folder: str, series_instance_uid: str) -> Iterator[str]:
+    """Yield where a series may lie, in the order of preference."""
+    yield folder
+    yield f"{folder}_{series_instance_uid}"
+    yield from (f"{folder}_{series_instance_uid}_{number}" for number in count(2))

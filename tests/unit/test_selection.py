@@ -8,7 +8,7 @@ import pytest
 
 from tcia_xnat.asked import read_asked
 from tcia_xnat.clients.idc import index_path
-from tcia_xnat.errors import ManifestError
+from tcia_xnat.errors import ManifestError, UsageError
 from tcia_xnat.manifest import Manifest, parse, write_tcia
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.selection import Known
@@ -83,18 +83,18 @@ def test_a_query() -> None:
     [
         ("SELECT PatientID FROM index LIMIT 1", "no column"),
         ("SELECT SeriesInstanceUID FROM index WHERE PatientID = 'nobody'", "finds no series"),
-        ("SELECT SeriesInstanceUID FROM nowhere", "cannot be answered"),
-        ("SELEKT", "cannot be answered"),
+        ("SELECT SeriesInstanceUID FROM nowhere", "nowhere"),
+        ("SELEKT", "SQL"),
         ("DROP VIEW index", "one SELECT"),
         ("SELECT 1; SELECT 2", "one SELECT"),
         ("COPY (SELECT 1) TO '/tmp/x'", "one SELECT"),
-        ("SELECT content AS SeriesInstanceUID FROM read_text('/etc/passwd')", "cannot be answered"),
+        ("SELECT content AS SeriesInstanceUID FROM read_text('/etc/passwd')", "SQL"),
     ],
 )
 def test_queries_that_are_refused(query: str, words: str) -> None:
-    with pytest.raises(ManifestError, match=words) as refused:
+    with pytest.raises(UsageError, match=words) as refused:
         asked("", query=query)
-    assert "SELECT SeriesInstanceUID FROM index" in refused.value.hint
+    assert refused.value.hint
 
 
 def test_an_ambiguous_patient_is_refused_with_the_candidates() -> None:
