@@ -12,6 +12,7 @@ import click
 
 from tcia_xnat import cli
 from tcia_xnat.errors import ManifestError, UsageError
+from tcia_xnat.options import common_options, parsed_licences, parsed_shard, view_options
 from tcia_xnat.stop import Stop
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 @click.option("--verify", is_flag=True, help="Compare what is on disk, or in PROJECT, and move nothing.")
 @click.option("--check-geometry", is_flag=True, help="With --verify on disk: whether slices make whole volumes.")
 @click.option("--one-way", is_flag=True, help="With --verify: what is there beyond MANIFEST is no difference.")
-@cli.view_options
-@cli.common_options
+@view_options
+@common_options
 @cli.reports_errors
 def download(given: tuple[str, ...], *, dry_run: bool, check: bool, verify: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
     """Bring the series of MANIFEST from IDC and TCIA into PROJECT of the XNAT at HOST, or to disk without a PROJECT.
@@ -152,8 +153,8 @@ def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool) 
         "manifest": asked.get("manifest", ""),
         "output_dir": Path(folder or "."),
         "project": "" if project is None else cli.checked_project(project),
-        "shard": cli.parsed_shard(options["shard"]),
-        "licence_filter": cli.parsed_licences(options["licence_filter"]),
+        "shard": parsed_shard(options["shard"]),
+        "licence_filter": parsed_licences(options["licence_filter"]),
         "existing": Existing(options["existing"]),
         "layout": layout_of(options["dir_template"], options["layout"]),
     }

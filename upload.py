@@ -14,6 +14,7 @@ import click
 
 from tcia_xnat import cli
 from tcia_xnat.errors import UsageError
+from tcia_xnat.options import parsed_shard, run_options
 from tcia_xnat.stop import Stop
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from tcia_xnat.local.choice import Filters
     from tcia_xnat.local.model import PassedOver
     from tcia_xnat.local.tree import Tree
-    from tcia_xnat.run import Login, Prepared
+    from tcia_xnat.run import Prepared
+    from tcia_xnat.settings import Login
     from tcia_xnat.upload import Upload
 
 _USAGE = "upload.py ROOT PROJECT [HOST [USER [PASSWORD]]], or upload.py HOST USER PASSWORD PROJECT ROOT"
@@ -66,7 +68,7 @@ _WHO = ("XNAT_HOST", "XNAT_USER", "XNAT_PASS")
     default="xnat-upload",
     help="Folder of the state and the report.",
 )
-@cli.run_options
+@run_options
 @cli.reports_errors
 def upload(arguments: Sequence[str], *, dry_run: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
     """Bring the DICOM files of the tree ROOT into PROJECT of the XNAT at HOST.
@@ -112,7 +114,7 @@ def read_upload(root: str, project: str, options: dict[str, Any], *, whole: bool
         "layout": Layout(layout) if layout else None,
         "zip_mode": ZipMode(zip_mode) if zip_mode else None,
         "filters": read_filters(options),
-        "shard": cli.parsed_shard(options["shard"]),
+        "shard": parsed_shard(options["shard"]),
         "existing": Existing(options["existing"]),
     }
     known = {field.name for field in fields(Upload)}

@@ -18,7 +18,8 @@ from tcia_xnat.events import PassedOver, Tell
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
-from tcia_xnat.run import Kept, Login, Prepared, Run, Settings, Work
+from tcia_xnat.run import Kept, Prepared, Run, Work
+from tcia_xnat.settings import Login, Settings
 from tcia_xnat.stop import Stop
 
 __all__ = ["Job", "Login", "Prepared", "Run", "dry_run", "run"]

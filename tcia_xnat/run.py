@@ -21,83 +21,20 @@ from tcia_xnat.ledger import Ledger
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Series, SourceName
 from tcia_xnat.pictures import painter
-from tcia_xnat.plan import Existing, Held, Plan
-from tcia_xnat.retry import RETRY_WAIT, Patience, RetryPolicy
+from tcia_xnat.plan import Held, Plan
+from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.session import Listed
+from tcia_xnat.settings import Login, Settings
 from tcia_xnat.sources import Source
 from tcia_xnat.stop import Stop
 from tcia_xnat.timeline import Measured, Timeline
 from tcia_xnat.transfer import TransferResult, transfer
-from tcia_xnat.xnat.connection import MAX_OUTAGE, XnatConnection
+from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.project import XnatProject
 from tcia_xnat.xnat.workflow import WorkflowProgress
 
 _HURRIED_SECONDS = 1.0  # a stopped run has few left
-THUMBNAILS = 96  # pixels of the longer side of a picture in the report
-SPOOL_LIMIT = 8_000_000_000  # bytes; a larger series goes in several packages where its source allows
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Where XNAT is, and who asks."""
-
-    host: str
-    user: str
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What every run is asked to do; the defaults are those of the command line.
-
-    `source` names where series come from, and `report_resource` the project resource that keeps the report;
-    `uploads` None is as many as `transfers`, and `bwlimit` is in bytes a second.
-    """
-
-    output_dir: Path
-    project: str
-    source: str
-    report_resource: str = "TCIA_INGEST"
-    transfers: int = 4
-    uploads: int | None = None
-    bwlimit: float | None = None
-    retries: int = 5
-    existing: Existing = Existing.SKIP
-    limit: int | None = None
-    licence_filter: tuple[str, ...] = ()
-    shard: tuple[int, int] | None = None
-    archive: bool = True
-    create_project: bool = True
-    subject_label: str = "{PatientID}"
-    session_label: str = "{PatientID}"
-    spool_dir: Path | None = None
-    spool_limit: int = SPOOL_LIMIT
-    max_outage: float = MAX_OUTAGE
-    retry_wait: float = RETRY_WAIT
-    thumbnails: int = THUMBNAILS
-    run_name: str = ""
-    workflow_id: str = ""
-
-    @property
-    def report_dir(self) -> Path:
-        """Folder of the report."""
-        return self.output_dir / "report" / self.run_name
-
-    @property
-    def place(self) -> str:
-        """Where series are when all is done, in words."""
-        return "in the archive"
-
-    @property
-    def state_dir(self) -> Path:
-        """Folder of what runs remember."""
-        return self.output_dir / "state"
-
-    @property
-    def pictures_dir(self) -> Path:
-        """Folder of the pictures of series, kept from run to run."""
-        return self.state_dir / "pictures"
 
 
 @dataclass(frozen=True, slots=True)

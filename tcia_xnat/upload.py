@@ -23,7 +23,8 @@ from tcia_xnat.local.tree import Tree, Wanted, find_root, gather
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, SourceName
 from tcia_xnat.retry import Patience
-from tcia_xnat.run import Kept, Login, Prepared, Run, Settings, Work
+from tcia_xnat.run import Kept, Prepared, Run, Work
+from tcia_xnat.settings import Login, Settings
 from tcia_xnat.sources.local import LocalSource
 from tcia_xnat.stop import Stop
 

@@ -10,7 +10,8 @@ from tcia_xnat.plan_view.document import document
 from tcia_xnat.plan_view.estimate import Estimate, estimate
 from tcia_xnat.plan_view.rows import PlanRows, plan_rows
 from tcia_xnat.plan_view.table import plan_table
-from tcia_xnat.run import Prepared, Settings
+from tcia_xnat.run import Prepared
+from tcia_xnat.settings import Settings
 from tcia_xnat.terminal import one_line
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from tcia_xnat import __version__
 from tcia_xnat.plan_view.estimate import Estimate
 from tcia_xnat.plan_view.rows import Counts, PlanRows
-from tcia_xnat.run import Prepared, Settings
+from tcia_xnat.run import Prepared
+from tcia_xnat.settings import Settings
 
 
 def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, *, asked_xnat: bool) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from tcia_xnat.job import Job, clients_of, read_manifest
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Series
 from tcia_xnat.retry import Patience
-from tcia_xnat.run import Login, asked_part, connection_of, patience_of
+from tcia_xnat.run import asked_part, connection_of, patience_of
+from tcia_xnat.settings import Login
 from tcia_xnat.stop import Stop
 from tcia_xnat.verify import archive, disk
 from tcia_xnat.verify.archive import Offered

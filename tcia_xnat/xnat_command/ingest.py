@@ -18,11 +18,12 @@ from tcia_xnat.clients.idc import IDC_URL
 from tcia_xnat.clients.tcia import NBIA_URL
 from tcia_xnat.errors import ManifestError, UsageError
 from tcia_xnat.job import Job, Login, Run, dry_run, run
+from tcia_xnat.options import parsed_licences, parsed_thumbnails
 from tcia_xnat.plan import Existing
 from tcia_xnat.progress.lines import Lines
 from tcia_xnat.progress.watch import tell_all
 from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.run import THUMBNAILS
+from tcia_xnat.settings import THUMBNAILS
 from tcia_xnat.stop import Stop
 from tcia_xnat.supply import SOURCES
 from tcia_xnat.terminal import line_writer
@@ -119,8 +120,8 @@ class _Settings:
             existing=Existing(self.choice("TCIA_XNAT_EXISTING", list(Existing))),
             transfers=self.number("TCIA_XNAT_TRANSFERS", 4),
             create_project=False,
-            licence_filter=cli.parsed_licences(self.text("TCIA_XNAT_LICENCE_FILTER")),
-            thumbnails=cli.parsed_thumbnails(self.text("TCIA_XNAT_THUMBNAILS", str(THUMBNAILS))),
+            licence_filter=parsed_licences(self.text("TCIA_XNAT_LICENCE_FILTER")),
+            thumbnails=parsed_thumbnails(self.text("TCIA_XNAT_THUMBNAILS", str(THUMBNAILS))),
             workflow_id=workflow_id,
             run_name=_run_name(workflow_id),
             nbia_url=self.text("TCIA_XNAT_NBIA_URL", NBIA_URL),

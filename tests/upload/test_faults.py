@@ -10,7 +10,8 @@ from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
 from tcia_xnat import report
 from tcia_xnat.model import State
-from tcia_xnat.run import Login, Run
+from tcia_xnat.run import Run
+from tcia_xnat.settings import Login
 from tcia_xnat.stop import Stop
 from tcia_xnat.upload import Upload, run
 from tests.job.test_xnat_faults import FAULTS, LAST, SESSION, project

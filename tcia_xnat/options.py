@@ -1,0 +1,226 @@
+"""Options that the scripts share, and what their texts mean."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tcia_xnat import __version__
+from tcia_xnat.errors import UsageError
+
+_FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
+_PIXELS = (32, 512)  # of a picture in the report
+
+
+class Rate(click.ParamType[float]):
+    """Bytes a second: a number, maybe with k, M or G after it."""
+
+    name = "rate"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", str(value))
+        rate = float(found[1]) * _FACTORS[found[2]] if found else 0.0
+        if not rate:
+            self.fail(f"{value!r} is no rate: write 500k, 20M or 1.5G", param, ctx)
+        return rate
+
+
+class Pixels(click.ParamType[int]):
+    """Pixels of the longer side of a picture, or off, which is 0."""
+
+    name = "off|N"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            return parsed_thumbnails(str(value))
+        except UsageError as error:
+            self.fail(f"it takes {error.hint}", param, ctx)
+
+
+_RUN = (
+    click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series on their way at once."),
+    click.option(
+        "--uploads",
+        type=click.IntRange(1, 64),
+        help="Series that XNAT takes at once.  [default: as many as --transfers]",
+    ),
+    click.option("--retries", type=click.IntRange(1, 100), default=5, help="Tries for what may pass."),
+    click.option(
+        "--existing",
+        type=click.Choice(["skip", "append", "error"]),
+        default="skip",
+        help="What to do with series that the archive holds already: leave them, replace them, or refuse to run.",
+    ),
+    click.option("--limit", type=click.IntRange(1), help="Take only so many series, for a first try."),
+    click.option(
+        "--shard",
+        metavar="K/N",
+        help="Take the K-th (from 0) of N equal parts, cut by patient; auto/N: that of this Kubernetes or Slurm task.",
+    ),
+    click.option(
+        "--archive/--no-archive", default=True, help="Archive complete sessions, or leave them in the prearchive."
+    ),
+    click.option(
+        "--create-project/--no-create-project", default=True, help="Create a missing project, or refuse to run."
+    ),
+    click.option("--subject-label", default="{PatientID}", help="Template of subject labels."),
+    click.option("--session-label", default="{PatientID}", help="Template of session labels."),
+    click.option(
+        "--spool-dir",
+        type=click.Path(file_okay=False, exists=True, path_type=Path),
+        help="Folder for series on their way.  [default: the system's temporary folder]",
+    ),
+    click.option(
+        "--spool-limit", type=click.IntRange(1), help="Bytes above which a series goes in parts.  [default: 8 GB]"
+    ),
+    click.option(
+        "--max-outage",
+        type=click.FloatRange(0),
+        help="Seconds that an XNAT which is away is waited for.  [default: 600]",
+    ),
+    click.option(
+        "--retry-wait",
+        type=click.FloatRange(0),
+        help="Seconds, at the most, before the second try; doubled before each further one.  [default: 2]",
+    ),
+)
+_SOURCES = (
+    click.option(
+        "--licence-filter",
+        "--license-filter",
+        metavar="NAMES",
+        help="Take only series under these licences, with commas between: 'CC BY', 'CC BY 4.0', 'CC BY*', commercial.",
+    ),
+    click.option(
+        "--bwlimit",
+        type=Rate(),
+        help="Bytes a second that are fetched by all transfers together, such as 20M.  [default: no limit]",
+    ),
+    click.option(
+        "--source-timeout",
+        type=click.FloatRange(0, min_open=True),
+        help="Seconds that IDC or NBIA may say nothing.  [default: 300]",
+    ),
+    click.option(
+        "--thumbnails",
+        type=Pixels(),
+        default="96",
+        help="Pixels of the picture of each series in the report, or off.",
+    ),
+    click.option("--nbia-url", metavar="URL", help="NBIA's services, the part before /v4/.  [default: TCIA's]"),
+    click.option("--idc-url", metavar="URL", help="S3 endpoint of IDC's buckets, path style.  [default: Amazon's]"),
+    click.option("--idc-index", metavar="FILE", help="Another parquet in the place of IDC's embedded index."),
+)
+
+
+_SHOWN = (
+    click.option("--quiet", is_flag=True, help="Only the result, no progress."),
+    click.option("--debug", is_flag=True, help="Show each step, each retry with its reason, and tracebacks."),
+    click.option(
+        "--log-json", metavar="FILE", help="Append what happens as JSON lines; - is stdout, the result then on stderr."
+    ),
+    click.version_option(__version__, prog_name="xnat-tcia-download"),
+)
+
+
+_VIEW = (
+    click.option(
+        "--format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="How --dry-run and --check show what they found.",
+    ),
+    click.option("--all", is_flag=True, help="With --dry-run: show all patients, however many."),
+    click.option(
+        "--rate",
+        metavar="MB/S",
+        type=click.FloatRange(0, min_open=True),
+        help="With --dry-run: megabytes per second from which the time is estimated.  [default: that of the last run]",
+    ),
+)
+
+
+def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the plan and the checks."""
+    for option in reversed(_VIEW):
+        command = option(command)
+    return command
+
+
+def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a run against XNAT, and those of IDC and NBIA."""
+    return _added(_RUN + _SOURCES + _SHOWN, command)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every run against XNAT has."""
+    return _added(_RUN + _SHOWN, command)
+
+
+def _added(options: Sequence[Callable[..., Any]], command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def parsed_thumbnails(text: str) -> int:
+    """Return how many pixels the longer side of a picture has; 0 for `off`.
+
+    Raises
+    ------
+    UsageError
+    """
+    if text.strip().lower() in {"off", "0"}:
+        return 0
+    if not text.isdecimal() or not _PIXELS[0] <= int(text) <= _PIXELS[1]:
+        raise UsageError(f"--thumbnails is {text!r}", f"off, or pixels from {_PIXELS[0]} to {_PIXELS[1]}")
+    return int(text)
+
+
+def parsed_shard(text: str | None) -> tuple[int, int] | None:
+    """Return `K/N` as two numbers; `auto` takes K, and N if it is left out, from the scheduler's variables.
+
+    Raises
+    ------
+    UsageError
+        It is no part of a whole, or no scheduler says which.
+    """
+    if not text:
+        return None
+    number, _, of = text.partition("/")
+    if number == "auto":
+        number, of = _scheduled("number"), of or _scheduled("of")
+    if not (number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+        raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
+    return int(number), int(of)
+
+
+def _scheduled(what: str) -> str:
+    """Return what the scheduler says: an Indexed Job of Kubernetes, or an array of Slurm, which may begin anywhere.
+
+    Raises
+    ------
+    UsageError
+    """
+    index, first = os.environ.get("SLURM_ARRAY_TASK_ID", ""), os.environ.get("SLURM_ARRAY_TASK_MIN", "0")
+    in_array = str(int(index) - int(first)) if index.isdecimal() and first.isdecimal() else ""
+    found = {
+        "number": os.environ.get("JOB_COMPLETION_INDEX") or in_array,
+        "of": os.environ.get("SLURM_ARRAY_TASK_COUNT"),
+    }[what]
+    if not found:
+        raise UsageError(
+            "no scheduler says which part this is",
+            "--shard auto/4 needs JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID; --shard auto needs an array of Slurm",
+        )
+    return found
+
+
+def parsed_licences(text: str | None) -> tuple[str, ...]:
+    """Return the licences that are named with commas between them."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
