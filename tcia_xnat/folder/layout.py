@@ -132,8 +132,9 @@ def assign(series: Iterable[Series], layout: Layout, holder: Callable[[str], str
     taken = {folder.lower() for folder in assigned.values()}
     for uid, folder in wanted:
         if uid not in assigned:
-            free = (place for place in _places(folder, uid) if place.lower() not in taken and not holder(place))
-            assigned[uid] = next(free)
+            # its own folder counts as free: another run may have put the series there meanwhile
+            free = (place for place in _places(folder, uid) if holder(place) in {"", uid})
+            assigned[uid] = next(place for place in free if place.lower() not in taken)
             taken.add(assigned[uid].lower())
     return assigned
 

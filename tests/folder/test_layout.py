@@ -95,3 +95,14 @@ def test_classic_names_count_as_nbia_does() -> None:
     same = [head(None, file=str(number)) for number in range(12)]
     assert list(classic_names(same).values())[-1] == "1-12.dcm"
     assert len(set(classic_names(same).values())) == 12
+
+
+def test_a_series_that_another_run_puts_there_meanwhile_stays_where_it_is() -> None:
+    asked: list[str] = []
+
+    def holder(folder: str) -> str:
+        asked.append(folder)
+        return "1.2.3" if folder == "P" and asked.count("P") > 1 else ""
+
+    assert assign([series("1.2.3")], Layout("%PatientID"), holder) == {"1.2.3": "P"}
+    assert asked.count("P") > 1
