@@ -100,3 +100,20 @@ def test_a_limit_takes_the_first() -> None:
     assert list(plan.limited(whole, 1).series) == ["1.1.2"]
     assert not plan.limited(whole, 1).missing
     assert plan.limited(whole, None) is whole
+
+
+def test_where_folders_name_sessions_a_study_may_be_several_and_each_has_its_own_place_in_the_prearchive() -> None:
+    pre, post = (
+        Series(f"1.1.{nth}", "1.1", "P", image_count=3, folder=Label("007", name))
+        for nth, name in enumerate(("007_pre", "007_post"))
+    )
+    held = Held(
+        labels={"1.1": [Label("007", "007_post"), Label("007", "007_pre")]},
+        prearchive={"1.1": ("/prearchive/projects/X/1/007_pre", "/prearchive/projects/X/2/007_post")},
+    )
+    names = plan.assign_labels(catalogue(pre, post), held, "{PatientID}", "{PatientID}")
+    made_plan = plan.make(catalogue(pre, post), held, names)
+    assert {study.label.session: study.prearchive for study in made_plan.studies} == {
+        "007_pre": ("/prearchive/projects/X/1/007_pre",),
+        "007_post": ("/prearchive/projects/X/2/007_post",),
+    }

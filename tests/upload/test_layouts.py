@@ -148,6 +148,7 @@ def test_one_study_in_two_session_folders_is_two_sessions(sandbox: Sandbox, tmp_
     pre, post = Scan("A", 1, 1), Scan("A", 1, 2)
     tree = write(tmp_path / "tree/007/pre/t1", pre.all_images()).parents[2]
     write(tree / "007/post/t1", post.all_images())
+    assert upload(sandbox, tmp_path / "w", tree, "SPLIT", "--exclude", "post").code == 0
     for _ in range(2):
         done = upload(sandbox, tmp_path / "w", tree, "SPLIT")
         assert done.code == 0, done.err
