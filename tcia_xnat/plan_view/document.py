@@ -42,7 +42,7 @@ def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, 
             {
                 "collection_id": row.collection_id,
                 "licence": row.licence,
-                "source_DOI": row.source_doi,
+                "source_DOIs": list(row.source_dois),
                 "patients": row.patients,
                 "sessions": row.sessions,
                 **_counted(row.counts),

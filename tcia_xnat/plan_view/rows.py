@@ -36,7 +36,7 @@ class CollectionRow:
 
     collection_id: str
     licence: str
-    source_doi: str
+    source_dois: tuple[str, ...]
     patients: int
     sessions: int
     counts: Counts
@@ -97,7 +97,7 @@ def _states(prepared: Prepared) -> dict[str, Left]:
 
 
 def _collection_key(series: Series) -> tuple[str, ...]:
-    return series.collection_id, series.licence, series.source_doi
+    return series.collection_id, series.licence
 
 
 def _study_key(series: Series) -> tuple[str, ...]:
@@ -114,11 +114,11 @@ def _grouped(
 
 
 def _collection(key: tuple[str, ...], members: list[Series], states: Mapping[str, Left]) -> CollectionRow:
-    collection_id, licence, source_doi = key
+    collection_id, licence = key
     return CollectionRow(
         collection_id,
         licence,
-        source_doi,
+        tuple(sorted({series.source_doi for series in members} - {""})),
         patients=len({series.patient for series in members}),
         sessions=len({series.study_instance_uid for series in members}),
         counts=_counts(members, states),

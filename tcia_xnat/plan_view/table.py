@@ -72,7 +72,7 @@ def _collection(row: CollectionRow) -> list[str]:
     counts = row.counts
     numbers = (row.patients, row.sessions, counts.series, counts.new, counts.there, counts.images)
     name, licence = one_line(row.collection_id) or "(unnamed)", one_line(row.licence) or "not told"
-    return [name, *map(str, numbers), size(counts.byte_count), licence, one_line(row.source_doi)]
+    return [name, *map(str, numbers), size(counts.byte_count), licence, one_line(" ".join(row.source_dois))]
 
 
 def _sessions(sessions: tuple[SessionRow, ...], *, whole: bool) -> RenderableType:

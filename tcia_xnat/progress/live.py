@@ -8,7 +8,8 @@ from rich.live import Live
 from rich.text import Text
 
 from tcia_xnat import licences, terminal
-from tcia_xnat.events import Event, NonCommercial, NotKept, SeriesSettled
+from tcia_xnat.events import Event, NonCommercial, NotKept, PassedOver, SeriesSettled
+from tcia_xnat.manifest import passed_over
 from tcia_xnat.progress.frame import frame
 from tcia_xnat.progress.standing import NOT_IN, Standing
 from tcia_xnat.terminal import one_line
@@ -32,7 +33,7 @@ class LiveView:
     def show(self, event: Event, at: float) -> None:
         """Count an event; a failure is shown at once, with its reason."""
         del at
-        if line := _failure(event, self._standing):
+        for line in _noted(event, self._standing):
             self._console.print(line)
         self._standing.take(event, time.monotonic())
 
@@ -44,21 +45,26 @@ class LiveView:
         self._live.update(frame(self._standing, width - 1, height, now), refresh=True)
 
     def close(self) -> None:
-        """Leave the last frame where it is."""
+        """Leave the last frame where it is; none of a run that never came to its plan."""
         self.tick()
+        if self._standing.series_count is None:
+            self._live.update(Text(""))
         self._live.stop()
 
 
-def _failure(event: Event, standing: Standing) -> Text | None:
+def _noted(event: Event, standing: Standing) -> list[Text]:
+    """Return what is to stay on the terminal: failures, and what was left out."""
+    if isinstance(event, PassedOver):
+        return [Text(one_line(line), "yellow") for line in passed_over(event.lines)]
     if isinstance(event, NotKept):
-        return Text(one_line(f"{event.name} is not in XNAT: {event.error}"), "yellow")
+        return [Text(one_line(f"{event.name} is not in XNAT: {event.error}"), "yellow")]
     if isinstance(event, NonCommercial):
-        return Text(one_line(f"warning: {licences.warning(event.licences)}"), "yellow")
+        return [Text(one_line(f"warning: {licences.warning(event.licences)}"), "yellow")]
     if not isinstance(event, SeriesSettled) or event.outcome.state not in NOT_IN:
-        return None
+        return []
     outcome = event.outcome
     lane = standing.lanes.get(outcome.series_instance_uid)
     words = [outcome.label.session if outcome.label else ""]
     words += [lane.series.modality, lane.series.series_description] if lane else []
     words += [outcome.series_instance_uid, f"{outcome.state}: {outcome.reason}"]
-    return Text(one_line(" ".join(words)), "red")
+    return [Text(one_line(" ".join(words)), "red")]

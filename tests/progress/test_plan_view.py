@@ -80,6 +80,15 @@ def test_what_is_new_there_waiting_and_not_available(tmp_path: Path) -> None:
     assert "There already: 2 series. Sent before, to be archived: 1 series. Not available: 2 series." in shown
 
 
+def test_a_collection_of_several_publications_is_one_line(tmp_path: Path) -> None:
+    both = prepared([one("P1", 1, 1), one("P1", 1, 2, source_doi="10.1/b")])
+    assert ["lung", "1", "1", "2", "2", "0", "20", "2.0", "GB", "CC", "BY", "4.0", "10.1/a", "10.1/b"] in rows(
+        text(both, tmp_path)
+    )
+    found = json.loads(plan_view.as_json(both, job(tmp_path), asked_xnat=True))
+    assert [row["source_DOIs"] for row in found["collections"]] == [["10.1/a", "10.1/b"]]
+
+
 def test_the_same_as_json(tmp_path: Path) -> None:
     found = json.loads(plan_view.as_json(prepared(MIXED, HELD, missing=2), job(tmp_path), asked_xnat=True))
     assert found["totals"] == {
