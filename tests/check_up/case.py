@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from sandbox.sandbox import Sandbox
 from sandbox.xnat import Settings
 from tcia_xnat.check_up import Asked, Finding, check_up
 from tcia_xnat.errors import Error
 from tcia_xnat.job import Job, Login
 
+SECRET = "w0rd" + "-of-tests"
 ADMIN = ("admin", "admin")
 
 
@@ -45,3 +48,8 @@ def findings(request: Asked) -> dict[str, Finding]:
 
 def without_xnat(request: Asked, login: Login | Error | None = None) -> Asked:
     return replace(request, login=login)
+
+
+def put(sandbox: Sandbox, path: str, body: str = "", **query: str) -> None:
+    answer = requests.put(sandbox.xnat.url + path, data=body, params=query, auth=ADMIN, timeout=10)
+    answer.raise_for_status()
