@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak container-test bench lint format clean
+.PHONY: demo test soak container-test browser-test bench lint format clean
 
 .venv/installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv
@@ -22,6 +22,10 @@ soak: .venv/installed
 # The image, built and run with Docker or Podman; where neither works, Podman is installed (Debian, as root).
 container-test: .venv/installed
 	$(BIN)/python -m pytest --override-ini 'norecursedirs=.*' --timeout 1800 tests/container
+
+# The report in Chromium, with screenshots in build/screenshots; where there is none, it is installed (Debian, as root).
+browser-test: .venv/installed
+	$(BIN)/python -m pytest --override-ini 'norecursedirs=.*' tests/browser
 
 # What transfers cost, against curl and a plain script: about an hour, 24 GB of disk; curl and zip must be there.
 bench: .venv/installed

@@ -2,6 +2,7 @@
 """The main job: the series of a manifest from IDC and TCIA into a project of XNAT, or to disk."""
 
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -25,6 +26,7 @@ USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 @click.command(context_settings=cli.CONTEXT)
 @click.argument("given", nargs=-1, metavar=" ".join(f"[{name.upper()}]" for name in ARGUMENTS))
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, and change nothing.")
+@click.option("--check", is_flag=True, help="Only look whether a run would succeed; every argument may be left out.")
 @click.option(
     "--source",
     type=click.Choice(["auto", "idc", "nbia"]),
@@ -39,9 +41,10 @@ USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 @click.option("--verify", is_flag=True, help="Compare what is on disk, or in PROJECT, and move nothing.")
 @click.option("--check-geometry", is_flag=True, help="With --verify on disk: whether slices make whole volumes.")
 @click.option("--one-way", is_flag=True, help="With --verify: what is there beyond MANIFEST is no difference.")
+@cli.view_options
 @cli.common_options
 @cli.reports_errors
-def download(given: tuple[str, ...], *, dry_run: bool, verify: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
+def download(given: tuple[str, ...], *, dry_run: bool, check: bool, verify: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
     """Bring the series of MANIFEST from IDC and TCIA into PROJECT of the XNAT at HOST, or to disk without a PROJECT.
 
     MANIFEST is a file, several with commas between, or - for stdin: a .tcia, an s5cmd list, a CSV, TSV, XLSX or JSON
@@ -53,9 +56,14 @@ def download(given: tuple[str, ...], *, dry_run: bool, verify: bool, quiet: bool
     XNAT_HOST, XNAT_USER and XNAT_PASS, or from ~/.netrc; each option from a variable, --transfers from
     TCIA_XNAT_TRANSFERS. Without arguments the manifests at hand are listed.
 
+    With --check: download.py --check [MANIFEST OUTPUT_DIR] [PROJECT [HOST [USER [PASSWORD]]]]; the first argument is
+    taken as MANIFEST if it is a file. It stores a small file in PROJECT and removes it, and changes nothing else.
+
     Exit: 0 all series are there, 1 unexpected, 2 usage or manifest, 3 some series are not, 4 source unreachable,
     5 XNAT unreachable or login or rights refused, 6 not enough space, 130 and 143 stopped.
     """
+    if check:
+        return check_only(given, options)
     if not given and not options["query"]:
         return list_manifests([READY, Path.cwd()])
     if options["check_geometry"] and not verify:
@@ -63,10 +71,25 @@ def download(given: tuple[str, ...], *, dry_run: bool, verify: bool, quiet: bool
     asked = read_arguments(given, options["query"])
     job = read_job(asked, options, whole=not dry_run)
     if dry_run:
-        return plan_only(job, read_login(asked) if job.project and asked.get("host") else None)
+        return plan_only(job, read_login(asked) if job.project and asked.get("host") else None, options)
     if verify:
-        return compare(job, asked, options["check_geometry"], one_way=options["one_way"], quiet=quiet)
-    return carry_out(job, asked, quiet=quiet)
+        return compare(job, asked, options)
+    return carry_out(job, asked, options)
+
+
+def check_only(given: Sequence[str], options: dict[str, Any]) -> int:
+    """Show what would keep a run from succeeding."""
+    from tcia_xnat import check_up  # noqa: PLC0415  --help need not wait for it
+
+    names = check_up.names(given, ARGUMENTS)
+    asked = read_arguments([*[""] * ARGUMENTS.index(names[0]), *given], "")
+    job = read_job({name: value for name, value in asked.items() if value}, options, whole=False)
+    findings = check_up.check_up(check_up.Asked(job, check_up.login(asked)))
+    if options["format"] == "text":
+        return check_up.show_lines(findings, sys.stdout)
+    found = list(findings)
+    click.echo(check_up.as_json(found))
+    return check_up.exit_code(found)
 
 
 def read_arguments(given: Sequence[str], query: str) -> dict[str, str]:
@@ -143,10 +166,10 @@ def read_login(asked: Mapping[str, str]) -> "Login":
     return cli.read_login(asked.get("host"), asked.get("user"), asked.get("password"))
 
 
-def plan_only(job: "Job", login: "Login | None") -> int:
+def plan_only(job: "Job", login: "Login | None", options: dict[str, Any]) -> int:
     """Show what a run would do."""
     from tcia_xnat import job as to_xnat  # noqa: PLC0415  as above
-    from tcia_xnat import licences, report  # noqa: PLC0415  as above
+    from tcia_xnat import licences, plan_view, report  # noqa: PLC0415  as above
     from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
 
     if isinstance(job, to_disk.FolderJob):
@@ -156,39 +179,45 @@ def plan_only(job: "Job", login: "Login | None") -> int:
         where = f"project {job.project}" if login else "a project that holds nothing yet (no XNAT was asked)"
     if text := licences.warning(licences.non_commercial(prepared.plan.send)):
         cli.say_warning(text)
-    report.summary.console().print(report.summary.plan_summary(prepared, where))
+    rate = options["rate"] and options["rate"] * 1e6
+    if options["format"] == "json":
+        click.echo(plan_view.as_json(prepared, job, asked_xnat=login is not None, rate=rate))
+    else:
+        tables = plan_view.as_tables(prepared, job, where, rate=rate, whole=options["all"])
+        report.summary.console(sys.stdout).print(tables)
     return report.plan_exit_code(prepared.plan)
 
 
-def compare(job: "Job", asked: Mapping[str, str], geometry: bool, *, one_way: bool, quiet: bool) -> int:  # noqa: FBT001  an option
+def compare(job: "Job", asked: Mapping[str, str], options: dict[str, Any]) -> int:
     """Show what is there beside what was asked for."""
     from tcia_xnat.folder.job import FolderJob  # noqa: PLC0415  as above
     from tcia_xnat.verify import job as verify  # noqa: PLC0415  as above
     from tcia_xnat.verify import report  # noqa: PLC0415  as above
 
-    stop = Stop()
+    stop, one_way = Stop(), options["one_way"]
     stop.on_signals()
     if isinstance(job, FolderJob):
-        done = verify.verify_disk(job, stop, geometry=geometry, one_way=one_way)
+        done = verify.verify_disk(job, stop, geometry=options["check_geometry"], one_way=one_way)
     else:
         done = verify.verify_archive(job, read_login(asked), stop, one_way=one_way)
-    for line in () if quiet else report.lines(done):
+    for line in () if options["quiet"] else report.lines(done):
         click.echo(line)
     click.echo(report.verdict(done))
     click.echo(f"Report: {report.write(done)}, verify.csv beside it")
     return report.exit_code(done)
 
 
-def carry_out(job: "Job", asked: Mapping[str, str], *, quiet: bool) -> int:
+def carry_out(job: "Job", asked: Mapping[str, str], options: dict[str, Any]) -> int:
     """Run the job, show how it goes and what came of it."""
     from tcia_xnat import job as to_xnat  # noqa: PLC0415  as above
     from tcia_xnat import report  # noqa: PLC0415  as above
     from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
 
+    shown = {"quiet": options["quiet"], "log_json": options["log_json"]}
     if isinstance(job, to_disk.FolderJob):
-        return cli.carry_out(lambda stop, tell: to_disk.run(job, stop, tell, report.write), quiet=quiet)
+        return cli.carry_out(lambda stop, tell: to_disk.run(job, stop, tell, report.write), **shown)
     login = read_login(asked)
-    return cli.carry_out(lambda stop, tell: to_xnat.run(job, login, stop, tell, report.write), quiet=quiet)
+    return cli.carry_out(lambda stop, tell: to_xnat.run(job, login, stop, tell, report.write), **shown)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,13 @@
 #!/usr/bin/env python3
-"""Search what TCIA and IDC hold: tables, lists of series, what to cite."""
+"""Search what TCIA and IDC hold: tables, lists of series, PET/CT pairs, what to cite; and merge reports."""
 
+from tcia_xnat.convert import convert
+from tcia_xnat.merge_reports import merge_reports
+from tcia_xnat.pairs.command import pairs
 from tcia_xnat.query.commands import query
+
+for command in (convert, merge_reports, pairs):
+    query.add_command(command)
 
 if __name__ == "__main__":
     query()

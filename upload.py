@@ -3,6 +3,7 @@
 
 import os
 import re
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import fields
@@ -67,7 +68,7 @@ _WHO = ("XNAT_HOST", "XNAT_USER", "XNAT_PASS")
 )
 @cli.run_options
 @cli.reports_errors
-def upload(arguments: Sequence[str], *, dry_run: bool, quiet: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
+def upload(arguments: Sequence[str], *, dry_run: bool, **options: Any) -> int:  # noqa: ANN401  click names and checks them
     """Bring the DICOM files of the tree ROOT into PROJECT of the XNAT at HOST.
 
     HOST USER PASSWORD PROJECT ROOT is understood as well. HOST, USER and PASSWORD may come from XNAT_HOST, XNAT_USER
@@ -83,8 +84,10 @@ def upload(arguments: Sequence[str], *, dry_run: bool, quiet: bool, **options: A
     host, user, password = (given or os.environ.get(name) for given, name in zip(who, _WHO, strict=True))
     asked = read_upload(root, project, options, whole=not dry_run)
     if dry_run:
-        return plan_only(asked, cli.read_login(host, user, password) if host and project else None, quiet=quiet)
-    return carry_out(asked, cli.read_login(host, user, password), quiet=quiet)
+        return plan_only(
+            asked, cli.read_login(host, user, password) if host and project else None, quiet=options["quiet"]
+        )
+    return carry_out(asked, cli.read_login(host, user, password), options)
 
 
 def read_upload(root: str, project: str, options: dict[str, Any], *, whole: bool) -> "Upload":
@@ -136,7 +139,7 @@ def read_filters(options: dict[str, Any]) -> "Filters":
 def plan_only(upload: "Upload", login: "Login | None", *, quiet: bool) -> int:
     """Show what an upload would do."""
     from tcia_xnat import upload_plan  # noqa: PLC0415  as above
-    from tcia_xnat.progress import Lines  # noqa: PLC0415  as above
+    from tcia_xnat.progress.watch import watch  # noqa: PLC0415  as above
     from tcia_xnat.report.summary import console  # noqa: PLC0415  as above
     from tcia_xnat.upload import dry_run  # noqa: PLC0415  as above
 
@@ -144,21 +147,26 @@ def plan_only(upload: "Upload", login: "Login | None", *, quiet: bool) -> int:
 
     def show(prepared: "Prepared", tree: "Tree", passed_over: "Iterable[PassedOver]") -> None:
         shown = upload_plan.plan_summary(prepared, tree, passed_over, upload.project, asked_xnat=login is not None)
-        console().print(shown)
+        console(sys.stdout).print(shown)
         codes.append(upload_plan.exit_code(prepared, tree))
 
     stop = Stop()
     stop.on_signals()
-    dry_run(upload, login, stop, Lines(cli.writer(quiet=quiet)), show)
+    with watch(quiet=quiet, debug=cli.debugging()) as tell:
+        dry_run(upload, login, stop, tell, show)
     return codes[0]
 
 
-def carry_out(upload: "Upload", login: "Login", *, quiet: bool) -> int:
+def carry_out(upload: "Upload", login: "Login", options: dict[str, Any]) -> int:
     """Do the upload, show how it goes and what came of it."""
     from tcia_xnat import report  # noqa: PLC0415  as above
     from tcia_xnat.upload import run  # noqa: PLC0415  as above
 
-    return cli.carry_out(lambda stop, tell: run(upload, login, stop, tell, report.write), quiet=quiet)
+    return cli.carry_out(
+        lambda stop, tell: run(upload, login, stop, tell, report.write),
+        quiet=options["quiet"],
+        log_json=options["log_json"],
+    )
 
 
 def _in_order(arguments: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Options and their environment variables, shared by the scripts; errors become one line, a hint and an exit code."""
 
 import functools
+import io
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ import click
 from tcia_xnat import __version__
 from tcia_xnat.errors import Error, UsageError
 from tcia_xnat.stop import Stop
+from tcia_xnat.terminal import one_line
 
 if TYPE_CHECKING:
     from tcia_xnat.events import Tell
@@ -36,6 +38,7 @@ _FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
 STDOUT = "-"
 
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
+_PIXELS = (32, 512)  # of a picture in the report
 
 
 class Rate(click.ParamType[float]):
@@ -52,17 +55,25 @@ class Rate(click.ParamType[float]):
         return rate
 
 
+class Pixels(click.ParamType[int]):
+    """Pixels of the longer side of a picture, or off, which is 0."""
+
+    name = "off|N"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            return parsed_thumbnails(str(value))
+        except UsageError as error:
+            self.fail(f"it takes {error.hint}", param, ctx)
+
+
 _RUN = (
     click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series on their way at once."),
     click.option(
         "--uploads",
         type=click.IntRange(1, 64),
         help="Series that XNAT takes at once.  [default: as many as --transfers]",
-    ),
-    click.option(
-        "--bwlimit",
-        type=Rate(),
-        help="Bytes a second that are fetched by all transfers together, such as 20M.  [default: no limit]",
     ),
     click.option("--retries", type=click.IntRange(1, 100), default=5, help="Tries for what may pass."),
     click.option(
@@ -72,12 +83,6 @@ _RUN = (
         help="What to do with series that the archive holds already: leave them, replace them, or refuse to run.",
     ),
     click.option("--limit", type=click.IntRange(1), help="Take only so many series, for a first try."),
-    click.option(
-        "--licence-filter",
-        "--license-filter",
-        metavar="NAMES",
-        help="Take only series under these licences, with commas between: 'CC BY', 'CC BY 4.0', 'CC BY*', commercial.",
-    ),
     click.option(
         "--shard",
         metavar="K/N",
@@ -112,9 +117,26 @@ _RUN = (
 )
 _SOURCES = (
     click.option(
+        "--licence-filter",
+        "--license-filter",
+        metavar="NAMES",
+        help="Take only series under these licences, with commas between: 'CC BY', 'CC BY 4.0', 'CC BY*', commercial.",
+    ),
+    click.option(
+        "--bwlimit",
+        type=Rate(),
+        help="Bytes a second that are fetched by all transfers together, such as 20M.  [default: no limit]",
+    ),
+    click.option(
         "--source-timeout",
         type=click.FloatRange(0, min_open=True),
         help="Seconds that IDC or NBIA may say nothing.  [default: 300]",
+    ),
+    click.option(
+        "--thumbnails",
+        type=Pixels(),
+        default="96",
+        help="Pixels of the picture of each series in the report, or off.",
     ),
     click.option("--nbia-url", metavar="URL", help="NBIA's services, the part before /v4/.  [default: TCIA's]"),
     click.option("--idc-url", metavar="URL", help="S3 endpoint of IDC's buckets, path style.  [default: Amazon's]"),
@@ -124,9 +146,36 @@ _SOURCES = (
 
 _SHOWN = (
     click.option("--quiet", is_flag=True, help="Only the result, no progress."),
-    click.option("--debug", is_flag=True, help="Show tracebacks."),
+    click.option("--debug", is_flag=True, help="Show each step, each retry with its reason, and tracebacks."),
+    click.option(
+        "--log-json", metavar="FILE", help="Append what happens as JSON lines; - is stdout, the result then on stderr."
+    ),
     click.version_option(__version__, prog_name="xnat-tcia-download"),
 )
+
+
+_VIEW = (
+    click.option(
+        "--format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="How --dry-run and --check show what they found.",
+    ),
+    click.option("--all", is_flag=True, help="With --dry-run: show all patients, however many."),
+    click.option(
+        "--rate",
+        metavar="MB/S",
+        type=click.FloatRange(0, min_open=True),
+        help="With --dry-run: megabytes per second from which the time is estimated.  [default: that of the last run]",
+    ),
+)
+
+
+def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the plan and the checks."""
+    for option in reversed(_VIEW):
+        command = option(command)
+    return command
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,6 +199,7 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*, debug: bool, **options: Any) -> None:  # noqa: ANN401  whatever the command takes
+        _write_anything()
         try:
             code = command(**options)
             sys.stdout.flush()
@@ -167,6 +217,19 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
         _leave(code)
 
     return wrapped
+
+
+def debugging() -> bool:
+    """Whether --debug was given."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.params.get("debug"))
+
+
+def _write_anything() -> None:
+    """Have letters that a stream does not know shown as question marks, not end the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _leave(code: int) -> None:
@@ -229,6 +292,20 @@ def credentials(host: str, user: str | None, password: str | None) -> tuple[str,
     return user, click.prompt(f"Password of {user}", hide_input=True, err=True)
 
 
+def parsed_thumbnails(text: str) -> int:
+    """Return how many pixels the longer side of a picture has; 0 for `off`.
+
+    Raises
+    ------
+    UsageError
+    """
+    if text.strip().lower() in {"off", "0"}:
+        return 0
+    if not text.isdecimal() or not _PIXELS[0] <= int(text) <= _PIXELS[1]:
+        raise UsageError(f"--thumbnails is {text!r}", f"off, or pixels from {_PIXELS[0]} to {_PIXELS[1]}")
+    return int(text)
+
+
 def read_login(host: str | None, user: str | None, password: str | None) -> "Login":
     """Return where XNAT is and who asks, from what was given, netrc or a prompt.
 
@@ -242,23 +319,23 @@ def read_login(host: str | None, user: str | None, password: str | None) -> "Log
     return Login(host, *credentials(host, user, password))
 
 
-def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool) -> int:
+def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool, log_json: str | None) -> int:
     """Have a run done, show how it goes and what came of it; return its exit code."""
     from tcia_xnat import report  # noqa: PLC0415  as above
-    from tcia_xnat.progress import Lines  # noqa: PLC0415  as above
+    from tcia_xnat.events import Ended  # noqa: PLC0415  as above
+    from tcia_xnat.progress.watch import watch  # noqa: PLC0415  as above
 
     stop = Stop()
     stop.on_signals()
-    done = start(stop, Lines(writer(quiet=quiet), writer(quiet=False)))
-    report.summary.console().print(report.summary.summary(done))
-    if done.result.ended_by:
-        say_error(done.result.ended_by)
-    return report.exit_code(done.result)
-
-
-def writer(*, quiet: bool) -> Callable[[str], None]:
-    """Return what writes a line of progress to stderr, or nothing."""
-    return (lambda _line: None) if quiet else functools.partial(click.echo, err=True)
+    with watch(quiet=quiet, debug=debugging(), log_json=log_json) as tell:
+        done = start(stop, tell)
+        result, job = done.result, done.job
+        code = report.exit_code(result)
+        tell(Ended(code, report.verdict(result, archive=job.archive, place=job.place), result.ended_by))
+    report.summary.console(sys.stderr if log_json == "-" else sys.stdout).print(report.summary.summary(done))
+    if result.ended_by:
+        say_error(result.ended_by)
+    return code
 
 
 def parsed_shard(text: str | None) -> tuple[int, int] | None:
@@ -331,6 +408,6 @@ def say_error(error: Error, *, debug: bool = False) -> None:
     """Say on stderr what went wrong and what to do about it, a line each."""
     if debug:
         traceback.print_exc()
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {one_line(str(error))}", err=True)
     if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+        click.echo(f"hint: {one_line(error.hint)}", err=True)

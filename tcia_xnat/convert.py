@@ -55,7 +55,3 @@ def as_table(uids: Sequence[str], output: Path, idc_index: str | None) -> str:
         known = {series.series_instance_uid: series for series in idc.find_series(uids)}
     series = [known.get(uid, Series(uid, "", "")) for uid in uids]
     return write_csv(series) if output.suffix.lower() == ".csv" else write_s5cmd(series)
-
-
-if __name__ == "__main__":
-    convert(prog_name="convert")

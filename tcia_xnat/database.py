@@ -28,6 +28,8 @@ def open_database(path: Path, schema: str, hint: str) -> sqlite3.Connection:
         path.touch(mode=0o600)  # what waits where is nobody else's business
         database = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
         database.executescript(schema)
-    except (OSError, sqlite3.Error) as error:
+    except OSError as error:
+        raise UsageError(f"{path} cannot be opened: {error.strerror}", "choose a folder that is writable") from error
+    except sqlite3.Error as error:
         raise UsageError(f"{path} cannot be opened: {error}", hint) from error
     return database

@@ -36,10 +36,19 @@ class Error(Exception):
         One line that says what to do about it; may be empty.
     retry_after
         Seconds that a server asked us to wait (header Retry-After); None when it did not.
+
+    Attributes
+    ----------
+    attempt
+        Which try it ended, from 1; 0 when it was not tried with patience.
+    series_instance_uid
+        The series that was on its way, as far as that is known.
     """
 
     retryable: ClassVar[bool] = False
     exit_code: int = 1
+    attempt: int = 0
+    series_instance_uid: str = ""
 
     def __init__(self, message: str, hint: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message)

@@ -1,7 +1,8 @@
 """What happens while a run goes on, told to whoever shows it: values, no text for people."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from tcia_xnat.errors import Error
 from tcia_xnat.manifest import Rejected
@@ -17,10 +18,16 @@ class PassedOver:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The run knows what it has to move."""
+    """The run knows what it has to move.
+
+    By SeriesInstanceUID: `sizes` has the bytes of each series that is to be moved, and `studies` the StudyInstanceUID
+    of every series asked for.
+    """
 
     series_count: int
     byte_count: int
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    studies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,24 @@ class BytesArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesProved:
+    """All images of a series, or of a part of a very large one, arrived whole; now XNAT gets them."""
+
+    series: Series
+    label: Label
+    source: SourceName
+    image_count: int
+    byte_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesLeft:
+    """A lane is through with a series, whatever came of it: that is told when it is written down."""
+
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesImported:
     """A proved series is in XNAT's prearchive."""
 
@@ -83,12 +108,45 @@ class SeriesSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionStep:
+    """A session is at one of its steps: build, archive, confirm."""
+
+    label: Label
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLeft:
+    """A session ended its steps without being archived: refused, incomplete, or left in the prearchive as asked."""
+
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
 class SessionArchived:
     """A study is in the archive and was found there whole."""
 
     label: Label
     uri: str
     series_count: int
+
+
+class Step(StrEnum):
+    """What a series and its session wait for."""
+
+    FETCH = "fetch"  # from the first request to the last byte
+    CHECK = "check"  # from the last byte to the proof; what is proved as it arrives is part of the fetch
+    IMPORT = "import"  # XNAT takes the zip, or the disk the files
+    SESSION = "session"  # build, compare, archive and confirm
+    PAUSE = "pause"  # between two tries
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """A step of a series or session took so many seconds, whatever came of it."""
+
+    step: Step
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +157,33 @@ class NotKept:
     error: Error
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over; `error` is what ended it early, if anything did."""
+
+    exit_code: int
+    verdict: str = ""
+    error: Error | None = None
+
+
 Event = (
-    NotKept
-    | PassedOver
+    PassedOver
     | Planned
     | FilesRead
     | NonCommercial
     | SeriesStarted
     | BytesArrived
+    | SeriesProved
+    | SeriesLeft
     | SeriesImported
     | Retrying
     | SeriesSettled
+    | SessionStep
+    | SessionLeft
     | SessionArchived
+    | NotKept
+    | Ended
+    | StepDone
 )
 Tell = Callable[[Event], None]
 """Called from any thread; must not wait."""

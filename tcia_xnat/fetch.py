@@ -1,14 +1,17 @@
 """Fetching one series: from the first source that delivers it whole, to wherever its packages go."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
 from tcia_xnat.catalogue import offered_by
 from tcia_xnat.errors import SeriesUnavailable, SourceError
-from tcia_xnat.events import BytesArrived, SeriesStarted, Tell
+from tcia_xnat.events import BytesArrived, SeriesProved, SeriesStarted, Step, StepDone, Tell
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
+from tcia_xnat.pictures import Depict, no_picture
 from tcia_xnat.sources import Source
 from tcia_xnat.spool import Spool
 
@@ -36,12 +39,15 @@ class Fetcher:
         Told what happens.
     check
         Raises `Stopped` when the run is to end.
+    depict
+        Draws a series while it is taken; of one that comes in parts the first part.
     """
 
     sources: Mapping[SourceName, Source]
     order: Sequence[SourceName]
     tell: Tell
     check: Callable[[], None]
+    depict: Depict = no_picture
 
     def fetch(
         self, series: Series, label: Label, spool: Spool, take: Callable[[Iterator[SeriesPackage]], Taken]
@@ -64,8 +70,11 @@ class Fetcher:
         refused: dict[SourceName, SourceError] = {}
         for name in offered_by(series, self.order):
             self.tell(SeriesStarted(series, label, name))
+            arrival = _Arrival()
+            fetching = self.sources[name].fetch(series, spool, partial(self._count, series, arrival))
             try:
-                taken = take(self.sources[name].fetch(series, spool, partial(self._count, series)))
+                with closing(self._watched(fetching, spool, arrival)) as packages:
+                    taken = take(self._told(packages, series, label, name))
             except SourceError as error:
                 refused[name] = error
             else:
@@ -73,9 +82,39 @@ class Fetcher:
                 return Fetched(name, taken, tuple(detours))
         raise _verdict(refused)
 
-    def _count(self, series: Series, count: int) -> None:
+    def _told(
+        self, packages: Iterator[SeriesPackage], series: Series, label: Label, name: SourceName
+    ) -> Iterator[SeriesPackage]:
+        for package in packages:
+            self.tell(SeriesProved(series, label, name, len(package.members), package.byte_count))
+            yield package
+
+    def _watched(
+        self, packages: Iterator[SeriesPackage], spool: Spool, arrival: "_Arrival"
+    ) -> Generator[SeriesPackage, None, None]:
+        """Yield packages; tell how long each step took, and draw the first while it is taken."""
+        begun, depict = time.monotonic(), self.depict
+        for package in packages:
+            proved = time.monotonic()
+            arrived = max(begun, arrival.last_byte)
+            self.tell(StepDone(Step.FETCH, arrived - begun))
+            self.tell(StepDone(Step.CHECK, proved - arrived))
+            with depict(package, spool):
+                yield package
+                self.tell(StepDone(Step.IMPORT, time.monotonic() - proved))
+            begun, depict = time.monotonic(), no_picture
+
+    def _count(self, series: Series, arrival: "_Arrival", count: int) -> None:
+        arrival.last_byte = time.monotonic()
         self.check()
         self.tell(BytesArrived(series, count))
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """When the last byte of a series came."""
+
+    last_byte: float = 0.0
 
 
 def _verdict(refused: Mapping[SourceName, SourceError]) -> SourceError:
@@ -89,4 +128,5 @@ def _verdict(refused: Mapping[SourceName, SourceError]) -> SourceError:
 
 def _said(name: SourceName, error: SourceError) -> str:
     text = str(error)
-    return text if text.startswith(name.upper()) else f"{name.upper()}: {text}"
+    is_plain = name is SourceName.LOCAL or text.startswith(name.upper())
+    return text if is_plain else f"{name.upper()}: {text}"

@@ -15,9 +15,10 @@ from tcia_xnat.errors import (
     XnatError,
     XnatUnreachable,
 )
-from tcia_xnat.events import Tell
+from tcia_xnat.events import SeriesLeft, Tell
 from tcia_xnat.fetch import Fetched, Fetcher
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
+from tcia_xnat.pictures import Depict, no_picture
 from tcia_xnat.sources import Source
 from tcia_xnat.spool import Spool
 from tcia_xnat.xnat.project import XnatProject
@@ -66,6 +67,8 @@ class Lane:
         Folder of the spool; None is the system's.
     uploads
         Entered for each import: a semaphore limits how many XNAT gets at once.
+    depict
+        Draws a series while XNAT takes it.
     """
 
     project: XnatProject
@@ -76,6 +79,7 @@ class Lane:
     listed: Callable[[Sequence[str]], Mapping[str, int]]
     spool_dir: Path | None = None
     uploads: AbstractContextManager[object] = field(default_factory=nullcontext)
+    depict: Depict = no_picture
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:
         """Fetch, prove and import one series.
@@ -96,6 +100,8 @@ class Lane:
             if isinstance(error, XnatUnreachable) and self.project.is_away():
                 raise  # else it is this series that XNAT cannot take
             return NotSent(series, error, time.monotonic() - started)
+        finally:
+            self.tell(SeriesLeft(series))
 
 
 @dataclass(slots=True)
@@ -110,7 +116,7 @@ class _Journey:
 
     def run(self, started: float) -> Sent:
         lane = self.lane
-        fetcher = Fetcher(lane.sources, lane.order, lane.tell, lane.check)
+        fetcher = Fetcher(lane.sources, lane.order, lane.tell, lane.check, lane.depict)
         try:
             fetched = fetcher.fetch(self.series, self.label, self.spool, self._send_all)
         except SeriesUnavailable as error:
@@ -129,7 +135,9 @@ class _Journey:
     def _import(self, body: ZipStream) -> None:
         project = self.lane.project
         with self.lane.uploads:
-            self.prearchive = project.patience.call(lambda: project.prearchive.import_series(body, self.label))
+            self.prearchive = project.patience.call(
+                lambda: project.prearchive.import_series(body, self.label), self.series.series_instance_uid
+            )
 
 
 def _sent(series: Series, fetched: Fetched[list[SeriesPackage]], prearchive: str, seconds: float) -> Sent:

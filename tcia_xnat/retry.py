@@ -73,8 +73,13 @@ class Patience:
     on_retry: Callable[[Error, float], None] = lambda _error, _delay: None
     outlast: Callable[[Error], None] = lambda _error: None
 
-    def call(self, action: Callable[[], Result]) -> Result:
+    def call(self, action: Callable[[], Result], series_instance_uid: str = "") -> Result:
         """Return what `action` returns, tried again as the policy says.
+
+        Parameters
+        ----------
+        series_instance_uid
+            The series that it is done for, if it is one: its errors tell.
 
         Raises
         ------
@@ -87,6 +92,7 @@ class Patience:
             try:
                 return action()
             except Error as error:
+                error.attempt, error.series_instance_uid = policy.used, series_instance_uid
                 if not policy.allows(error):
                     raise
                 failed, delay = error, policy.delay(error)

@@ -20,11 +20,13 @@ from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Series, SourceName
+from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Existing, Held, Plan
 from tcia_xnat.retry import RETRY_WAIT, Patience, RetryPolicy
 from tcia_xnat.session import Listed
 from tcia_xnat.sources import Source
 from tcia_xnat.stop import Stop
+from tcia_xnat.timeline import Measured, Timeline
 from tcia_xnat.transfer import TransferResult, transfer
 from tcia_xnat.xnat.connection import MAX_OUTAGE, XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
@@ -32,6 +34,7 @@ from tcia_xnat.xnat.project import XnatProject
 from tcia_xnat.xnat.workflow import WorkflowProgress
 
 _HURRIED_SECONDS = 1.0  # a stopped run has few left
+THUMBNAILS = 96  # pixels of the longer side of a picture in the report
 SPOOL_LIMIT = 8_000_000_000  # bytes; a larger series goes in several packages where its source allows
 
 
@@ -72,6 +75,7 @@ class Settings:
     spool_limit: int = SPOOL_LIMIT
     max_outage: float = MAX_OUTAGE
     retry_wait: float = RETRY_WAIT
+    thumbnails: int = THUMBNAILS
     run_name: str = ""
     workflow_id: str = ""
 
@@ -89,6 +93,11 @@ class Settings:
     def state_dir(self) -> Path:
         """Folder of what runs remember."""
         return self.output_dir / "state"
+
+    @property
+    def pictures_dir(self) -> Path:
+        """Folder of the pictures of series, kept from run to run."""
+        return self.state_dir / "pictures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +155,15 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run was to do and did, for the report."""
+    """What a run was to do and did, for the report; `host` is the address of XNAT, if it was one."""
 
     job: Settings
     prepared: Prepared
     result: TransferResult
     started: datetime
     ended: datetime
+    host: str = ""
+    measured: Measured = field(default_factory=Measured)
 
 
 def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop) -> Prepared:
@@ -193,7 +204,9 @@ def run(  # noqa: PLR0913  what a run needs, each once
     Error
         What keeps the run from starting; what ends it early is in the result.
     """
-    started, patience = datetime.now(UTC), patience_of(settings, stop, tell)
+    started, timeline = datetime.now(UTC), Timeline()
+    tell = both(timeline, tell)
+    patience = patience_of(settings, stop, tell)
     with (
         connection_of(settings, login, patience) as connection,
         _progress(settings, connection, tell) as tell_all,
@@ -208,23 +221,26 @@ def run(  # noqa: PLR0913  what a run needs, each once
         prepared = prepare(settings, work.manifest, work.catalogue, held)
         _make_room(settings, work, prepared.plan)
         _keep(project, work.labelled(prepared.labels))
-        tell_all(planned(prepared.plan))
+        tell_all(planned(prepared))
         if counted := licences.non_commercial(prepared.plan.send):
             tell_all(NonCommercial(counted))
-        lane = Lane(
-            project,
-            work.sources,
-            tuple(work.sources),
-            tell_all,
-            stop.check,
-            work.listed,
-            settings.spool_dir,
-            threading.BoundedSemaphore(settings.uploads or settings.transfers),
-        )
-        result = transfer(
-            prepared.plan, lane, ledger, tell_all, stop, transfers=settings.transfers, archive=settings.archive
-        )
-        done = Run(settings, prepared, result, started, datetime.now(UTC))
+        uploads = threading.BoundedSemaphore(settings.uploads or settings.transfers)
+        with painter(settings.pictures_dir, settings.thumbnails, len(prepared.plan.send)) as depict:
+            lane = Lane(
+                project,
+                work.sources,
+                tuple(work.sources),
+                tell_all,
+                stop.check,
+                work.listed,
+                settings.spool_dir,
+                uploads,
+                depict,
+            )
+            result = transfer(
+                prepared.plan, lane, ledger, tell_all, stop, transfers=settings.transfers, archive=settings.archive
+            )
+        done = Run(settings, prepared, result, started, datetime.now(UTC), login.host, timeline.measured())
         _keep_report(project, done, [*report(done), *work.report(settings.report_dir)], tell)
     return done
 
@@ -259,14 +275,19 @@ def _progress(settings: Settings, connection: XnatConnection, tell: Tell) -> Ite
         yield tell
         return
     workflow = WorkflowProgress(settings.workflow_id)
-
-    def tell_both(event: Event) -> None:
-        workflow(event)
-        tell(event)
-
     workflow.start(connection)
     with closing(workflow):
-        yield tell_both
+        yield both(workflow, tell)
+
+
+def both(first: Tell, second: Tell) -> Tell:
+    """Return what tells two."""
+
+    def tell_both(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell_both
 
 
 def _claim(project: XnatProject, settings: Settings, asked: Iterable[Kept]) -> None:
@@ -316,9 +337,11 @@ def _make_room(settings: Settings, work: Work, plan: Plan) -> None:
         )
 
 
-def planned(plan: Plan) -> Planned:
+def planned(prepared: Prepared) -> Planned:
     """Return what is told before the first byte moves."""
-    return Planned(len(plan.send), sum(series.byte_count for series in plan.send))
+    sizes = {series.series_instance_uid: series.byte_count for series in prepared.plan.send}
+    studies = {uid: series.study_instance_uid for uid, series in prepared.catalogue.series.items()}
+    return Planned(len(sizes), sum(sizes.values()), sizes, studies)
 
 
 def patience_of(settings: Settings, stop: Stop, tell: Tell = lambda _event: None) -> Patience:

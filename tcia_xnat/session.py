@@ -40,6 +40,8 @@ class SessionSteps:
         Tells the number of images that the catalogue lists, for series that others have put into the session.
     overwrite
         Replace what the archive has of these series.
+    at_step
+        Told each step as it begins: build, archive, confirm.
     """
 
     project: XnatProject
@@ -48,6 +50,7 @@ class SessionSteps:
     sent: Mapping[str, int]
     listed: Listed = lambda _uids: {}
     overwrite: bool = False
+    at_step: Callable[[str], None] = lambda _step: None
 
     def run(self, *, archive: bool = True) -> Finished:
         """Take all steps, or stop before the archive when `archive` is False.
@@ -80,6 +83,7 @@ class SessionSteps:
         return self.urls[0]
 
     def _archived(self) -> Finished:
+        self.at_step("archive")
         try:
             self.project.patience.call(self._archive)
         except ArchiveConflict as error:
@@ -91,6 +95,7 @@ class SessionSteps:
 
     def _lacking_in_prearchive(self) -> dict[str, str]:
         """Build the session and compare it with what was sent (§13.7)."""
+        self.at_step("build")
         try:
             self.project.patience.call(lambda: self.project.prearchive.build(self._url))
             counts = self._counts(self._url)
@@ -159,6 +164,7 @@ class SessionSteps:
         raise error
 
     def _confirm(self) -> Finished:
+        self.at_step("confirm")
         return confirm(self.project, self.label, self.sent)
 
     def _tidied(self, finished: Finished) -> Finished:

@@ -78,7 +78,11 @@ class Spool:
 
     def open_range(self, offset: int, length: int) -> BinaryIO:
         """Open a range as a file of its own, to be read from its beginning."""
-        return io.BufferedReader(_Range(self._descriptor, offset, length), 1 << 13)
+        return open_range(self._descriptor, offset, length)
+
+    def fileno(self) -> int:
+        """Return the descriptor of the file."""
+        return self._descriptor
 
     def close(self) -> None:
         """Give the file back to the system."""
@@ -91,6 +95,11 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def open_range(descriptor: int, offset: int, length: int) -> BinaryIO:
+    """Open a range of a file as a file of its own, to be read from its beginning."""
+    return io.BufferedReader(_Range(descriptor, offset, length), 1 << 13)
 
 
 class _Range(io.RawIOBase):

@@ -3,13 +3,23 @@
 One thread, the caller's, decides; lanes and session steps work in pools.
 """
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tcia_xnat.confirm import Finished
 from tcia_xnat.errors import FATAL, Error, SeriesUnavailable, XnatError, XnatUnreachable
-from tcia_xnat.events import SeriesImported, SeriesSettled, SessionArchived, Tell
+from tcia_xnat.events import (
+    SeriesImported,
+    SeriesSettled,
+    SessionArchived,
+    SessionLeft,
+    SessionStep,
+    Step,
+    StepDone,
+    Tell,
+)
 from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.ledger import Imported, Ledger
 from tcia_xnat.model import Outcome, Series, SourceName, State
@@ -132,12 +142,14 @@ class _Run:
             {uid: sent.image_count for uid, sent in study.sent.items()},
             self._lane.listed,
             overwrite=study.overwrite,
+            at_step=lambda step: self._tell(SessionStep(study.plan.label, step)),
         )
-        self._workers.hand_out(
-            self._sessions, partial(_try_steps, steps, self._archive), partial(self._session_done, study)
-        )
+        work = partial(_timed, steps, self._archive, self._tell)
+        self._workers.hand_out(self._sessions, work, partial(self._session_done, study))
 
     def _session_done(self, study: _Study, result: Finished | Error) -> None:
+        if isinstance(result, Error) or not result.is_whole:
+            self._tell(SessionLeft(study.plan.label))
         if isinstance(result, Error):
             self._hold(study, str(result), result)
         elif result.short:
@@ -188,6 +200,14 @@ class _Run:
     def _settle(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
         self._tell(SeriesSettled(outcome))
+
+
+def _timed(steps: SessionSteps, archive: bool, tell: Tell) -> Finished | Error:  # noqa: FBT001  as below
+    started = time.monotonic()
+    try:
+        return _try_steps(steps, archive)
+    finally:
+        tell(StepDone(Step.SESSION, time.monotonic() - started))
 
 
 def _try_steps(steps: SessionSteps, archive: bool) -> Finished | Error:  # noqa: FBT001  a part of `transfer`

@@ -138,6 +138,7 @@ def _listed(catalogue: Catalogue, series_instance_uids: Sequence[str]) -> dict[s
 
 def _write_left_out(inventory: Inventory, folder: Path) -> Iterator[Path]:
     """Write left_out.csv, a line for everything that was not sent."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "left_out.csv"
     part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two runs may report into one folder
     with part.open("w", encoding="utf-8", newline="") as file:

@@ -172,9 +172,13 @@ class Accounts:
 
     def open_sessions(self, name: str) -> int:
         """Return how many sessions a user has open."""
+        return len(self.session_ids(name))
+
+    def session_ids(self, name: str) -> list[str]:
+        """Return the IDs of a user's open sessions."""
         with self._lock:
             self._forget_expired()
-            return sum(session.user is not None and session.user.name == name for session in self._sessions.values())
+            return [key for key, session in self._sessions.items() if session.user and session.user.name == name]
 
     def _forget_expired(self) -> None:
         for key in [key for key, session in self._sessions.items() if self._is_over(session)]:

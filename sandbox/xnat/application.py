@@ -18,6 +18,7 @@ from sandbox.xnat.archive import Archive
 from sandbox.xnat.archive_pages import ArchivePages
 from sandbox.xnat.archiver import Archiver
 from sandbox.xnat.builder import Headers
+from sandbox.xnat.configs import ConfigPages
 from sandbox.xnat.dicomzip import DicomZip
 from sandbox.xnat.direct_pages import DirectPages
 from sandbox.xnat.importer import ImportPages
@@ -77,6 +78,7 @@ def make_application(parts: Parts) -> ASGIApp:
         *_service_routes(parts),
         *_prearchive_routes(parts),
         *_archive_routes(parts),
+        *_config_routes(parts),
         *_project_routes(parts),
     ]
     handlers: dict[Any, Any] = {Refused: _refused, HTTPException: _no_such_page, FileNotFoundError: _vanished}
@@ -150,11 +152,12 @@ def _login_routes(parts: Parts) -> Iterator[Route]:
 
 
 def _site_routes(parts: Parts) -> Iterator[Route]:
-    pages = SitePages(parts.settings, parts.store, parts.rights)
+    pages = SitePages(parts.settings, parts.store, parts.rights, parts.accounts)
     yield from _routes("/xapi/siteConfig/{name}", get=pages.preference)
     yield from _routes("/xapi/schemas", get=pages.schemas)
     yield from _routes("/xapi/schemas/{name:path}", get=pages.schema)
     yield from _routes("/xapi/access/projects", get=pages.access)
+    yield from _routes("/xapi/users/active/{name}", get=pages.active_sessions)
     yield from _routes("/data/search/elements", get=pages.elements)
     yield from _routes("/data/search/elements/{name}", get=pages.element)
 
@@ -226,6 +229,16 @@ def _resource_routes(owner: str, pages: ResourcePages) -> Iterator[Route]:
     yield from _routes(f"{resource}/files", get=pages.files, put=pages.put_file, post=pages.put_file)
     file = f"{resource}/files/{{name:path}}"
     yield from _routes(file, get=pages.file, put=pages.put_file, post=pages.put_file, delete=pages.delete_file)
+
+
+def _config_routes(parts: Parts) -> Iterator[Route]:
+    pages = ConfigPages(parts.settings, parts.store, parts.rights)
+    yield from _routes(f"{_PROJECT}/config/{{tool}}/{{path:path}}", get=pages.get, put=pages.put)
+    yield from _routes("/xapi/anonymize/site", get=pages.site_script)
+    yield from _routes("/xapi/anonymize/site/enabled", get=pages.site_script_enabled)
+    script = "/xapi/anonymize/projects/{project}"
+    yield from _routes(script, get=pages.script, put=pages.put_script)
+    yield from _routes(f"{script}/enabled", get=pages.script_enabled, put=pages.enable_script)
 
 
 def _project_routes(parts: Parts) -> Iterator[Route]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from sandbox.xnat.dicom import Header
 
+_ID_DAS = 'version "6.1"\n(0008,1030) := project\n(0010,0010) := subject\n(0010,0020) := session\n'  # §11.1
 _FIRST_WITH_DEST = (1, 8, 10)
 
 
@@ -82,6 +83,8 @@ class Settings:
         Of new projects: 0 manual, 4 auto-archive, 5 auto-archive and overwrite (§3.6).
     series_import_filter
         Says which objects to keep; None keeps all (§5.9).
+    sitewide_anonymization_script, sitewide_series_import_filter
+        What is told of the two; neither has an effect of its own.
     secondary_sop_classes
         SOP classes whose images are in the resource `secondary` of their scan, not in `DICOM` (§10.3).
     session_types
@@ -113,8 +116,10 @@ class Settings:
     project_allow_auto_archive: bool = True
     ui_default_compressed_uploader_importer: str = "DICOM-zip"
     enable_sitewide_anonymization_script: bool = True
+    sitewide_anonymization_script: str = _ID_DAS
     anonymization_error: str = ""
     series_import_filter: Callable[[Header], bool] | None = None
+    sitewide_series_import_filter: str = ""
     secondary_sop_classes: Collection[str] = ()
     session_types: Collection[str] | None = None
     prevent_cross_modality_merge: bool = True

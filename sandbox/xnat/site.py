@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from sandbox.xnat import answers
+from sandbox.xnat.accounts import Accounts
 from sandbox.xnat.modalities import all_session_types
 from sandbox.xnat.rights import Rights
 from sandbox.xnat.settings import Settings
@@ -22,9 +23,6 @@ _ADMIN_ONLY = {
     "receivedFileUser",
     "useSopInstanceUidToUniquelyIdentifyDicom",
 }
-_ANON_SCRIPT = (
-    'version "6.1"\n(0008,1030) := project\n(0010,0010) := subject\n(0010,0020) := session\n'  # id.das, §11.1
-)
 _FILE_NAME_TEMPLATE = "${StudyInstanceUID}-${SeriesNumber}-${InstanceNumber}-${HashSOPClassUIDWithSOPInstanceUID}"
 _COUNT = "SELECT xsi_type, COUNT(*) AS n FROM experiments GROUP BY xsi_type"
 _REGISTERED = {
@@ -40,8 +38,8 @@ _FIELDS = ("LABEL", "PROJECT", "SUBJECT_ID", "DATE", "UID", "INSERT_DATE")
 class SitePages:
     """What is asked about the site."""
 
-    def __init__(self, settings: Settings, store: Store, rights: Rights) -> None:
-        self._settings, self._store, self._rights = settings, store, rights
+    def __init__(self, settings: Settings, store: Store, rights: Rights, accounts: Accounts) -> None:
+        self._settings, self._store, self._rights, self._accounts = settings, store, rights, accounts
 
     def preference(self, request: Request) -> Response:
         """Tell one site preference, to whom may know it (§2.2)."""
@@ -67,9 +65,10 @@ class SitePages:
             "defaultProjectAutoArchiveSetting": site.default_prearchive_code,
             "dicomFileNameTemplate": _FILE_NAME_TEMPLATE,
             "enableSitewideAnonymizationScript": site.enable_sitewide_anonymization_script,
-            "sitewideAnonymizationScript": _ANON_SCRIPT,
-            "enableSitewideSeriesImportFilter": site.series_import_filter is not None,
-            "sitewideSeriesImportFilter": "",
+            "sitewideAnonymizationScript": site.sitewide_anonymization_script,
+            "enableSitewideSeriesImportFilter": bool(site.series_import_filter or site.sitewide_series_import_filter),
+            "sitewideSeriesImportFilter": site.sitewide_series_import_filter,
+            "sitewideSeriesImportFilterMode": "blacklist",
             "failMergeOn": "",
             "projectAllowAutoArchive": site.project_allow_auto_archive,
             "sessionXmlRebuilderInterval": site.session_xml_rebuilder_interval,
@@ -86,6 +85,13 @@ class SitePages:
             "receivedFileUser": "admin",
             "useSopInstanceUidToUniquelyIdentifyDicom": True,
         }
+
+    def active_sessions(self, request: Request) -> Response:
+        """List a user's open sessions, to that user and administrators (XNAT's UsersApi)."""
+        name = request.path_params["name"]
+        if name != request.user.name and not request.user.is_admin:
+            return answers.text("Forbidden", 403)
+        return answers.as_json(self._accounts.session_ids(name))
 
     # schemas, §2.3
 

@@ -41,6 +41,8 @@ CREATE TABLE IF NOT EXISTS prearchive(
     UNIQUE(project, timestamp, folder));
 CREATE TABLE IF NOT EXISTS logs(row INTEGER, date REAL, text TEXT);
 CREATE TABLE IF NOT EXISTS tokens(alias TEXT PRIMARY KEY, secret TEXT, user TEXT, issued REAL, single_use INTEGER);
+CREATE TABLE IF NOT EXISTS configs(project TEXT, tool TEXT, path TEXT, contents TEXT, status TEXT, user TEXT,
+    create_date TEXT, PRIMARY KEY(project, tool, path));
 CREATE TABLE IF NOT EXISTS numbers(name TEXT PRIMARY KEY, last INTEGER);
 CREATE INDEX IF NOT EXISTS prearchive_by_tag ON prearchive(tag);
 CREATE INDEX IF NOT EXISTS scans_by_experiment ON scans(experiment);

@@ -29,9 +29,11 @@ from tcia_xnat.folder.proof import is_as_listed, is_unchanged
 from tcia_xnat.job import Job, clients_of, read_manifest
 from tcia_xnat.licences import non_commercial
 from tcia_xnat.model import Outcome
+from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Existing, Held, Plan, missing_outcome
-from tcia_xnat.run import Prepared, Run, asked_part, patience_of, planned, prepare
+from tcia_xnat.run import Prepared, Run, asked_part, both, patience_of, planned, prepare
 from tcia_xnat.stop import Stop
+from tcia_xnat.timeline import Timeline
 from tcia_xnat.transfer import TransferResult
 from tcia_xnat.workers import Workers
 
@@ -89,7 +91,8 @@ def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable
     Error
         What keeps the run from starting; what ends it early is in the result.
     """
-    started = datetime.now(UTC)
+    started, timeline = datetime.now(UTC), Timeline()
+    tell = both(timeline, tell)
     job, patience = _named(job), patience_of(job, stop, tell)
     manifest = read_manifest(job, patience)
     tell(PassedOver(manifest.rejected))
@@ -102,26 +105,27 @@ def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable
             _make_room(job, prepared.plan)
             licences = Licences(job.output_dir, job.layout)
             licences.add_listed(asked_part(job, catalogue).series.values())
-            tell(planned(prepared.plan))
+            tell(planned(prepared))
             if counted := non_commercial(prepared.plan.send):
                 tell(NonCommercial(counted))
             sources = supply.sources(idc, nbia, patience, job.parts_of, job)
-            lane = FolderLane(
-                job.output_dir,
-                job.layout,
-                folders,
-                kept,
-                incoming,
-                licences,
-                Fetcher(sources, tuple(sources), tell, stop.check),
-                idc,
-                patience,
-                job.spool_dir,
-                replaces=job.existing is Existing.APPEND,
-            )
-            result = _transfer(prepared.plan, lane, tell, stop, job.transfers)
+            with painter(job.pictures_dir, job.thumbnails, len(prepared.plan.send)) as depict:
+                lane = FolderLane(
+                    job.output_dir,
+                    job.layout,
+                    folders,
+                    kept,
+                    incoming,
+                    licences,
+                    Fetcher(sources, tuple(sources), tell, stop.check, depict),
+                    idc,
+                    patience,
+                    job.spool_dir,
+                    replaces=job.existing is Existing.APPEND,
+                )
+                result = _transfer(prepared.plan, lane, tell, stop, job.transfers)
             result = _with_metadata(job, catalogue, kept, result)
-        done = Run(job, prepared, result, started, datetime.now(UTC))
+        done = Run(job, prepared, result, started, datetime.now(UTC), measured=timeline.measured())
         with disk_errors():
             list(report(done))
     return done

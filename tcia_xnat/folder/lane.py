@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.errors import FATAL, FolderError, SourceError, SpaceError
-from tcia_xnat.events import SeriesImported
+from tcia_xnat.events import SeriesImported, SeriesLeft
 from tcia_xnat.fetch import Fetcher
 from tcia_xnat.folder.disk import Incoming, disk_errors, move_in
 from tcia_xnat.folder.images import files_in, series_in
@@ -82,6 +82,8 @@ class FolderLane:
         except (SourceError, FolderError) as error:
             failed = missing_outcome(series.series_instance_uid, error)
             return replace(failed, label=label, seconds=time.monotonic() - started)
+        finally:
+            self.fetcher.tell(SeriesLeft(series))
         source, seconds = SourceName(entry.source), time.monotonic() - started
         self.fetcher.tell(SeriesImported(series, label, source, entry.image_count, entry.byte_count, seconds))
         return replace(_outcome(State.STORED, label, entry, started), source=source, notes=notes)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tcia_xnat.errors import UsageError
 from tcia_xnat.local.layout import Layout, below_session, downloaded_series, folder_label
@@ -52,7 +52,7 @@ class Filters:
             return Passed(f"excluded by the configuration: {found}")
         if not (self.exclude or self.include or self.modalities):
             return None
-        names = [path, *PurePosixPath(path).parts]
+        names = [path, *path.split("/")]
         if isinstance(thing, Image):
             names.append(thing.series_description)
         if found := _fitting(self.exclude, names):
@@ -90,13 +90,13 @@ class Chooser:
         return self._named(path)
 
     def _refusal(self, path: str, thing: Image | Passed) -> Passed | None:
-        parts = PurePosixPath(path).parts
+        parts = path.split("/")
         if not is_zip(path) or self.zip_mode is ZipMode.NOZIP:
             return self.filters.refusal(path, below_session(self.layout, parts), thing)
         if self.zip_mode is ZipMode.ASIS:
             return None
         whole = f"{path}/{thing.member}"
-        inside = PurePosixPath(thing.member).parts[:-1]
+        inside = thing.member.split("/")[:-1]
         return self.filters.refusal(whole, [*below_session(self.layout, parts), *inside], thing)
 
     def _lacks_series(self, path: str, thing: Passed) -> bool:
@@ -108,7 +108,7 @@ class Chooser:
             return mapped(self.mapping, path) or Passed("not in the mapping")
         if self.layout is not Layout.FOLDERS:
             return None
-        return folder_label(PurePosixPath(path).parts) or Passed("lies in no session folder", Weight.LOST)
+        return folder_label(path.split("/")) or Passed("lies in no session folder", Weight.LOST)
 
 
 def read_excluded_folders(config: Path) -> tuple[str, ...]:

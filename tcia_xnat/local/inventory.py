@@ -4,11 +4,13 @@ All of it is in SQLite, so that a tree of a million files takes little more memo
 bytes there, since not all names are text.
 """
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import fields
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +22,7 @@ from tcia_xnat.local.walk import Found
 from tcia_xnat.model import Label
 
 _HINT = "move it away: without it all headers are read again, nothing is lost"
+_fields = attrgetter(*(field.name for field in fields(Image)))
 _BATCH = 500  # files between two commits, and two looks whether the run is to end
 
 Choose = Callable[[str, Image | Passed], Label | Passed | None]
@@ -103,8 +106,9 @@ class Inventory:
                 if isinstance(decided, Passed):
                     passed.append((path, thing.place, thing.member, holder, decided.reason, decided.weight))
                 elif isinstance(thing, Image):
-                    names = astuple(decided) if decided else ("", "")
-                    chosen.append((path, thing.place, holder, thing.series_instance_uid, *names))
+                    names = (os.fsencode(decided.subject), os.fsencode(decided.session)) if decided else (b"", b"")
+                    uids = thing.series_instance_uid, thing.sop_instance_uid
+                    chosen.append((*uids, path, thing.place, thing.member, holder, *names))
             self._write((sql.CHOOSE, chosen), (sql.LEAVE, passed))
         self._write((sql.LEAVE_COPIES, [()]))
 
@@ -121,10 +125,6 @@ class Inventory:
     def suspects(self) -> dict[str, tuple[str, str]]:
         """Return name and reason of something beside it that cannot be read, by SeriesInstanceUID."""
         return {series: (name, reason) for series, name, reason, _ in self._ask(sql.SUSPECTS)}
-
-    def mixed_patients(self) -> dict[str, str]:
-        """Return the PatientIDs of a study by its StudyInstanceUID, where they are several."""
-        return dict(self._ask(sql.MIXED_PATIENTS))
 
     def passed_over(self) -> Iterator[PassedOver]:
         """Yield what is not sent, folder by folder."""
@@ -177,7 +177,7 @@ class Inventory:
 
 
 def _holder(path: bytes, place: int) -> bytes:
-    return os.path.dirname(path) if place == LOOSE else path  # noqa: PTH120  pathlib knows no bytes
+    return path.rpartition(b"/")[0] if place == LOOSE else path
 
 
 def _seen(found: Found) -> tuple[Any, ...]:
@@ -187,13 +187,15 @@ def _seen(found: Found) -> tuple[Any, ...]:
 
 def _entry(path: bytes, thing: Image | Passed) -> tuple[Any, ...]:
     if isinstance(thing, Image):
-        return path, "", "", *(_storable(value) for value in astuple(thing))
+        return path, "", "", *map(_storable, _fields(thing))
     return path, thing.reason, thing.weight, *[""] * 9, 0, thing.place, _storable(thing.member)
 
 
 def _storable(value: str | int) -> str | int:
     """Return what SQLite can keep: text without halves of surrogates, which broken names may bring."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    if isinstance(value, int) or value.isascii():
+        return value
+    return value.encode("utf-8", "backslashreplace").decode()
 
 
 def _thing(columns: Sequence[Any]) -> Image | Passed:
@@ -208,6 +210,7 @@ def _thing(columns: Sequence[Any]) -> Image | Passed:
 
 
 def _gathered(row: Sequence[Any]) -> Gathered:
-    path, subject, session, images, size, copies, studies, folders, *first = row
-    folder = Label(subject, session) if session else None
-    return Gathered(os.fsdecode(path), folder, images, size, copies, studies, folders, Image(*first))
+    path, subject, session, images, size, copies, studies, folders, patients, *first = row
+    folder = Label(os.fsdecode(subject), os.fsdecode(session)) if session else None
+    ids = frozenset(json.loads(patients))
+    return Gathered(os.fsdecode(path), folder, images, size, copies, studies, folders, ids, Image(*first))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from pathlib import PurePosixPath
 
 from tcia_xnat.local.model import Spot
 from tcia_xnat.manifest.model import is_uid
@@ -38,7 +37,7 @@ def recognise(spots: Iterable[Spot], zips: Sequence[str]) -> Layout:
     if any(downloaded_series(path) for path in zips):
         return Layout.ZIPS
     places = list(spots)
-    folders = [PurePosixPath(spot.folder).parts for spot in places] or [PurePosixPath(path).parts[:-1] for path in zips]
+    folders = [spot.folder.split("/") for spot in places] or [path.split("/")[:-1] for path in zips]
     if not folders or any(len(parts) < _ABOVE for parts in folders):
         return Layout.HEADERS
     if any(map(_is_named_by_uid, places)) or (places and all(map(_is_below_its_patient, places))):
@@ -48,7 +47,7 @@ def recognise(spots: Iterable[Spot], zips: Sequence[str]) -> Layout:
 
 def downloaded_series(path: str) -> str:
     """Return the SeriesInstanceUID that `…/<SeriesInstanceUID>/img.zip` is said to hold; empty for other paths."""
-    parts = PurePosixPath(path).parts
+    parts = path.split("/")
     named = len(parts) >= _ABOVE and parts[-1].lower() == _DOWNLOADED and is_uid(parts[-2])
     return parts[-2] if named else ""
 
@@ -68,7 +67,7 @@ def below_session(layout: Layout, parts: Sequence[str]) -> Sequence[str]:
 
 
 def _is_named_by_uid(spot: Spot) -> bool:
-    parts = PurePosixPath(spot.folder).parts
+    parts = spot.folder.split("/")
     return (
         any(spot.study_instance_uid in part for part in parts)
         or any(spot.series_instance_uid in part for part in parts[:_ABOVE])
@@ -77,5 +76,5 @@ def _is_named_by_uid(spot: Spot) -> bool:
 
 
 def _is_below_its_patient(spot: Spot) -> bool:
-    first, second, *_ = PurePosixPath(spot.folder).parts
+    first, second, *_ = spot.folder.split("/")
     return second == spot.patient_id != first

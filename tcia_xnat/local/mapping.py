@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tcia_xnat.errors import UsageError
 from tcia_xnat.model import Label
@@ -48,7 +48,7 @@ def is_mapping(file: Path) -> bool:
 
 def mapped(names: Mapping[tuple[str, ...], Label], path: str) -> Label | None:
     """Return the names of the longest listed path that is, or holds, this one."""
-    parts = PurePosixPath(path).parts
+    parts = tuple(path.split("/"))
     return next((names[parts[:end]] for end in range(len(parts), -1, -1) if parts[:end] in names), None)
 
 

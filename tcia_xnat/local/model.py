@@ -72,7 +72,7 @@ class Gathered:
     """The images of one series: where the first lies and what it says, how many there are, in what they differ.
 
     `copies` counts further places of the same instances, `studies` and `folders` the StudyInstanceUIDs and the session
-    folders.
+    folders; `patients` has all PatientIDs.
     """
 
     path: str
@@ -82,6 +82,7 @@ class Gathered:
     copies: int
     studies: int
     folders: int
+    patients: frozenset[str]
     first: Image
 
 

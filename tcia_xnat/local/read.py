@@ -4,6 +4,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
@@ -11,7 +12,6 @@ from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
-from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
 from tcia_xnat.local.model import LOOSE, Image, Passed, Weight, is_zip
@@ -115,7 +115,7 @@ def _read(file: BinaryIO, name: str, size: int, place: int, member: str) -> Imag
     try:
         dataset = read_partial(file, stop_when=is_behind, specific_tags=_TAGS)
         said = {keyword: _text(dataset, keyword) for keyword in _KEYWORDS}
-        kind = str(dataset.file_meta.get("MediaStorageSOPClassUID", ""))
+        kind = _text(dataset.file_meta, "MediaStorageSOPClassUID")
     except _UNPARSABLE as error:
         said_why = " ".join(str(error).split()) or type(error).__name__
         return Passed(f"is damaged: {said_why}", Weight.SUSPECT, place, member)
@@ -147,14 +147,11 @@ def _image(said: dict[str, str], size: int, place: int, member: str) -> Image:
 
 def _text(dataset: Dataset, keyword: str) -> str:
     """Return a value as text, also one that DICOM would not allow there."""
-    try:
-        value = dataset.get(keyword)
-    except (ValueError, TypeError):  # such as a SeriesNumber that is no number
-        value = dataset.get_item(keyword).value if keyword in dataset else ""
-        value = value.decode("latin-1") if isinstance(value, bytes) else value
-    if isinstance(value, MultiValue):
-        return "\\".join(map(str, value))
-    return "" if value is None else str(value).strip("\0 ")
+    raw: object = getattr(dataset.get_item(keyword), "value", b"")
+    if isinstance(raw, bytes) and not raw.isascii():
+        with suppress(ValueError, TypeError, LookupError):  # else it stays as its bytes are
+            raw = str(dataset[keyword].value)  # in the file's own character set
+    return (raw.decode("latin-1") if isinstance(raw, bytes) else str(raw or "")).strip("\0 ")
 
 
 def _iso_date(date: str) -> str:

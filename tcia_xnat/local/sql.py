@@ -15,12 +15,13 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE TEMP TABLE seen (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, is_zip INTEGER, reason TEXT, weight TEXT)
     WITHOUT ROWID;
 CREATE TEMP TABLE chosen (
-    path BLOB, place INTEGER, holder BLOB, series TEXT, subject TEXT, session TEXT, PRIMARY KEY (series, path, place)
+    series TEXT, sop TEXT, path BLOB, place INTEGER, member TEXT, holder BLOB, subject BLOB, session BLOB,
+    PRIMARY KEY (series, sop, path, place)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE passed (path BLOB, place INTEGER, member TEXT, holder BLOB, reason TEXT, weight TEXT);
 CREATE TEMP VIEW images AS SELECT *, row_number() OVER same AS nth, first_value(path) OVER same AS first_path,
     first_value(member) OVER same AS first_member
-FROM chosen JOIN entries USING (path, place, series) WINDOW same AS (PARTITION BY series, sop ORDER BY path, place);
+FROM chosen WINDOW same AS (PARTITION BY series, sop ORDER BY path, place);
 """
 
 SEE = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?)"
@@ -28,7 +29,7 @@ MARK = "UPDATE seen SET reason = ?, weight = ? WHERE path = ?"
 DROP = "DELETE FROM entries WHERE path = ?"
 KEEP_ENTRY = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?)"
-CHOOSE = "INSERT INTO chosen VALUES (?, ?, ?, ?, ?, ?)"
+CHOOSE = "INSERT INTO chosen VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 LEAVE = "INSERT INTO passed VALUES (?, ?, ?, ?, ?, ?)"
 LEAVE_COPIES = """
 INSERT INTO passed
@@ -53,20 +54,19 @@ SELECT seen.path, seen.reason, seen.weight, entries.* FROM seen LEFT JOIN entrie
 """
 SERIES = """
 SELECT min(path), subject, session, count(*) FILTER (WHERE nth = 1), sum(bytes) FILTER (WHERE nth = 1),
-    count(*) FILTER (WHERE nth > 1), count(DISTINCT study), count(DISTINCT subject || '/' || session),
+    count(*) FILTER (WHERE nth > 1), count(DISTINCT study), count(DISTINCT subject || x'2f' || session),
+    json_group_array(DISTINCT patient),
     sop, series, study, patient, modality, number, description, date, study_description, bytes, place, member
-FROM images GROUP BY series ORDER BY 1
+FROM images JOIN entries USING (path, place, series, sop, member) GROUP BY series ORDER BY 1
 """  # the bare columns are those of the row with the first path (sqlite.org/lang_select.html#bareagg)
 PLACES = """
 SELECT path, size, mtime_ns, place, member, sop, bytes
-FROM chosen JOIN entries USING (path, place, series) JOIN seen USING (path) WHERE series = ? ORDER BY path, place
+FROM chosen JOIN entries USING (path, place, series, sop, member) JOIN seen USING (path)
+WHERE series = ? ORDER BY path, place
 """
 SUSPECTS = """
 SELECT series, name(passed.path, passed.member), passed.reason, min(passed.path)
 FROM passed JOIN chosen USING (holder) WHERE weight = 'suspect' GROUP BY series
-"""
-MIXED_PATIENTS = """
-SELECT study, group_concat(DISTINCT patient) FROM images GROUP BY study HAVING count(DISTINCT patient) > 1
 """
 PASSED = "SELECT name(path, member), weight, reason FROM passed ORDER BY path, place"
 PASSED_OVER = """

@@ -65,7 +65,7 @@ def find_root(root: Path, mapping: Path | None, layout: Layout | None) -> tuple[
         There is no such tree, or no mapping although one was asked for.
     """
     if not root.exists():
-        raise UsageError(f"no such folder: {root}")
+        raise UsageError(f"no such folder: {root}", "name a folder, a zip, or a CSV of path, subject and session")
     if mapping is None and is_mapping(root):
         root, mapping = root.parent, root
     if mapping is None and root.is_dir() and layout in {None, Layout.MAPPING}:
@@ -176,7 +176,7 @@ def _series(gathered: Gathered) -> Series:
 
 def _problems(layout: Layout, sent: Mapping[str, Gathered], inventory: Inventory) -> dict[str, SeriesDamaged]:
     """Return what keeps series from being sent although all of their images can be read."""
-    suspects, mixed = inventory.suspects(), inventory.mixed_patients()
+    suspects, patients = inventory.suspects(), _patients(sent.values())
     found: dict[str, str] = {}
     for uid, one in sent.items():
         study, named = one.first.study_instance_uid, downloaded_series(one.path)
@@ -184,13 +184,21 @@ def _problems(layout: Layout, sent: Mapping[str, Gathered], inventory: Inventory
             found[uid] = f"its images name {one.studies} studies"
         elif one.folders > 1:
             found[uid] = f"its images lie in {one.folders} session folders"
-        elif one.folder is None and study in mixed:
-            found[uid] = f"the images of its study name several patients: {shown(mixed[study])}"
+        elif one.folder is None and len(patients[study]) > 1:
+            found[uid] = f"the images of its study name several patients: {shown(', '.join(sorted(patients[study])))}"
         elif layout is Layout.ZIPS and named and named != uid:
             found[uid] = f"it lies in the folder of series {named}"
         elif uid in suspects:
             found[uid] = "beside its images, {} {}, and may be one of them".format(*suspects[uid])
     return {uid: SeriesDamaged(why, _MEND) for uid, why in found.items()}
+
+
+def _patients(gathered: Iterable[Gathered]) -> Mapping[str, set[str]]:
+    """Return the PatientIDs of each study; it should be one."""
+    patients: dict[str, set[str]] = {}
+    for one in gathered:
+        patients.setdefault(one.first.study_instance_uid, set()).update(one.patients)
+    return patients
 
 
 def _lost(passed: PassedOver) -> str:

@@ -1,118 +1,70 @@
-"""report.json for programs, report.csv for tables, licences and citations, failed.tcia as the next manifest."""
+"""The files of a report: report.json for programs, report.csv for tables, report.html for people, failed.tcia."""
 
 import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from tcia_xnat import __version__
 from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.manifest import write_tcia
-from tcia_xnat.model import Outcome, Series, SourceName, State
+from tcia_xnat.model import SourceName, State
+from tcia_xnat.pictures import read_pictures
 from tcia_xnat.report import licences
-from tcia_xnat.report.verdict import exit_code, state_counts, verdict
+from tcia_xnat.report.document import COLUMNS, FAILED, Document, Row, document
 from tcia_xnat.run import Run
 
-COLUMNS = (
-    "SeriesInstanceUID",
-    "StudyInstanceUID",
-    "PatientID",
-    "subject",
-    "session",
-    "state",
-    "source",
-    "collection_id",
-    "Modality",
-    "SeriesNumber",
-    "SeriesDescription",
-    "StudyDate",
-    "images",
-    "bytes",
-    "seconds",
-    "licence",
-    "source_DOI",
-    "reason",
-    "hint",
-    "notes",
-)
+_PICTURE_BYTES = 8_500_000  # of all pictures together; a third more as text in the page
 
 
 def write(run: Run) -> list[Path]:
-    """Write all files into the job's report folder; return them, report.json first.
+    """Write all files into the job's report folder; return them, report.json first and report.html last.
 
-    A file is replaced only when its successor is complete. failed.tcia is there only when series are to be asked
-    for again. An upload has no licences and no manifest: the tree is asked for again.
+    failed.tcia is there only when series are to be asked for again. An upload has no licences and no manifest: the
+    tree is asked for again.
     """
-    folder = run.job.report_dir
+    return write_files(document(run), run.job.report_dir, [run.job.pictures_dir])
+
+
+def write_files(content: Document, folder: Path, pictures: Sequence[Path]) -> list[Path]:
+    """Write all files of a report; a file is replaced only when its successor is complete.
+
+    Parameters
+    ----------
+    content
+        What report.json holds.
+    pictures
+        Folders in which pictures of the series may be.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    rows = list(series_rows(run))
-    document = json.dumps(_document(run, rows), indent=1, ensure_ascii=False) + "\n"
+    rows = content["series"]
+    shown = read_pictures(pictures, (row["SeriesInstanceUID"] for row in rows), _PICTURE_BYTES)
+    from tcia_xnat.report.page import page  # noqa: PLC0415  its libraries are loaded when a run is over
+
     return [
-        _replace(folder / "report.json", document),
+        _replace(folder / "report.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n"),
         _replace(folder / "report.csv", _table(COLUMNS, rows)),
-        *([] if run.job.source == SourceName.LOCAL else _write_for_manifest(folder, run)),
+        *([] if content["source"] == SourceName.LOCAL else _write_for_manifest(folder, content)),
+        _replace(folder / "report.html", page(content, shown)),
     ]
 
 
-def series_rows(run: Run) -> Iterator[dict[str, Any]]:
-    """Yield one row for each series of the manifest, with the columns of report.csv."""
-    for outcome in run.result.outcomes:
-        series = run.prepared.catalogue.series.get(outcome.series_instance_uid)
-        yield dict(zip(COLUMNS, _values(outcome, series or Series(outcome.series_instance_uid, "", "")), strict=True))
+def _table(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
-def _values(outcome: Outcome, series: Series) -> tuple[Any, ...]:
-    return (
-        series.series_instance_uid,
-        series.study_instance_uid,
-        series.patient_id,
-        outcome.label.subject if outcome.label else "",
-        outcome.label.session if outcome.label else "",
-        outcome.state,
-        outcome.source or "",
-        series.collection_id,
-        series.modality,
-        series.series_number,
-        series.series_description,
-        series.study_date,
-        outcome.image_count,
-        outcome.byte_count,
-        round(outcome.seconds, 3),
-        series.licence,
-        series.source_doi,
-        outcome.reason,
-        outcome.hint,
-        "; ".join(outcome.notes),
-    )
+def _write_for_manifest(folder: Path, content: Document) -> list[Path]:
+    return [*_write_licences(folder, content), *_write_failed(folder / FAILED, content["series"])]
 
 
-def _document(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    job, result = run.job, run.result
-    sessions = {(row["subject"], row["session"]) for row in rows if State(row["state"]).is_in}
-    return {
-        "verdict": verdict(result, archive=job.archive, place=job.place),
-        "exit_code": exit_code(result),
-        "ended_by": str(result.ended_by or ""),
-        "tool": f"xnat-tcia-download {__version__}",
-        "started": run.started.isoformat(timespec="seconds"),
-        "ended": run.ended.isoformat(timespec="seconds"),
-        "manifest": run.prepared.manifest.name,
-        "project": job.project,
-        "source": job.source,
-        "states": {state.value: count for state, count in state_counts(result.outcomes).items()},
-        "sessions": [{"subject": subject, "session": session} for subject, session in sorted(sessions)],
-        "rejected_lines": [asdict(line) for line in run.prepared.manifest.rejected],
-        "series": rows,
-    }
-
-
-def _write_licences(folder: Path, run: Run) -> list[Path]:
-    rows = licences.licences(run)
+def _write_licences(folder: Path, content: Document) -> list[Path]:
+    rows = licences.licences(content["series"], content.get("idc_version", ""))
     with closing(IdcIndex()) as index:
         datasets = index.datasets({row["source_DOI"] for row in rows})
     return [
@@ -122,20 +74,8 @@ def _write_licences(folder: Path, run: Run) -> list[Path]:
     ]
 
 
-def _table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _write_for_manifest(folder: Path, run: Run) -> list[Path]:
-    return [*_write_licences(folder, run), *_write_failed(folder / "failed.tcia", run)]
-
-
-def _write_failed(path: Path, run: Run) -> list[Path]:
-    again = [outcome.series_instance_uid for outcome in run.result.outcomes if outcome.state.is_missing]
+def _write_failed(path: Path, rows: Iterable[Row]) -> list[Path]:
+    again = [row["SeriesInstanceUID"] for row in rows if State(row["state"]).is_missing]
     path.unlink(missing_ok=True)
     return [_replace(path, write_tcia(again, path.name))] if again else []
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from tcia_xnat.clients.idc_index import Dataset
 from tcia_xnat.doi import IDC_PAPER
-from tcia_xnat.job import Run
 from tcia_xnat.licences import UNKNOWN, is_non_commercial
 from tcia_xnat.model import SourceName, State
 
@@ -26,7 +25,7 @@ COLUMNS = (
 
 Row = Mapping[str, Any]
 
-_WITH_DATA = {State.ARCHIVED, State.PRESENT, State.HELD}
+_WITH_DATA = {State.ARCHIVED, State.STORED, State.PRESENT, State.HELD}
 _PAPER = Dataset(
     IDC_PAPER,
     "National Cancer Institute Imaging Data Commons: Toward Transparency, Reproducibility, and Scalability in "
@@ -47,26 +46,32 @@ _HEADING = "What is to be cited for these images; LICENSES.md has the licences.\
 _SPECIAL = re.compile(r"([&%$#_{}])")
 
 
-def licences(run: Run) -> list[Row]:
-    """Return one row for each series that is in XNAT, with the columns of licences.csv."""
-    catalogue = run.prepared.catalogue
-    rows: list[Row] = []
-    for outcome in run.result.outcomes:
-        series = catalogue.series.get(outcome.series_instance_uid)
-        if series is None or outcome.state not in _WITH_DATA:
-            continue
-        values = (
-            series.series_instance_uid,
-            series.collection_id,
-            series.licence,
-            "yes" if is_non_commercial(series.licence) else "no" if series.licence else "",
-            series.source_doi,
-            f"https://doi.org/{series.source_doi}" if series.source_doi else "",
-            outcome.source or "",
-            catalogue.idc_version if outcome.source is SourceName.IDC else "",
-        )
-        rows.append(dict(zip(COLUMNS, values, strict=True)))
-    return rows
+def licences(rows: Iterable[Row], idc_version: str) -> list[Row]:
+    """Return one row for each series that is there, with the columns of licences.csv.
+
+    Parameters
+    ----------
+    rows
+        Those of report.csv.
+    idc_version
+        The version of IDC that lists the series, as `v25`.
+    """
+    return [_licence(row, idc_version) for row in rows if State(row["state"]) in _WITH_DATA]
+
+
+def _licence(row: Row, idc_version: str) -> Row:
+    licence, doi, source = row["licence"], row["source_DOI"], row["source"]
+    values = (
+        row["SeriesInstanceUID"],
+        row["collection_id"],
+        licence,
+        "yes" if is_non_commercial(licence) else "no" if licence else "",
+        doi,
+        f"https://doi.org/{doi}" if doi else "",
+        source,
+        idc_version if source == SourceName.IDC else "",
+    )
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def as_markdown(rows: Sequence[Row], datasets: Mapping[str, Dataset]) -> str:

@@ -1,19 +1,22 @@
-"""The last screen of a run, and the plan before it: short tables for a terminal or a log."""
+"""The last screen of a run: short tables for a terminal or a log."""
 
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TextIO
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tcia_xnat.manifest import passed_over
-from tcia_xnat.model import Outcome, Series, State
+from tcia_xnat import terminal
+from tcia_xnat.model import Outcome
 from tcia_xnat.progress import size
+from tcia_xnat.report.causes import causes
+from tcia_xnat.report.document import Row, next_command, series_rows
 from tcia_xnat.report.verdict import verdict
-from tcia_xnat.run import Prepared, Run
+from tcia_xnat.run import Run
 
 _WIDE = 4096  # columns where nobody looks: a log breaks its lines itself
 _EXAMPLES = 3  # series that are named for each cause
@@ -26,51 +29,28 @@ def summary(run: Run) -> RenderableType:
     outcomes = run.result.outcomes
     if sessions := _sessions(outcomes):
         parts.append(_session_table(sessions))
-    if left := [outcome for outcome in outcomes if not outcome.state.is_in]:
-        parts.append(_causes(left))
+    is_missing = any(outcome.state.is_missing for outcome in outcomes)
+    if is_missing:
+        parts.append(_causes(series_rows(run)))
     parts.append(Text(verdict(run.result, archive=run.job.archive, place=run.job.place), style="bold"))
-    parts.append(Text(f"Report: {run.job.report_dir / 'report.json'}, report.csv beside it"))
-    return Group(*parts)
-
-
-def plan_summary(prepared: Prepared, where: str) -> RenderableType:
-    """Return what a run would do, by collection and session, and what nobody offers; `where` names the goal."""
-    plan = prepared.plan
-    send = plan.send
-    unavailable = sum(outcome.state.is_missing for outcome in plan.settled)
-    left_out = sum(outcome.state is State.FILTERED for outcome in plan.settled)
-    parts: list[RenderableType] = [_collection_table(prepared)]
-    parts += [Text(line) for line in passed_over(prepared.manifest.rejected)]
-    labelled = {study.label.session: (study.label.subject, len(study.send)) for study in plan.studies}
-    if 0 < len(labelled) <= _SHOWN:
-        parts.append(_label_table(labelled))
-    if unavailable or left_out:
-        parts.append(_causes(outcome for outcome in plan.settled if not outcome.state.is_in))
-    images, total = sum(series.image_count for series in send), sum(series.byte_count for series in send)
-    there = sum(outcome.state is State.PRESENT for outcome in plan.settled)
-    parts.append(
-        Text(
-            f"To send: {len(send)} series, {images} images, {size(total)} in {len(plan.studies)} sessions to {where}.\n"
-            f"There already: {there} series. Not available: {unavailable} series."
-            + (f" Left out because of their licence: {left_out} series." if left_out else ""),
-            style="bold",
-        )
-    )
+    parts.append(Text(f"Report: {run.job.report_dir / 'report.html'}; report.json and report.csv beside it"))
+    if is_missing:
+        again = next_command(run.job.report_dir, run.job.output_dir, run.job.project)
+        parts.append(Text(f"To ask for the rest again: {again}"))
     return Group(*parts)
 
 
 def as_text(shown: RenderableType) -> str:
     """Return what a console would show, as plain text."""
-    made = Console(highlight=False, width=_WIDE, file=io.StringIO(), no_color=True)
+    made = terminal.console(io.StringIO(), width=_WIDE, no_color=True)
     with made.capture() as captured:
         made.print(shown)
     return captured.get()
 
 
-def console() -> Console:
-    """Return the console for results: stdout, wide enough for its tables when it is no terminal."""
-    made = Console(highlight=False, soft_wrap=False)
-    return made if made.is_terminal else Console(highlight=False, width=_WIDE)
+def console(stream: TextIO) -> Console:
+    """Return the console for results, wide enough for its tables when it is no terminal."""
+    return terminal.console(stream) if stream.isatty() else terminal.console(stream, width=_WIDE)
 
 
 def made_table(*columns: str) -> Table:
@@ -105,42 +85,22 @@ def _bytes(outcomes: Iterable[Outcome]) -> int:
     return sum(outcome.byte_count for outcome in outcomes)
 
 
-def _causes(outcomes: Iterable[Outcome]) -> RenderableType:
-    """Return what is not in, grouped by state and reason: the way out, and UIDs that can be copied."""
-    grouped: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for outcome in outcomes:
-        grouped[outcome.state, outcome.reason, outcome.hint].append(outcome.series_instance_uid)
+def _causes(rows: Sequence[Row]) -> RenderableType:
+    """Return what is not in, grouped by cause: the way out, and patients and UIDs that can be copied."""
+    by_uid = {row["SeriesInstanceUID"]: row for row in rows}
+    found = causes(rows)
     lines: list[str] = []
-    for (state, reason, hint), uids in list(grouped.items())[:_SHOWN]:
-        lines += [f"{len(uids)} series {state}: {reason}", *([f"  what to do: {hint}"] if hint else [])]
-        lines += [f"  {uid}" for uid in uids[:_EXAMPLES]]
-        if len(uids) > _EXAMPLES:
-            lines.append(f"  and {len(uids) - _EXAMPLES} more in report.csv")
-    if len(grouped) > _SHOWN:
-        lines.append(f"{len(grouped) - _SHOWN} more causes in report.csv")
+    for cause in found[:_SHOWN]:
+        lines += [f"{cause.count} series {cause.state}: {cause.reason}"]
+        lines += [f"  what to do: {cause.hint}"] if cause.hint else []
+        lines += [_named(by_uid[uid], cause.reason) for uid in cause.series_instance_uids[:_EXAMPLES]]
+        if cause.count > _EXAMPLES:
+            lines.append(f"  and {cause.count - _EXAMPLES} more in report.csv")
+    if len(found) > _SHOWN:
+        lines.append(f"{len(found) - _SHOWN} more causes in report.csv")
     return Text("\n".join([*lines, ""]))
 
 
-def _collection_table(prepared: Prepared) -> RenderableType:
-    grouped: dict[tuple[str, str], list[Series]] = defaultdict(list)
-    for series in prepared.catalogue.series.values():
-        grouped[series.collection_id, series.licence].append(series)
-    table = made_table("collection", "patients", "studies", "series", "images", "size", "licence")
-    for (collection, licence), members in sorted(grouped.items()):
-        table.add_row(
-            collection,
-            str(len({series.patient_id for series in members})),
-            str(len({series.study_instance_uid for series in members})),
-            str(len(members)),
-            str(sum(series.image_count for series in members)),
-            size(sum(series.byte_count for series in members)),
-            licence,
-        )
-    return table
-
-
-def _label_table(labelled: Mapping[str, tuple[str, int]]) -> RenderableType:
-    table = made_table("subject", "session", "series")
-    for session, (subject, count) in sorted(labelled.items()):
-        table.add_row(subject, session, str(count))
-    return table
+def _named(row: Row, reason: str) -> str:
+    where = f" {row['session']}" if row["session"] else ""
+    return f"  {row['SeriesInstanceUID']}{where}" + (f": {row['reason']}" if row["reason"] != reason else "")

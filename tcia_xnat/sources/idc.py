@@ -40,7 +40,7 @@ class IdcSource:
 
     def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
         """Yield the series, proved; see `Source.fetch`."""
-        objects = self._patience.call(lambda: self._list(series))
+        objects = self._patience.call(lambda: self._list(series), series.series_instance_uid)
         notes = _size_notes(series, objects)
         arrived: list[Member] = []
         for part in _parts(objects, self._spool_limit):
@@ -78,7 +78,9 @@ class IdcSource:
     def _fetch_object(
         self, series: Series, stored: StoredObject, offset: int, spool: Spool, on_bytes: OnBytes
     ) -> Member:
-        return self._patience.call(lambda: self._try_object(series, stored, offset, spool, on_bytes))
+        return self._patience.call(
+            lambda: self._try_object(series, stored, offset, spool, on_bytes), series.series_instance_uid
+        )
 
     def _try_object(self, series: Series, stored: StoredObject, offset: int, spool: Spool, on_bytes: OnBytes) -> Member:
         digest = Digest()

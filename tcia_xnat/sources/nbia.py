@@ -60,8 +60,9 @@ class NbiaSource:
 
     def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
         """Yield the series as one package, proved; see `Source.fetch`."""
-        expected = self._patience.call(lambda: self._as_nbia_counts(series))
-        members, licence = self._patience.call(lambda: self._try(expected, spool, on_bytes))
+        uid = series.series_instance_uid
+        expected = self._patience.call(lambda: self._as_nbia_counts(series), uid)
+        members, licence = self._patience.call(lambda: self._try(expected, spool, on_bytes), uid)
         arrived = sum(member.size for member in members)
         notes = (f"{arrived} bytes arrived, NBIA lists {expected.byte_count}",)
         yield SeriesPackage(series, self.name, members, notes if arrived != expected.byte_count else (), licence)

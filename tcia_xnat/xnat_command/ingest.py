@@ -5,6 +5,7 @@ Names that are blank, or left as `#KEY#` by the Container Service, are not set (
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +13,19 @@ from urllib.parse import quote
 
 import click
 
-from tcia_xnat import cli, report
+from tcia_xnat import cli, plan_view, report
 from tcia_xnat.clients.idc import IDC_URL
 from tcia_xnat.clients.tcia import NBIA_URL
 from tcia_xnat.errors import ManifestError, UsageError
 from tcia_xnat.job import Job, Login, Run, dry_run, run
 from tcia_xnat.plan import Existing
-from tcia_xnat.progress import Lines
+from tcia_xnat.progress.lines import Lines
+from tcia_xnat.progress.watch import tell_all
 from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.run import THUMBNAILS
 from tcia_xnat.stop import Stop
 from tcia_xnat.supply import SOURCES
+from tcia_xnat.terminal import line_writer
 from tcia_xnat.xnat.connection import XnatConnection
 
 _UNRESOLVED = re.compile(r"#.+#")
@@ -40,10 +44,12 @@ def ingest(environment: Mapping[str, str]) -> int:
     stop.on_signals()
     if settings.flag("TCIA_XNAT_DRY_RUN"):
         prepared = dry_run(job, login, stop)
-        shown = report.summary.plan_summary(prepared, f"project {job.project}")
-        click.echo(_plan(job, report.summary.as_text(shown)))
+        where = f"project {job.project}"
+        _keep_plan(job, report.summary.as_text(plan_view.as_tables(prepared, job, where, whole=True)))
+        report.summary.console(sys.stdout).print(plan_view.as_tables(prepared, job, where))
         return report.plan_exit_code(prepared.plan)
-    done = run(job, login, stop, Lines(click.echo), _kept)
+    with tell_all([Lines(line_writer(sys.stdout), debug=bool(settings.text("TCIA_XNAT_DEBUG")))]) as tell:
+        done = run(job, login, stop, tell, _kept)
     if done.result.ended_by:
         cli.say_error(done.result.ended_by)
     click.echo(report.verdict(done.result))
@@ -56,10 +62,9 @@ def _kept(done: Run) -> list[Path]:
     return written if report.exit_code(done.result) else []
 
 
-def _plan(job: Job, text: str) -> str:
+def _keep_plan(job: Job, text: str) -> None:
     job.report_dir.mkdir(parents=True, exist_ok=True)
     (job.report_dir / "plan.txt").write_text(text, encoding="utf-8")
-    return text.rstrip("\n")
 
 
 class _Settings:
@@ -115,6 +120,7 @@ class _Settings:
             transfers=self.number("TCIA_XNAT_TRANSFERS", 4),
             create_project=False,
             licence_filter=cli.parsed_licences(self.text("TCIA_XNAT_LICENCE_FILTER")),
+            thumbnails=cli.parsed_thumbnails(self.text("TCIA_XNAT_THUMBNAILS", str(THUMBNAILS))),
             workflow_id=workflow_id,
             run_name=_run_name(workflow_id),
             nbia_url=self.text("TCIA_XNAT_NBIA_URL", NBIA_URL),

@@ -183,7 +183,8 @@ def test_a_large_collection_is_planned_from_the_embedded_index_alone(sandbox: Sa
 def test_the_report_of_each_run_is_kept_in_the_project(sandbox: Sandbox, tmp_path: Path) -> None:
     done = download(sandbox, ONE_SERIES, tmp_path / "out", "REPORT")
     rows = ask(sandbox, "/data/projects/REPORT/resources/TCIA_INGEST/files")
-    assert {row["Name"] for row in rows} == {"report.json", "report.csv", "licences.csv", "LICENSES.md", "CITATION.bib"}
+    names = {"report.json", "report.csv", "licences.csv", "LICENSES.md", "CITATION.bib", "report.html"}
+    assert {row["Name"] for row in rows} == names
     name = next(row["URI"].split("/files/")[1] for row in rows if row["Name"] == "report.json")
     assert re.fullmatch(r"run-\d{8}T\d{6}Z/report\.json", name)
     assert json.loads(resource(sandbox, "REPORT", "TCIA_INGEST", name)) == done.report

@@ -20,7 +20,7 @@ from sandbox.sandbox import Sandbox
 from sandbox.xnat import Settings
 from tcia_xnat.events import Planned, SeriesImported
 from tcia_xnat.model import Label, Series, SourceName
-from tcia_xnat.progress import Lines
+from tcia_xnat.progress.lines import Lines
 from tests.job.case import (
     ONE_PATIENT,
     ROOT,
@@ -230,7 +230,7 @@ def test_rs_06_another_project_must_be_there_and_writable(sandbox: Sandbox, tmp_
 def test_rs_08_the_service_keeps_the_report_of_a_success(sandbox: Sandbox, tmp_path: Path) -> None:
     launch = Launch(sandbox, tmp_path, "KEEPS")
     assert launch.run().code == 0
-    names = {"report.json", "report.csv", "licences.csv", "LICENSES.md", "CITATION.bib"}
+    names = {"report.json", "report.csv", "licences.csv", "LICENSES.md", "CITATION.bib", "report.html"}
     assert {path.name for path in launch.report.iterdir()} == names
     assert requests.get(
         f"{sandbox.xnat.url}/data/projects/KEEPS/resources/TCIA_INGEST/files", auth=ADMIN, timeout=10
@@ -244,7 +244,7 @@ def test_rs_07_and_08_a_failure_keeps_its_report_itself(sandbox: Sandbox, tmp_pa
     sandbox.nbia_faults.add(Fault("", faults.answer(400, "no"), times=None))
     done = launch.run()
     assert done.code == 3
-    names = ["CITATION.bib", "LICENSES.md", "failed.tcia", "licences.csv", "report.csv", "report.json"]
+    names = ["CITATION.bib", "LICENSES.md", "failed.tcia", "licences.csv", "report.csv", "report.html", "report.json"]
     assert files_of(sandbox, "FAILS", "TCIA_INGEST") == [f"run-{launch.workflow}/{name}" for name in names]
     kept = json.loads(resource(sandbox, "FAILS", "TCIA_INGEST", f"run-{launch.workflow}/report.json"))
     assert kept["exit_code"] == 3

@@ -170,7 +170,7 @@ def test_folders_of_idc_become_their_series(tmp_path: Path) -> None:
     done = dry_run(path)
     assert done.returncode == 3
     assert "To send: 2 series" in done.stdout
-    assert "1 series unavailable: IDC does not offer it\n" in done.stdout
+    assert "1 series not available: IDC does not offer it\n" in done.stdout
     assert f"  {UNKNOWN_UUID}\n" in done.stdout
 
 

@@ -18,7 +18,7 @@ UNKNOWN = "1.2.3.4"
 
 
 def convert(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tcia_xnat.convert", *map(str, arguments)]
+    command = [sys.executable, str(ROOT / "query.py"), "convert", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
     assert "Traceback" not in done.stderr
     return done

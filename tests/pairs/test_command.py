@@ -34,7 +34,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def pairs(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return run("-m", "tcia_xnat.pairs", *arguments)
+    return run(str(ROOT / "query.py"), "pairs", *arguments)
 
 
 @pytest.fixture

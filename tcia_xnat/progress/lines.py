@@ -16,14 +16,19 @@ from tcia_xnat.events import (
     Planned,
     Retrying,
     SeriesImported,
+    SeriesProved,
     SeriesSettled,
     SeriesStarted,
     SessionArchived,
+    SessionStep,
 )
 from tcia_xnat.manifest import passed_over
 from tcia_xnat.model import Label, Series, State
+from tcia_xnat.progress.words import size
+from tcia_xnat.terminal import one_line
 
 _QUIET_SECONDS = 30.0  # without a line in between, one says that the run is alive
+_RETRY_SECONDS = 30.0  # between two lines of retries: an outage must not fill XNAT's console
 
 
 class Lines:
@@ -33,21 +38,39 @@ class Lines:
     ----------
     write
         Writes one line.
-    warn
-        Writes one line that people must see, also when they want no others.
+    debug
+        Also tell each step, and each retry with its reason.
+    quiet
+        Tell only what people must see, also when they want nothing else.
     """
 
-    def __init__(self, write: Callable[[str], None], warn: Callable[[str], None] | None = None) -> None:
-        self._write, self._warn = write, warn or write
+    def __init__(self, write: Callable[[str], None], *, debug: bool = False, quiet: bool = False) -> None:
+        self._write, self._debug, self._quiet = write, debug, quiet
         self._series_count = self._byte_count = 0
         self._lock = threading.Lock()
         self._done, self._arrived = 0, 0
         self._started = self._last_line = time.monotonic()
+        self._last_retry, self._untold = float("-inf"), 0
 
     def __call__(self, event: Event) -> None:
         """Show one event; any thread may call."""
         with self._lock:
             self._show(event)
+
+    def show(self, event: Event, at: float) -> None:
+        """Show one event, whenever it was."""
+        del at
+        self(event)
+
+    def tick(self) -> None:
+        """Say that the run is alive when nothing else did for long."""
+        with self._lock:
+            if self._series_count and time.monotonic() - self._last_line > _QUIET_SECONDS:
+                rate = self._arrived / (time.monotonic() - self._started)
+                self._line(f"… {size(self._arrived)} of {size(self._byte_count)} arrived, {size(round(rate))}/s")
+
+    def close(self) -> None:
+        """Have nothing left to say."""
 
     @singledispatchmethod
     def _show(self, event: Event) -> None:
@@ -69,14 +92,11 @@ class Lines:
 
     @_show.register
     def _(self, event: NonCommercial) -> None:
-        self._warn(f"warning: {licences.warning(event.licences)}")
+        self._write(one_line(f"warning: {licences.warning(event.licences)}"))
 
     @_show.register
     def _(self, event: BytesArrived) -> None:
         self._arrived += event.count
-        if time.monotonic() - self._last_line > _QUIET_SECONDS:
-            rate = self._arrived / (time.monotonic() - self._started)
-            self._line(f"… {size(self._arrived)} of {size(self._byte_count)} arrived, {size(round(rate))}/s")
 
     @_show.register
     def _(self, event: SeriesImported) -> None:
@@ -98,7 +118,13 @@ class Lines:
 
     @_show.register
     def _(self, event: Retrying) -> None:
-        self._line(f"again in {event.delay:.0f} s: {event.error}")
+        now = time.monotonic()
+        if not self._debug and now - self._last_retry < _RETRY_SECONDS:
+            self._untold += 1
+            return
+        more = f" ({self._untold} more retries before)" if self._untold else ""
+        self._line(f"again in {event.delay:.0f} s{self._try(event)}: {event.error}{more}")
+        self._last_retry, self._untold = now, 0
 
     @_show.register
     def _(self, event: NotKept) -> None:
@@ -106,7 +132,25 @@ class Lines:
 
     @_show.register
     def _(self, event: SeriesStarted) -> None:
-        """Say nothing: a line for each start would double the log."""
+        self._step(f"{_named(event.label, event.series)}: from {event.source.upper()}")
+
+    @_show.register
+    def _(self, event: SeriesProved) -> None:
+        self._step(f"{_named(event.label, event.series)}: {event.image_count} images proved")
+
+    @_show.register
+    def _(self, event: SessionStep) -> None:
+        self._step(f"{event.label.session}: {event.step}")
+
+    def _step(self, text: str) -> None:
+        if self._debug:
+            self._line(f"  {text}")
+
+    def _try(self, event: Retrying) -> str:
+        error = event.error
+        if not self._debug or not error.attempt:
+            return ""
+        return f", try {error.attempt + 1} of {error.series_instance_uid or type(error).__name__}"
 
     def _at(self) -> str:
         width = len(str(self._series_count))
@@ -114,16 +158,10 @@ class Lines:
 
     def _line(self, text: str) -> None:
         self._last_line = time.monotonic()
-        self._write(text)
-
-
-def size(count: float) -> str:
-    """Return a number of bytes for people, in decimal units as IDC and TCIA give sizes."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:  # noqa: PLR2004  the step of decimal units
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.2f} TB"
+        if self._quiet:
+            return
+        indent = text[: len(text) - len(text.lstrip())]
+        self._write(indent + one_line(text))
 
 
 def _named(label: Label, series: Series) -> str:

@@ -1,0 +1,35 @@
+"""`merge-reports`: the reports of shards, or of several runs, as one."""
+
+from pathlib import Path
+
+import click
+
+from tcia_xnat import cli
+
+
+@click.command("merge-reports", context_settings=cli.CONTEXT)
+@click.argument("reports", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the merged report.",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@cli.reports_errors
+def merge_reports(reports: tuple[Path, ...], output: Path) -> int:
+    """Merge REPORTS, folders with a report.json, into one report: those of all shards, or of several runs.
+
+    The folder gets all files of a report, and failed.tcia with what is in none of them.
+
+    Exit: 0 all series are in the archive, 2 usage, 3 some series are not in, or the code that all failed runs share.
+    """
+    from tcia_xnat.report.files import write_files  # noqa: PLC0415  --help need not wait for it
+    from tcia_xnat.report.merge import merge, pictures_beside, read_document  # noqa: PLC0415  as above
+
+    merged = merge([read_document(report) for report in reports], output)
+    write_files(merged, output, [folder for report in reports for folder in pictures_beside(report / "report.json")])
+    click.echo(merged["verdict"])
+    click.echo(f"Report: {output / 'report.html'}")
+    return int(merged["exit_code"])

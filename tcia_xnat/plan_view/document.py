@@ -1,0 +1,95 @@
+"""The plan as JSON. Names of fields stay; those of series and sessions are the columns of report.csv."""
+
+from typing import Any
+
+from tcia_xnat import __version__
+from tcia_xnat.plan_view.estimate import Estimate
+from tcia_xnat.plan_view.rows import Counts, PlanRows
+from tcia_xnat.run import Prepared, Settings
+
+
+def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, *, asked_xnat: bool) -> dict[str, Any]:
+    """Return the plan as a value for JSON.
+
+    `totals`, `collections` and `sessions` count series as `series`, of which `new` are sent, `waiting` lie in the
+    prearchive and `there` in the archive; `images` and `bytes` are those of the new ones. `unavailable` has those that
+    cannot be had, with the reason. `action` of a session is `make`, `complete`, `archive` or `leave`.
+
+    Parameters
+    ----------
+    asked_xnat
+        Whether XNAT was asked what it holds; else the plan is that for an empty project, or for a folder.
+    """
+    return {
+        "tool": f"xnat-tcia-download {__version__}",
+        "manifest": prepared.manifest.name,
+        "project": job.project,
+        "output_dir": str(job.output_dir),
+        "asked_xnat": asked_xnat,
+        "totals": {
+            "patients": len({row.patient_id for row in rows.sessions}),
+            "sessions": len(rows.sessions),
+            **_counted(rows.counts),
+            "unavailable": len(rows.unavailable),
+        },
+        "estimate": {
+            "seconds": round(time.seconds),
+            "bytes_per_second": round(time.bytes_per_second),
+            "based_on": time.based_on,
+        },
+        "collections": [
+            {
+                "collection_id": row.collection_id,
+                "licence": row.licence,
+                "source_DOI": row.source_doi,
+                "patients": row.patients,
+                "sessions": row.sessions,
+                **_counted(row.counts),
+            }
+            for row in rows.collections
+        ],
+        "sessions": [
+            {
+                "PatientID": row.patient_id,
+                "StudyInstanceUID": row.study_instance_uid,
+                "StudyDate": row.study_date,
+                "subject": row.label.subject,
+                "session": row.label.session,
+                "action": row.action,
+                **_counted(row.counts),
+            }
+            for row in rows.sessions
+        ],
+        "series": _series(prepared, rows),
+        "unavailable": [
+            {"SeriesInstanceUID": outcome.series_instance_uid, "reason": outcome.reason, "hint": outcome.hint}
+            for outcome in rows.unavailable
+        ],
+    }
+
+
+def _counted(counts: Counts) -> dict[str, int]:
+    return {
+        "series": counts.series,
+        "new": counts.new,
+        "waiting": counts.waiting,
+        "there": counts.there,
+        "images": counts.images,
+        "bytes": counts.byte_count,
+    }
+
+
+def _series(prepared: Prepared, rows: PlanRows) -> list[dict[str, Any]]:
+    return [
+        {
+            "SeriesInstanceUID": uid,
+            "session": prepared.labels[series.session_key].session,
+            "Modality": series.modality,
+            "SeriesDescription": series.series_description,
+            "state": rows.states[uid].value,
+            "images": series.image_count,
+            "bytes": series.byte_count,
+        }
+        for uid, series in prepared.catalogue.series.items()
+        if uid in rows.states
+    ]

@@ -1,0 +1,145 @@
+"""What a plan comes to, counted: by collection, by session, and what cannot be had. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tcia_xnat.model import Label, Outcome, Series, State
+from tcia_xnat.run import Prepared
+
+
+class Left(StrEnum):
+    """What a run has to do for one series."""
+
+    NEW = "new"  # is fetched and sent; also what the archive has in part
+    WAITING = "waiting"  # was sent by an earlier run and waits in the prearchive
+    THERE = "there"  # is in the archive
+    UNAVAILABLE = "unavailable"  # nobody offers it, or nobody could be asked
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Some series: how many in each state; `images` and `bytes` of the new ones."""
+
+    series: int
+    new: int
+    waiting: int
+    there: int
+    images: int
+    byte_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRow:
+    """What is asked of one collection under one licence."""
+
+    collection_id: str
+    licence: str
+    source_doi: str
+    patients: int
+    sessions: int
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """What is asked of one study, and the labels that it has or gets."""
+
+    patient_id: str
+    study_instance_uid: str
+    study_date: str
+    label: Label
+    counts: Counts
+
+    @property
+    def action(self) -> str:
+        """What a run does with the session: `make`, `complete`, `archive` (all was sent before) or `leave`."""
+        if not self.counts.new:
+            return "archive" if self.counts.waiting else "leave"
+        return "complete" if self.counts.there else "make"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRows:
+    """A whole plan; `unavailable` says why each of these series cannot be had."""
+
+    collections: tuple[CollectionRow, ...]
+    sessions: tuple[SessionRow, ...]
+    unavailable: tuple[Outcome, ...]
+    counts: Counts
+    states: Mapping[str, Left]
+
+
+def plan_rows(prepared: Prepared) -> PlanRows:
+    """Count what a run would do."""
+    states = _states(prepared)
+    asked = [series for uid, series in prepared.catalogue.series.items() if uid in states]
+    unavailable = tuple(outcome for outcome in prepared.plan.settled if not outcome.state.is_in)
+    return PlanRows(
+        tuple(_collection(key, members, states) for key, members in _grouped(asked, _collection_key)),
+        tuple(_session(prepared, members, states) for _, members in _grouped(asked, _study_key)),
+        unavailable,
+        _counts(asked, states),
+        states,
+    )
+
+
+def _states(prepared: Prepared) -> dict[str, Left]:
+    states = {series.series_instance_uid: Left.NEW for series in prepared.plan.send}
+    states |= {
+        series.series_instance_uid: Left.WAITING for study in prepared.plan.studies for series, _ in study.imported
+    }
+    return states | {
+        outcome.series_instance_uid: Left.THERE if outcome.state is State.PRESENT else Left.UNAVAILABLE
+        for outcome in prepared.plan.settled
+    }
+
+
+def _collection_key(series: Series) -> tuple[str, ...]:
+    return series.collection_id, series.licence, series.source_doi
+
+
+def _study_key(series: Series) -> tuple[str, ...]:
+    return series.patient, series.study_date, series.session_key
+
+
+def _grouped(
+    members: Iterable[Series], key: Callable[[Series], tuple[str, ...]]
+) -> list[tuple[tuple[str, ...], list[Series]]]:
+    groups: dict[tuple[str, ...], list[Series]] = defaultdict(list)
+    for series in members:
+        groups[key(series)].append(series)
+    return sorted(groups.items())
+
+
+def _collection(key: tuple[str, ...], members: list[Series], states: Mapping[str, Left]) -> CollectionRow:
+    collection_id, licence, source_doi = key
+    return CollectionRow(
+        collection_id,
+        licence,
+        source_doi,
+        patients=len({series.patient for series in members}),
+        sessions=len({series.study_instance_uid for series in members}),
+        counts=_counts(members, states),
+    )
+
+
+def _session(prepared: Prepared, members: list[Series], states: Mapping[str, Left]) -> SessionRow:
+    first = members[0]
+    label = prepared.labels[first.session_key]
+    counts = _counts(members, states)
+    return SessionRow(first.patient, first.study_instance_uid, first.study_date, label, counts)
+
+
+def _counts(members: list[Series], states: Mapping[str, Left]) -> Counts:
+    counted = Counter(states[series.series_instance_uid] for series in members)
+    new = [series for series in members if states[series.series_instance_uid] is Left.NEW]
+    return Counts(
+        len(members),
+        counted[Left.NEW],
+        counted[Left.WAITING],
+        counted[Left.THERE],
+        sum(series.image_count for series in new),
+        sum(series.byte_count for series in new),
+    )

@@ -1,0 +1,64 @@
+"""The live view on a terminal: failures go by above, what is on its way stays below."""
+
+import sys
+import time
+from typing import TextIO
+
+from rich.live import Live
+from rich.text import Text
+
+from tcia_xnat import licences, terminal
+from tcia_xnat.events import Event, NonCommercial, NotKept, SeriesSettled
+from tcia_xnat.progress.frame import frame
+from tcia_xnat.progress.standing import NOT_IN, Standing
+from tcia_xnat.terminal import one_line
+
+
+class LiveView:
+    """Draws where the run stands; all calls come from one thread.
+
+    Parameters
+    ----------
+    stream
+        The terminal; stderr when None.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._console = terminal.console(stream or sys.stderr, force_terminal=True)
+        self._standing = Standing(time.monotonic())
+        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
+        self._live.start()
+
+    def show(self, event: Event, at: float) -> None:
+        """Count an event; a failure is shown at once, with its reason."""
+        del at
+        if line := _failure(event, self._standing):
+            self._console.print(line)
+        self._standing.take(event, time.monotonic())
+
+    def tick(self) -> None:
+        """Draw the next frame."""
+        now = time.monotonic()
+        self._standing.sample(now)
+        width, height = self._console.size
+        self._live.update(frame(self._standing, width - 1, height, now), refresh=True)
+
+    def close(self) -> None:
+        """Leave the last frame where it is."""
+        self.tick()
+        self._live.stop()
+
+
+def _failure(event: Event, standing: Standing) -> Text | None:
+    if isinstance(event, NotKept):
+        return Text(one_line(f"{event.name} is not in XNAT: {event.error}"), "yellow")
+    if isinstance(event, NonCommercial):
+        return Text(one_line(f"warning: {licences.warning(event.licences)}"), "yellow")
+    if not isinstance(event, SeriesSettled) or event.outcome.state not in NOT_IN:
+        return None
+    outcome = event.outcome
+    lane = standing.lanes.get(outcome.series_instance_uid)
+    words = [outcome.label.session if outcome.label else ""]
+    words += [lane.series.modality, lane.series.series_description] if lane else []
+    words += [outcome.series_instance_uid, f"{outcome.state}: {outcome.reason}"]
+    return Text(one_line(" ".join(words)), "red")

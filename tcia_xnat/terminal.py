@@ -1,0 +1,91 @@
+"""What reaches a terminal or a log: texts of strangers made harmless, in letters that the stream has."""
+
+import io
+import os
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TextIO
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # they move the cursor, turn the writing direction, or cannot be encoded
+_IN_ASCII = str.maketrans("…·━─", "~-=-")  # one cell for one cell
+_ASCII_LOCALES = {"C", "POSIX"}
+
+
+class _Seen(dict[int, int | None]):
+    """Code points as `str.translate` wants them: unseen ones are dropped, except the end of a line."""
+
+    def __missing__(self, code: int) -> int | None:
+        is_unseen = chr(code) != "\n" and unicodedata.category(chr(code)) in _UNSEEN
+        self[code] = None if is_unseen else code
+        return self[code]
+
+
+_SEEN = _Seen()
+
+
+def harmless(text: str) -> str:
+    """Return a text without the characters that a terminal would obey instead of showing them."""
+    return text.translate(_SEEN)
+
+
+def one_line(text: str) -> str:
+    """Return a text as one harmless line."""
+    return harmless(" ".join(text.split()))
+
+
+def is_unicode(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a stream shows more than ASCII.
+
+    Python writes UTF-8 also where the locale is C; whoever sets that has no other letters.
+    """
+    locale = environment.get("LC_ALL") or environment.get("LANG") or ""
+    if isinstance(stream, io.StringIO):
+        return True
+    return stream.encoding.lower().startswith("utf") and locale not in _ASCII_LOCALES
+
+
+def console(stream: TextIO, **options: Any) -> Console:  # noqa: ANN401  those of rich's Console
+    """Return a console that shows any text and never fails at one; `options` are those of rich's Console."""
+    shown = stream if is_unicode(stream) else _AsciiStream(stream)
+    settings: dict[str, Any] = {"file": shown, "highlight": False, "markup": False, "emoji": False}
+    return _Console(**settings | options)
+
+
+def line_writer(stream: TextIO) -> Callable[[str], None]:
+    """Return what writes one line at once, in letters that the stream has."""
+    shown = stream if is_unicode(stream) else _AsciiStream(stream)
+
+    def write(line: str) -> None:
+        shown.write(f"{line}\n")
+        shown.flush()
+
+    return write
+
+
+class _Console(Console):
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+    def show_cursor(self, show: bool = True) -> bool:  # noqa: FBT001, FBT002  as rich has it
+        """Leave the cursor: a second Ctrl-C ends the process at once, and nobody would bring it back."""
+        del show
+        return False
+
+
+class _AsciiStream:
+    """A stream whose terminal knows no other letters."""
+
+    encoding = "ascii"
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(text.translate(_IN_ASCII).encode("ascii", "replace").decode())
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever else a stream has
+        return getattr(self._stream, name)

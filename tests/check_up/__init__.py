@@ -1,0 +1,1 @@
+"""The doctor, each check in each of its states."""

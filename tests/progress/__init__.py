@@ -1,0 +1,1 @@
+"""The live view, lines and JSON lines of a run, on real terminals."""

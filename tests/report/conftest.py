@@ -1,0 +1,5 @@
+"""One sandbox for the tests that need a real run, as those of the main job have it."""
+
+from tests.job.conftest import sandbox
+
+__all__ = ["sandbox"]

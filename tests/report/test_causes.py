@@ -1,0 +1,95 @@
+"""What is missing, grouped by cause: the same at the terminal, in report.json and in report.html."""
+
+from pathlib import Path
+from typing import Any
+
+from tcia_xnat.errors import Error
+from tcia_xnat.model import Outcome, Series, State
+from tcia_xnat.report.causes import causes
+from tcia_xnat.report.page import page
+from tcia_xnat.report.summary import as_text, summary
+from tests.report.case import by_id, outcome, parsed, report_json, run, series, text
+
+
+def row(number: int, state: str = "failed", reason: str = "", hint: str = "", kind: str = "") -> dict[str, Any]:
+    return {"SeriesInstanceUID": f"1.{number}", "state": state, "reason": reason, "hint": hint, "kind": kind}
+
+
+def test_what_is_in_is_no_cause() -> None:
+    assert causes([row(1, "archived"), row(2, "present")]) == ()
+
+
+def test_reasons_that_differ_in_numbers_are_one_cause_the_most_frequent_first() -> None:
+    found = causes(
+        [
+            row(1, reason="IDC answered 404: not there"),
+            row(2, reason="97 of 133 images"),
+            row(3, reason="4 of 5 images"),
+            row(4, reason="IDC answered 503: later"),
+        ]
+    )
+    assert [(cause.reason, cause.series_instance_uids) for cause in found] == [
+        ("… images", ("1.2", "1.3")),
+        ("IDC answered 404: not there", ("1.1",)),
+        ("IDC answered 503: later", ("1.4",)),
+    ]
+
+
+def test_what_failed_comes_before_what_waits_for_it_and_each_has_a_way_out() -> None:
+    found = causes(
+        [row(1, "held"), row(2, "held"), row(3, kind="SourceUnreachable"), row(4, "unavailable", kind="Other")]
+    )
+    assert [(cause.state, cause.count) for cause in found] == [("failed", 1), ("unavailable", 1), ("held", 2)]
+    assert all("again" in cause.hint for cause in found)
+
+
+def test_every_error_of_a_series_has_a_way_out() -> None:
+    def below(error: type[Error]) -> set[type[Error]]:
+        return {error}.union(*map(below, error.__subclasses__()))
+
+    ends_runs = {"UsageError", "ManifestError", "SpaceError", "LoginRefused", "RightsRefused"}
+    for name in {error.__name__ for error in below(Error)} - {"Error", "XnatError", *ends_runs}:
+        (cause,) = causes([row(1, kind=name)])
+        assert cause.hint != "run the same command again", name
+
+
+def test_one_reason_is_told_in_full() -> None:
+    (cause,) = causes([row(1, reason="97 of 133 images"), row(2, reason="97 of 133 images")])
+    assert (cause.reason, cause.count) == ("97 of 133 images", 2)
+
+
+def test_uids_and_hashes_vary_states_kinds_and_hints_do_not() -> None:
+    one = row(1, reason=f"image 1.2.840.113619.2.55.3 has MD5 {'ab' * 16}", hint="a", kind="SeriesDamaged")
+    two = one | {"SeriesInstanceUID": "1.2", "reason": f"image 1.2.840.113619.2.55.4 has MD5 {'cd' * 16}"}
+    (cause,) = causes([one, two])
+    assert cause.reason == "image … has MD5 …"
+    for changed in ({"state": "held"}, {"kind": "SeriesIncomplete"}, {"hint": "b"}):
+        assert len(causes([one, two | changed])) == 2
+
+
+def given() -> list[tuple[Series, Outcome]]:
+    failed = [
+        (
+            series(n),
+            outcome(series(n), State.FAILED, reason=f"{n} of 99 images", hint="try again", kind="SeriesIncomplete"),
+        )
+        for n in range(4)
+    ]
+    return [*failed, (series(10), outcome(series(10)))]
+
+
+def test_terminal_json_and_page_tell_the_same(tmp_path: Path) -> None:
+    (cause,) = report_json(tmp_path, given())["causes"]
+    assert (cause["count"], cause["reason"], cause["hint"]) == (4, "… images", "try again")
+    shown = as_text(summary(run(tmp_path, given())))
+    for words in (
+        "4 series failed: … images",
+        "what to do: try again",
+        "1.2.3.0.2 P00000_0: 2 of 99 images",
+        "and 1 more in report.csv",
+        f"python download.py {tmp_path}/out/report/failed.tcia {tmp_path}/out PROJECT",
+    ):
+        assert words in shown
+    missing = text(by_id(parsed(page(report_json(tmp_path, given()), {})), "missing"))
+    for words in ("4 series failed", "… images", "What to do: try again", "1.2.3.0.3 3 of 99 images"):
+        assert words in missing

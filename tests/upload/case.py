@@ -1,0 +1,70 @@
+"""What the tests of uploads share: the tool as a process, and what the archive must hold of a tree."""
+
+import csv
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from sandbox.sandbox import Sandbox
+from tests.job.case import ROOT, Done, ask, environment, images, in_prearchive, subjects
+from tests.upload.trees import Scan
+
+
+def command(*arguments: object) -> list[str]:
+    """Return the command line of upload.py."""
+    return [sys.executable, str(ROOT / "upload.py"), *map(str, arguments)]
+
+
+def upload(sandbox: Sandbox, workdir: Path, *arguments: object, **changed: str) -> Done:
+    """Run upload.py with these arguments to its end; `changed` are variables."""
+    workdir.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        command(*arguments, "--workdir", workdir),
+        env=environment(sandbox, **changed),
+        cwd=workdir.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "Warning" not in done.stderr, done.stderr
+    return Done(done.returncode, done.stdout, done.stderr, workdir / "report")
+
+
+def archived(sandbox: Sandbox, project: str) -> dict[str, dict[str, int]]:
+    """Read the archive: session → SeriesInstanceUID → number of images; no image may be there twice."""
+    found = images(sandbox, project)
+    assert len({(image.session, image.sop_instance_uid) for image in found}) == len(found)
+    counts = Counter((image.session, image.series_instance_uid) for image in found)
+    sessions: dict[str, dict[str, int]] = {}
+    for (session, uid), count in counts.items():
+        sessions.setdefault(session, {})[uid] = count
+    return sessions
+
+
+def wanted(scans: Mapping[str, Iterable[Scan]]) -> dict[str, dict[str, int]]:
+    """Return what `archived` must find of some scans by their session."""
+    return {session: {scan.series_instance_uid: scan.images for scan in those} for session, those in scans.items()}
+
+
+def assert_holds(
+    sandbox: Sandbox, project: str, scans: Mapping[str, Iterable[Scan]], *, may_strand: bool = False
+) -> None:
+    """Assert that the archive holds exactly these scans under these sessions, and nothing waits.
+
+    `may_strand` is that of the main job's `assert_holds`.
+    """
+    assert archived(sandbox, project) == wanted(scans)
+    assert set(subjects(sandbox, project)) == set(scans)
+    assert not ask(sandbox, f"/data/prearchive/projects/{project}")
+    assert may_strand or not in_prearchive(sandbox, project)
+
+
+def left_out(done: Done) -> dict[str, tuple[str, str]]:
+    """Return what was not sent, by path: how bad that is, and why."""
+    with (done.report_dir / "left_out.csv").open(encoding="utf-8", newline="") as file:
+        return {row["path"]: (row["what"], row["reason"]) for row in csv.DictReader(file)}
