@@ -202,8 +202,9 @@ def _extra(series_instance_uid: str, files: Sequence[File], homes: Mapping[str, 
 
 def _stray(file: File) -> Row:
     sign = Sign.ERROR if file.is_error else Sign.EXTRA
-    return Row(sign, where=file.path, reasons=(file.problem or "holds no image",))
+    says = file.problem if file.is_error or _looks_like_image(file) else "holds no image"
+    return Row(sign, where=file.path, reasons=(says,))
 
 
 def _folders(files: Sequence[File]) -> str:
-    return ", ".join(sorted({file.folder for file in files}))
+    return ", ".join(sorted({file.folder or "." for file in files}))

@@ -50,7 +50,7 @@ def lines(verified: Verified) -> Iterator[str]:
     for row in verified.rows:
         named = row.series_instance_uid or row.where
         told = [f"{row.found} images in {row.where}"] if row.series_instance_uid and row.where else []
-        yield "  ".join([row.sign, named, *told, *row.reasons])
+        yield "  ".join(filter(None, [row.sign, named, *told, "; ".join(row.reasons)]))
 
 
 def write(verified: Verified) -> Path:
