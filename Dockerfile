@@ -15,7 +15,7 @@ COPY *.py run.sh LICENSE ./
 COPY tcia_xnat tcia_xnat
 COPY resources resources
 # Bytecode now: the root file system may be read-only later. Readable for everybody, whatever the checkout's umask was.
-RUN .venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash .venv/lib tcia_xnat ./*.py \
+RUN .venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash .venv tcia_xnat ./*.py \
     && chmod -R a+rX . \
     && chmod a+x run.sh
 
