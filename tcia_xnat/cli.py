@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import click
 
 from tcia_xnat.errors import Error, UsageError
+from tcia_xnat.harmless import one_line
 from tcia_xnat.stop import Stop
-from tcia_xnat.terminal import one_line
 
 if TYPE_CHECKING:
     from tcia_xnat.events import Tell

@@ -252,6 +252,8 @@ def _keep_report(project: XnatProject, run: Run, files: Iterable[Path], tell: Te
     for file in () if isinstance(run.result.ended_by, XnatUnreachable) else files:
         try:
             project.put_resource(run.job.report_resource, f"{name}/{file.name}", file.read_bytes(), seconds=seconds)
+        except FileNotFoundError:  # of another run that reports into the same folder: it has no failed.tcia
+            continue
         except Error as error:
             tell(NotKept(file.name, error))
             return

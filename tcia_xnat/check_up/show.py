@@ -9,7 +9,7 @@ from rich.text import Text
 
 from tcia_xnat import __version__, terminal
 from tcia_xnat.check_up.finding import Finding, Verdict, exit_code
-from tcia_xnat.terminal import one_line
+from tcia_xnat.harmless import one_line
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.WRONG: "bold red"}
 _STATE_WIDTH = 9  # of the first column

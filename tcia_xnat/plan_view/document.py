@@ -1,8 +1,10 @@
 """The plan as JSON. Names of fields stay; those of series and sessions are the columns of report.csv."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from tcia_xnat import __version__
+from tcia_xnat.model import Outcome
 from tcia_xnat.plan_view.estimate import Estimate
 from tcia_xnat.plan_view.rows import Counts, PlanRows
 from tcia_xnat.run import Prepared
@@ -14,7 +16,8 @@ def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, 
 
     `totals`, `collections` and `sessions` count series as `series`, of which `new` are sent, `waiting` lie in the
     prearchive and `there` in the archive; `images` and `bytes` are those of the new ones. `unavailable` has those that
-    cannot be had, with the reason. `action` of a session is `make`, `complete`, `archive` or `leave`.
+    cannot be had, `filtered` those that are left out on request, each with the reason. `action` of a session is
+    `make`, `complete`, `archive` or `leave`.
 
     Parameters
     ----------
@@ -32,6 +35,7 @@ def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, 
             "sessions": len(rows.sessions),
             **_counted(rows.counts),
             "unavailable": len(rows.unavailable),
+            "filtered": len(rows.filtered),
         },
         "estimate": {
             "seconds": round(time.seconds),
@@ -62,11 +66,16 @@ def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, 
             for row in rows.sessions
         ],
         "series": _series(prepared, rows),
-        "unavailable": [
-            {"SeriesInstanceUID": outcome.series_instance_uid, "reason": outcome.reason, "hint": outcome.hint}
-            for outcome in rows.unavailable
-        ],
+        "unavailable": _reasons(rows.unavailable),
+        "filtered": _reasons(rows.filtered),
     }
+
+
+def _reasons(outcomes: Iterable[Outcome]) -> list[dict[str, str]]:
+    return [
+        {"SeriesInstanceUID": outcome.series_instance_uid, "reason": outcome.reason, "hint": outcome.hint}
+        for outcome in outcomes
+    ]
 
 
 def _counted(counts: Counts) -> dict[str, int]:

@@ -16,6 +16,7 @@ class Left(StrEnum):
     WAITING = "waiting"  # was sent by an earlier run and waits in the prearchive
     THERE = "there"  # is in the archive
     UNAVAILABLE = "unavailable"  # nobody offers it, or nobody could be asked
+    FILTERED = "filtered"  # left out, because of its licence
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +63,29 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class PlanRows:
-    """A whole plan; `unavailable` says why each of these series cannot be had."""
+    """A whole plan; `unavailable` and `filtered` say why each of these series cannot be had, or is left out."""
 
     collections: tuple[CollectionRow, ...]
     sessions: tuple[SessionRow, ...]
     unavailable: tuple[Outcome, ...]
+    filtered: tuple[Outcome, ...]
     counts: Counts
     states: Mapping[str, Left]
+
+
+_LEFT = {State.PRESENT: Left.THERE, State.FILTERED: Left.FILTERED}
 
 
 def plan_rows(prepared: Prepared) -> PlanRows:
     """Count what a run would do."""
     states = _states(prepared)
     asked = [series for uid, series in prepared.catalogue.series.items() if uid in states]
-    unavailable = tuple(outcome for outcome in prepared.plan.settled if not outcome.state.is_in)
+    settled = prepared.plan.settled
     return PlanRows(
         tuple(_collection(key, members, states) for key, members in _grouped(asked, _collection_key)),
         tuple(_session(prepared, members, states) for _, members in _grouped(asked, _study_key)),
-        unavailable,
+        tuple(outcome for outcome in settled if outcome.state.is_missing),
+        tuple(outcome for outcome in settled if outcome.state is State.FILTERED),
         _counts(asked, states),
         states,
     )
@@ -91,8 +97,7 @@ def _states(prepared: Prepared) -> dict[str, Left]:
         series.series_instance_uid: Left.WAITING for study in prepared.plan.studies for series, _ in study.imported
     }
     return states | {
-        outcome.series_instance_uid: Left.THERE if outcome.state is State.PRESENT else Left.UNAVAILABLE
-        for outcome in prepared.plan.settled
+        outcome.series_instance_uid: _LEFT.get(outcome.state, Left.UNAVAILABLE) for outcome in prepared.plan.settled
     }
 
 

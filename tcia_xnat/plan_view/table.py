@@ -7,11 +7,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tcia_xnat.fitting_table import Column, FittingTable
+from tcia_xnat.harmless import one_line
 from tcia_xnat.model import Outcome
 from tcia_xnat.plan_view.estimate import Estimate
 from tcia_xnat.plan_view.rows import CollectionRow, Counts, PlanRows, SessionRow
 from tcia_xnat.progress import rough_duration, size
-from tcia_xnat.terminal import one_line
 
 _PATIENTS = 20  # that are shown of many
 _EXAMPLES = 3  # series that are named for each reason
@@ -61,7 +61,8 @@ def plan_table(rows: PlanRows, time: Estimate, where: str, *, whole: bool = Fals
     if rows.collections:
         parts.append(FittingTable(_COLLECTION_COLUMNS, [_collection(row) for row in rows.collections]))
         parts.append(_sessions(rows.sessions, whole=whole))
-    parts += _unavailable(rows.unavailable)
+    parts += _named(rows.unavailable, "not available")
+    parts += _named(rows.filtered, "left out")
     parts.append(Text(_verdict(rows, where), "bold"))
     if rows.counts.new:
         parts.append(Text(_time(time)))
@@ -105,14 +106,14 @@ def _session(row: SessionRow) -> list[str]:
     return [*map(one_line, words), *map(str, numbers), size(counts.byte_count)]
 
 
-def _unavailable(outcomes: Iterable[Outcome]) -> list[RenderableType]:
-    """Return what cannot be had, by reason, with UIDs that can be copied."""
+def _named(outcomes: Iterable[Outcome], what: str) -> list[RenderableType]:
+    """Return what is not sent, by reason, with UIDs that can be copied."""
     grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
     for outcome in outcomes:
         grouped[outcome.reason, outcome.hint].append(outcome.series_instance_uid)
     lines: list[str] = []
     for (reason, hint), uids in grouped.items():
-        lines += [f"{len(uids)} series not available: {one_line(reason)}", *([f"  {one_line(hint)}"] if hint else [])]
+        lines += [f"{len(uids)} series {what}: {one_line(reason)}", *([f"  {one_line(hint)}"] if hint else [])]
         lines += [f"  {one_line(uid)}" for uid in uids[:_EXAMPLES]]
         lines += [f"  and {len(uids) - _EXAMPLES} more"] if len(uids) > _EXAMPLES else []
     return [Text("\n".join([*lines, ""]))] if lines else []
@@ -124,6 +125,7 @@ def _verdict(rows: PlanRows, where: str) -> str:
     return (
         f"To send: {counts.new} series, {counts.images} images, {size(counts.byte_count)} in {sessions} sessions"
         f" to {where}.\n{_rest(counts)} Not available: {len(rows.unavailable)} series."
+        + (f" Left out because of their licence: {len(rows.filtered)} series." if rows.filtered else "")
     )
 
 

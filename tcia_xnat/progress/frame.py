@@ -3,9 +3,9 @@
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from tcia_xnat.harmless import one_line
 from tcia_xnat.progress.standing import LaneView, Standing
 from tcia_xnat.progress.words import duration, size
-from tcia_xnat.terminal import one_line
 
 _NARROW, _WIDE = 60, 120  # columns
 _RETRY_SECONDS = 15.0  # that a retry stays in view

@@ -22,10 +22,10 @@ from tcia_xnat.events import (
     SessionArchived,
     SessionStep,
 )
+from tcia_xnat.harmless import one_line
 from tcia_xnat.manifest import passed_over
 from tcia_xnat.model import Label, Series, State
 from tcia_xnat.progress.words import size
-from tcia_xnat.terminal import one_line
 
 _QUIET_SECONDS = 30.0  # without a line in between, one says that the run is alive
 _RETRY_SECONDS = 30.0  # between two lines of retries: an outage must not fill XNAT's console

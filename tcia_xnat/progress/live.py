@@ -9,10 +9,10 @@ from rich.text import Text
 
 from tcia_xnat import licences, terminal
 from tcia_xnat.events import Event, NonCommercial, NotKept, PassedOver, SeriesSettled
+from tcia_xnat.harmless import one_line
 from tcia_xnat.manifest import passed_over
 from tcia_xnat.progress.frame import frame
 from tcia_xnat.progress.standing import NOT_IN, Standing
-from tcia_xnat.terminal import one_line
 
 
 class LiveView:

@@ -214,9 +214,9 @@ def _sweep(sandbox: Sandbox, over: threading.Event) -> None:
 
 def test_rs_06_another_project_must_be_there_and_writable(sandbox: Sandbox, tmp_path: Path) -> None:
     launch = Launch(sandbox, tmp_path, "FROM")
-    done = launch.run(TCIA_XNAT_TARGET_PROJECT="NOWHERE")
+    done = launch.run(TCIA_XNAT_TARGET_PROJECT="NO_SUCH_PROJECT")
     assert done.code == 5
-    assert "NOWHERE" not in projects(sandbox)
+    assert "NO_SUCH_PROJECT" not in projects(sandbox)
     requests.put(f"{sandbox.xnat.url}/data/projects/INTO", auth=ADMIN, timeout=10).raise_for_status()
     sandbox.xnat.add_user("collaborator", "word", {"INTO": "Collaborators"})
     sandbox.s3.forget()

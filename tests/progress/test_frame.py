@@ -21,10 +21,10 @@ from tcia_xnat.events import (
     SessionArchived,
     SessionStep,
 )
+from tcia_xnat.harmless import harmless, one_line
 from tcia_xnat.model import Label, Outcome, Series, SourceName, State
 from tcia_xnat.progress.frame import fit, frame
 from tcia_xnat.progress.standing import Standing
-from tcia_xnat.terminal import harmless, one_line
 
 LABEL = Label("P", "P_01")
 MB = 1_000_000

@@ -56,7 +56,7 @@ def test_shards_are_the_whole(sandbox: Sandbox, tmp_path: Path) -> None:
 def test_existing(sandbox: Sandbox, tmp_path: Path, tree: Path) -> None:
     assert upload(sandbox, tmp_path / "w", tree, "THERE").code == 0
     done = upload(sandbox, tmp_path / "w", tree, "THERE", "--existing", "error")
-    assert (done.code, "holds series" in done.err) == (2, True)
+    assert (done.code, "is there already" in done.err) == (2, True)
     before = images(sandbox, "THERE")
     done = upload(sandbox, tmp_path / "w", tree, "THERE", "--existing", "append")
     assert (done.code, set(done.states().values())) == (0, {"archived"})
