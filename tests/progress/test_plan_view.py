@@ -94,6 +94,7 @@ def test_the_same_as_json(tmp_path: Path) -> None:
     assert found["totals"] == {
         "patients": 4, "sessions": 5, "series": 7, "new": 4, "waiting": 1, "there": 2, "images": 40,
         "bytes": 4 * GB, "unavailable": 2,
+        "filtered": 0,
     }  # fmt: skip
     assert {row["session"]: row["action"] for row in found["sessions"]} == {
         "P1": "make", "Old": "complete", "P2": "leave", "P3": "archive", "P4": "make",
