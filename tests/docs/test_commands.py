@@ -63,13 +63,12 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]
         (folder / name).symlink_to(ROOT / name)
     for line in (
         f"download.py {_READY} tree",
-        f"download.py {_READY} output-0",
-        f"download.py {_READY} output-1",
-        f"download.py {_READY} tcia-0",
         "query.py series -c cmb_aml -o a.csv",
         "query.py series -c cmb_aml -o b.xlsx",
     ):
         assert shell(f".venv/bin/python {line}", folder, variables).returncode == 0
+    for name in ("output-0", "output-1", "tcia-0"):
+        shutil.copytree(folder / "tree", folder / name)
     return folder
 
 
