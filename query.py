@@ -6,6 +6,8 @@ from tcia_xnat.merge_reports import merge_reports
 from tcia_xnat.pairs.command import pairs
 from tcia_xnat.query.commands import query
 
+__all__ = ["query"]
+
 for command in (convert, merge_reports, pairs):
     query.add_command(command)
 
