@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from tcia_xnat.closing import Closing
 from tcia_xnat.database import open_database
 
 _SCHEMA = """
@@ -37,7 +36,7 @@ class Imported:
     byte_count: int
 
 
-class Ledger:
+class Ledger(Closing):
     """SQLite journal of one project on one XNAT; every entry is on disk when the call returns.
 
     Parameters
@@ -89,11 +88,3 @@ class Ledger:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

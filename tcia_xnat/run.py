@@ -158,28 +158,33 @@ def run(  # noqa: PLR0913  what a run needs, each once
         prepared = prepare(settings, work.manifest, work.catalogue, held)
         _make_room(settings, work, prepared.plan)
         _keep(project, work.labelled(prepared.labels))
-        tell_all(planned(prepared))
-        if counted := licences.non_commercial(prepared.plan.send):
-            tell_all(NonCommercial(counted))
-        uploads = threading.BoundedSemaphore(settings.uploads or settings.transfers)
-        with painter(settings.pictures_dir, settings.thumbnails, len(prepared.plan.send)) as depict:
-            lane = Lane(
-                project,
-                work.sources,
-                tuple(work.sources),
-                tell_all,
-                stop.check,
-                work.listed,
-                settings.spool_dir,
-                uploads,
-                depict,
-            )
+        announce(prepared, tell_all)
+        with _lane(settings, work, prepared, project, tell_all, stop) as lane:
             result = transfer(
                 prepared.plan, lane, ledger, tell_all, stop, transfers=settings.transfers, archive=settings.archive
             )
         done = Run(settings, prepared, result, started, datetime.now(UTC), login.host, timeline.measured())
         _keep_report(project, done, [*report(done), *work.report(settings.report_dir)], tell)
     return done
+
+
+@contextmanager
+def _lane(  # noqa: PLR0913, PLR0917  what all lanes share
+    settings: Settings, work: Work, prepared: Prepared, project: XnatProject, tell: Tell, stop: Stop
+) -> Iterator[Lane]:
+    uploads = threading.BoundedSemaphore(settings.uploads or settings.transfers)
+    with painter(settings.pictures_dir, settings.thumbnails, len(prepared.plan.send)) as depict:
+        yield Lane(
+            project,
+            work.sources,
+            tuple(work.sources),
+            tell,
+            stop.check,
+            work.listed,
+            settings.spool_dir,
+            uploads,
+            depict,
+        )
 
 
 def prepare(settings: Settings, manifest: Manifest, catalogue: Catalogue, held: Held) -> Prepared:
@@ -276,11 +281,14 @@ def _make_room(settings: Settings, work: Work, plan: Plan) -> None:
         )
 
 
-def planned(prepared: Prepared) -> Planned:
-    """Return what is told before the first byte moves."""
-    sizes = {series.series_instance_uid: series.byte_count for series in prepared.plan.send}
+def announce(prepared: Prepared, tell: Tell) -> None:
+    """Tell what is about to move, and whether it may be used commercially, before the first byte does."""
+    send = prepared.plan.send
+    sizes = {series.series_instance_uid: series.byte_count for series in send}
     studies = {uid: series.study_instance_uid for uid, series in prepared.catalogue.series.items()}
-    return Planned(len(sizes), sum(sizes.values()), sizes, studies)
+    tell(Planned(len(sizes), sum(sizes.values()), sizes, studies))
+    if counted := licences.non_commercial(send):
+        tell(NonCommercial(counted))
 
 
 def patience_of(settings: Settings, stop: Stop, tell: Tell = lambda _event: None) -> Patience:

@@ -6,15 +6,15 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
+from tcia_xnat.closing import Closing
 from tcia_xnat.errors import SpaceError
 
 _CHUNK = 1 << 18
 
 
-class Spool:
+class Spool(Closing):
     """A nameless temporary file: gone with the process, however that ends.
 
     Several threads may read and write it at once, each in its own range.
@@ -87,14 +87,6 @@ class Spool:
     def close(self) -> None:
         """Give the file back to the system."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_range(descriptor: int, offset: int, length: int) -> BinaryIO:

@@ -11,12 +11,11 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tcia_xnat import series_zip
 from tcia_xnat.clients import tcia
 from tcia_xnat.clients.tcia_connection import Row, question, services_url
+from tcia_xnat.closing import Closing
 from tcia_xnat.errors import Error
 from tcia_xnat.retry import Patience, RetryPolicy
 
@@ -45,7 +44,7 @@ class Answer(list[Row]):
         return self.status
 
 
-class TCIAClient:
+class TCIAClient(Closing):
     """NBIA under the names of the SDK.
 
     Every `get_…` raises an error of `tcia_xnat.errors` when it fails; `outputFormat` is json, csv, html or xml.
@@ -196,14 +195,6 @@ class TCIAClient:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _ask(self, endpoint: str, output_format: str, version: str = "v4", **asked: str | None) -> Answer:
         if output_format.lower() == "json":

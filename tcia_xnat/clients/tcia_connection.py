@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
 from tcia_xnat.clients import web
+from tcia_xnat.closing import Closing
 from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable, UsageError
 
 NBIA_URL = "https://services.cancerimagingarchive.net/nbia-api/services"
@@ -76,7 +76,7 @@ def services_url(base_url: str | None) -> str:
     return _VERSION.sub("", base_url.rstrip("/"))
 
 
-class NbiaConnection:
+class NbiaConnection(Closing):
     """An NBIA server, asked as everybody may; no login is sent.
 
     Parameters
@@ -136,14 +136,6 @@ class NbiaConnection:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _answer(self, asked: Question, *, stream: bool = False) -> requests.Response:
         is_form = asked.method == "POST"

@@ -9,9 +9,8 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from tcia_xnat.closing import Closing
 from tcia_xnat.errors import FolderError, SpaceError, UsageError
 from tcia_xnat.folder.kept import KeptFile
 
@@ -19,7 +18,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
 
 
-class Incoming:
+class Incoming(Closing):
     """Where series are put together, on the disk of the output folder: `state/incoming`.
 
     What a killed run has left there is removed by the next one; that of a run which lives is locked, and stays.
@@ -67,14 +66,6 @@ class Incoming:
     @property
     def _lock_path(self) -> Path:
         return self._folder.with_suffix(".lock")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def write_file(path: Path, chunks: Iterable[bytes]) -> KeptFile:

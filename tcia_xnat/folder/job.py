@@ -15,7 +15,7 @@ from tcia_xnat import supply
 from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.errors import FolderError, SpaceError
-from tcia_xnat.events import NonCommercial, PassedOver, SeriesSettled, Tell
+from tcia_xnat.events import PassedOver, SeriesSettled, Tell
 from tcia_xnat.fetch import Fetcher
 from tcia_xnat.folder.disk import Incoming, disk_errors
 from tcia_xnat.folder.images import files_in, series_in
@@ -27,11 +27,10 @@ from tcia_xnat.folder.licence import Licences
 from tcia_xnat.folder.metadata import write_metadata
 from tcia_xnat.folder.proof import is_as_listed, is_unchanged
 from tcia_xnat.job import Job, clients_of, read_manifest
-from tcia_xnat.licences import non_commercial
 from tcia_xnat.model import Outcome
 from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Existing, Held, Plan, missing_outcome
-from tcia_xnat.run import Prepared, Run, asked_part, both, patience_of, planned, prepare
+from tcia_xnat.run import Prepared, Run, announce, asked_part, both, patience_of, prepare
 from tcia_xnat.stop import Stop
 from tcia_xnat.timeline import Timeline
 from tcia_xnat.transfer import TransferResult
@@ -105,9 +104,7 @@ def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable
             _make_room(job, prepared.plan)
             licences = Licences(job.output_dir, job.layout)
             licences.add_listed(asked_part(job, catalogue).series.values())
-            tell(planned(prepared))
-            if counted := non_commercial(prepared.plan.send):
-                tell(NonCommercial(counted))
+            announce(prepared, tell)
             sources = supply.sources(idc, nbia, patience, job.parts_of, job)
             with painter(job.pictures_dir, job.thumbnails, len(prepared.plan.send)) as depict:
                 lane = FolderLane(

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from tcia_xnat.closing import Closing
 from tcia_xnat.errors import UsageError
 
 _SCHEMA = """
@@ -83,7 +83,7 @@ class KeptSeries:
 _COLUMNS = ", ".join(field.name for field in fields(KeptSeries))
 
 
-class Kept:
+class Kept(Closing):
     """SQLite table of series and files in one output folder; every entry is on disk when the call returns.
 
     Several threads and several runs may use it at once.
@@ -161,14 +161,6 @@ class Kept:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _drop(self, series_instance_uid: str) -> None:
         query = "DELETE FROM files WHERE series IN (SELECT number FROM series WHERE series_instance_uid = ?)"

@@ -12,9 +12,9 @@ from dataclasses import fields
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from tcia_xnat.closing import Closing
 from tcia_xnat.database import open_database
 from tcia_xnat.local import sql
 from tcia_xnat.local.model import LOOSE, File, Gathered, Image, Passed, PassedOver, Place, Spot, Weight, is_zip, shown
@@ -29,7 +29,7 @@ Choose = Callable[[str, Image | Passed], Label | Passed | None]
 """Path below the root and what is there → the names its folders ask for, None where headers do, or why it is left."""
 
 
-class Inventory:
+class Inventory(Closing):
     """The files of one tree, for one run.
 
     Parameters
@@ -166,14 +166,6 @@ class Inventory:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _holder(path: bytes, place: int) -> bytes:

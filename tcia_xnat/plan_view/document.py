@@ -6,7 +6,7 @@ from typing import Any
 from tcia_xnat import __version__
 from tcia_xnat.model import Outcome
 from tcia_xnat.plan_view.estimate import Estimate
-from tcia_xnat.plan_view.rows import Counts, PlanRows
+from tcia_xnat.plan_view.rows import CollectionRow, Counts, PlanRows, SessionRow
 from tcia_xnat.run import Prepared
 from tcia_xnat.settings import Settings
 
@@ -42,32 +42,34 @@ def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, 
             "bytes_per_second": round(time.bytes_per_second),
             "based_on": time.based_on,
         },
-        "collections": [
-            {
-                "collection_id": row.collection_id,
-                "licence": row.licence,
-                "source_DOIs": list(row.source_dois),
-                "patients": row.patients,
-                "sessions": row.sessions,
-                **_counted(row.counts),
-            }
-            for row in rows.collections
-        ],
-        "sessions": [
-            {
-                "PatientID": row.patient_id,
-                "StudyInstanceUID": row.study_instance_uid,
-                "StudyDate": row.study_date,
-                "subject": row.label.subject,
-                "session": row.label.session,
-                "action": row.action,
-                **_counted(row.counts),
-            }
-            for row in rows.sessions
-        ],
+        "collections": [_collection(row) for row in rows.collections],
+        "sessions": [_session(row) for row in rows.sessions],
         "series": _series(prepared, rows),
         "unavailable": _reasons(rows.unavailable),
         "filtered": _reasons(rows.filtered),
+    }
+
+
+def _collection(row: CollectionRow) -> dict[str, Any]:
+    return {
+        "collection_id": row.collection_id,
+        "licence": row.licence,
+        "source_DOIs": list(row.source_dois),
+        "patients": row.patients,
+        "sessions": row.sessions,
+        **_counted(row.counts),
+    }
+
+
+def _session(row: SessionRow) -> dict[str, Any]:
+    return {
+        "PatientID": row.patient_id,
+        "StudyInstanceUID": row.study_instance_uid,
+        "StudyDate": row.study_date,
+        "subject": row.label.subject,
+        "session": row.label.session,
+        "action": row.action,
+        **_counted(row.counts),
     }
 
 
