@@ -41,14 +41,14 @@ class Scale:
 
     runs: int
     series: int
+    mixed_series: int
     small_series: int
     large_images: int
     many_images: int
     plan: Sequence[int]
 
 
-WHOLE = Scale(runs=3, series=20, small_series=5000, large_images=120, many_images=20_000, plan=(20_000, 1_000_000))
-QUICK = Scale(runs=1, series=8, small_series=200, large_images=12, many_images=2000, plan=(20_000,))
+WHOLE = Scale(3, 20, 200, small_series=5000, large_images=120, many_images=20_000, plan=(20_000, 1_000_000))
 
 Contestant = Callable[[World, Chosen, str], Cost]
 
@@ -57,13 +57,28 @@ def uncapped(scale: Scale) -> Iterator[Row]:
     """Measure the limit by curl, ours with 1 to 8 lanes, and a plain script: nothing but this machine in the way."""
     with _series_of_50_megabytes() as there:
         chosen = _chosen(there, scale.series)
-        yield from _in_turn("uncapped", there, chosen, _everybody(_LANES), scale.runs)
+        _warm(there, chosen)
+        everybody = _everybody(_LANES) | {"plain script": contestants.plain}
+        yield from _in_turn("uncapped", there, chosen, _PIXELS, everybody, scale.runs)
 
 
 def capped(scale: Scale) -> Iterator[Row]:
     """Measure the same where each connection has 10 MB/s and 50 ms each way, so that lanes matter."""
     with _series_of_50_megabytes() as there, over_wires(there, *_WIRE) as far:
-        yield from _in_turn("10 MB/s, 50 ms", far, _chosen(there, scale.series), _everybody((8,)), scale.runs)
+        chosen = _chosen(there, scale.series)
+        _warm(there, chosen)
+        everybody = _everybody((8,)) | {"plain script": contestants.plain}
+        yield from _in_turn("10 MB/s, 50 ms", far, chosen, _PIXELS, everybody, scale.runs)
+
+
+def mixed(scale: Scale) -> Iterator[Row]:
+    """Measure series of many sizes over such wires: while XNAT takes small ones, the next are fetched."""
+    pixels, cohort = 384, ("--collection", "cmb_crc", "--collection", "cmb_lca")
+    with world("--pixels", str(pixels), "--max-instances", "300", "--incompressible", *cohort) as there:
+        chosen = there.select("Modality IN ('CT', 'MR') AND instanceCount <= 300", scale.mixed_series)
+        _warm(there, chosen)
+        with over_wires(there, *_WIRE) as far:
+            yield from _in_turn("all sizes, 10 MB/s, 50 ms", far, chosen, pixels, _everybody((8,)), 1)
 
 
 def small(scale: Scale) -> Iterator[Row]:
@@ -96,6 +111,7 @@ def plans(scale: Scale) -> Iterator[Row]:
 CASES: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "uncapped": uncapped,
     "capped": capped,
+    "mixed": mixed,
     "small": small,
     "large": large,
     "plans": plans,
@@ -122,23 +138,30 @@ def _everybody(lanes: Sequence[int]) -> dict[str, Contestant]:
         f"curl, idc, {most} at a time": partial(contestants.curl_idc, lanes=most),
         f"curl, nbia, {most} at a time": partial(contestants.curl_nbia, lanes=most),
     }
-    found |= {f"ours, {source}, {count} lanes": _ours(source, count) for source in ("idc", "nbia") for count in lanes}
-    return found | {"plain script": contestants.plain}
+    return found | {
+        f"ours, {source}, {count} lanes": _ours(source, count) for source in ("idc", "nbia") for count in lanes
+    }
+
+
+def _warm(there: World, chosen: Chosen) -> None:
+    """Let the servers make their images, which is not to be measured."""
+    contestants.ours(there, chosen, "WARM", "--source", "idc")
 
 
 def _ours(source: str, lanes: int = 4) -> Contestant:
     return lambda *given: contestants.ours(*given, "--source", source, "--transfers", str(lanes))
 
 
-def _in_turn(case: str, there: World, chosen: Chosen, who: dict[str, Contestant], runs: int) -> Iterator[Row]:
-    """Let everybody run in turn, so often; a first run of ours, which warms the servers up, does not count."""
-    project = case.partition(" ")[0].upper()
-    contestants.ours(there, chosen, f"{project}_WARM", "--source", "idc")
+def _in_turn(  # noqa: PLR0913, PLR0917  what a case is
+    case: str, there: World, chosen: Chosen, pixels: int, who: dict[str, Contestant], runs: int
+) -> Iterator[Row]:
+    """Let everybody run in turn, so often."""
+    project = "".join(filter(str.isalnum, case))
     costs: dict[str, list[Cost]] = {name: [] for name in who}
     for run in range(runs):
         for number, (name, contestant) in enumerate(who.items()):
             costs[name].append(contestant(there, chosen, f"{project}_{run}_{number}"))
-    size = len(chosen) * _IMAGES * _file_bytes(_PIXELS)
+    size = sum(one.image_count for one in chosen) * _file_bytes(pixels)
     for name, spent in costs.items():
         yield Row(case, name, size, len(chosen), tuple(spent))
 

@@ -9,17 +9,16 @@ from pathlib import Path
 import requests
 
 from benchmarks.measure import Cost, run
-from benchmarks.world import ROOT, World, python
+from benchmarks.world import ROOT, Listed, World, python
 
-Chosen = Sequence[tuple[str, str, str]]
-"""SeriesInstanceUID, bucket and folder of each series."""
+Chosen = Sequence[Listed]
 
 _IMPORT = "/data/services/import?import-handler=DICOM-zip&inbody=true&rename=true&prevent_auto_commit=true"
 
 
 def ours(world: World, chosen: Chosen, project: str, *options: str) -> Cost:
     """Run download.py; a run that did not end well is no measurement."""
-    manifest = world.manifest(project, [series for series, _, _ in chosen])
+    manifest = world.manifest(project, [one.series_instance_uid for one in chosen])
     command = [python(), str(ROOT / "download.py"), str(manifest), str(world.folder / project), project, *options]
     log = world.folder / f"{project}.log"
     cost = run(command, world.environment, log)
@@ -31,7 +30,7 @@ def ours(world: World, chosen: Chosen, project: str, *options: str) -> Cost:
 
 def plain(world: World, chosen: Chosen, project: str) -> Cost:
     """Run the plain script."""
-    manifest = world.manifest(project, [series for series, _, _ in chosen])
+    manifest = world.manifest(project, [one.series_instance_uid for one in chosen])
     servers = [world.environment[name] for name in ("TCIA_XNAT_NBIA_URL", "XNAT_HOST")]
     log = world.folder / f"{project}.log"
     cost = run([python(), "-m", "benchmarks.serial", str(manifest), *servers, project], {}, log)
@@ -46,7 +45,7 @@ def curl_nbia(world: World, chosen: Chosen, project: str, lanes: int) -> Cost:
     lines = [
         f"curl -sSf -o {series}.zip '{nbia}/v4/getImage?SeriesInstanceUID={series}&NewFileNames=Yes&IncludeMD5=Yes'"
         f" && zip -qd {series}.zip LICENSE md5hashes.csv && {_upload(world, project, series, f'{series}.zip')}"
-        for series, _, _ in chosen
+        for series in [one.series_instance_uid for one in chosen]
     ]
     return _curl(world, project, lines, lanes)
 
@@ -54,7 +53,7 @@ def curl_nbia(world: World, chosen: Chosen, project: str, lanes: int) -> Cost:
 def curl_idc(world: World, chosen: Chosen, project: str, lanes: int) -> Cost:
     """Bring objects from IDC to disk, and zips of them, which are made before, to XNAT, so many at a time."""
     lines = []
-    for series, bucket, folder in chosen:
+    for series, bucket, folder, _ in chosen:
         urls = _objects(world, bucket, folder)
         ready = _ready_zip(world, series, urls)
         config = world.folder / f"{series}.curl"

@@ -4,14 +4,16 @@ import asyncio
 import threading
 import time
 from collections.abc import Coroutine
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
+from tcia_xnat.closing import Closing
+
 _PIECE = 1 << 16
+_CREDIT_SECONDS = 0.1  # a wire that was busy elsewhere makes up for it, or it has less than it says
 
 
-class Wire:
+class Wire(Closing):
     """Passes connections on to the server at `url`; `url` of the wire is where clients connect.
 
     Parameters
@@ -30,23 +32,18 @@ class Wire:
         self._rate, self._delay = bytes_per_second, delay
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._port = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread.start()
+        server = self._do(asyncio.start_server(self._connected, "127.0.0.1", 0))
+        self._port = server.sockets[0].getsockname()[1]
 
     @property
     def url(self) -> str:
         """Address of the server through this wire."""
         return f"http://127.0.0.1:{self._port}{self._rest}"
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        server = self._do(asyncio.start_server(self._connected, "127.0.0.1", 0))
-        self._port = server.sockets[0].getsockname()[1]
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Cut all connections."""
+        self._do(_cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
@@ -67,7 +64,7 @@ class Wire:
         free = time.monotonic()
         try:
             while piece := await reader.read(_PIECE):
-                free = max(free, time.monotonic()) + len(piece) / self._rate
+                free = max(free, time.monotonic() - _CREDIT_SECONDS) + len(piece) / self._rate
                 await under_way.put((free + self._delay, piece))
                 await asyncio.sleep(free - time.monotonic())
         finally:
@@ -86,3 +83,10 @@ class Wire:
             await asyncio.sleep(due - time.monotonic())
             writer.write(piece)
             await writer.drain()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -17,6 +18,15 @@ from benchmarks.network import Wire
 
 ROOT = Path(__file__).resolve().parents[1]
 _SERVERS = ("XNAT_HOST", "TCIA_XNAT_NBIA_URL", "TCIA_XNAT_IDC_URL")
+
+
+class Listed(NamedTuple):
+    """A series of the index: where its images lie in a bucket, and how many there are."""
+
+    series_instance_uid: str
+    bucket: str
+    folder: str
+    image_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +43,15 @@ class World:
         path.write_text("\n".join([*lines, *series_instance_uids, ""]))
         return path
 
-    def select(self, where: str, limit: int) -> list[tuple[str, str, str]]:
-        """Return SeriesInstanceUID, bucket and folder of series of the index that is served."""
+    def select(self, where: str, limit: int) -> list["Listed"]:
+        """Return series of the index that is served."""
         index = self.environment["TCIA_XNAT_IDC_INDEX"]
         query = (
-            "SELECT SeriesInstanceUID, aws_bucket, crdc_series_uuid FROM read_parquet(?)"  # noqa: S608  words of ours
+            "SELECT SeriesInstanceUID, aws_bucket, crdc_series_uuid, instanceCount FROM read_parquet(?)"  # noqa: S608  words of ours
             f" WHERE {where} ORDER BY SeriesInstanceUID LIMIT {limit}"
         )
         with duckdb.connect() as connection:
-            return connection.execute(query, [index]).fetchall()
+            return [Listed(*row) for row in connection.execute(query, [index]).fetchall()]
 
 
 @contextmanager

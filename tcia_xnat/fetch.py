@@ -1,5 +1,6 @@
 """Fetching one series: from the first source that delivers it whole, to wherever its packages go."""
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -16,6 +17,8 @@ from tcia_xnat.sources import Source
 from tcia_xnat.spool import Spool
 
 Taken = TypeVar("Taken")
+
+_TELL_SECONDS = 0.25  # between two events of bytes of one series, which come in thousands of chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,8 @@ class Fetcher:
         """
         refused: dict[SourceName, SourceError] = {}
         for name in offered_by(series, self.order):
-            self.tell(SeriesStarted(series, label, name))
-            arrival = _Arrival()
-            fetching = self.sources[name].fetch(series, spool, partial(self._count, series, arrival))
+            arrival = _Arrival(SeriesStarted(series, label, name), self.tell)
+            fetching = self.sources[name].fetch(series, spool, partial(self._count, arrival))
             try:
                 with closing(self._watched(fetching, spool, arrival)) as packages:
                     taken = take(self._told(packages, series, label, name))
@@ -93,28 +95,65 @@ class Fetcher:
         self, packages: Iterator[SeriesPackage], spool: Spool, arrival: "_Arrival"
     ) -> Generator[SeriesPackage, None, None]:
         """Yield packages; tell how long each step took, and draw the first while it is taken."""
-        begun, depict = time.monotonic(), self.depict
-        for package in packages:
-            proved = time.monotonic()
-            arrived = max(begun, arrival.last_byte)
-            self.tell(StepDone(Step.FETCH, arrived - begun))
-            self.tell(StepDone(Step.CHECK, proved - arrived))
-            with depict(package, spool):
-                yield package
-                self.tell(StepDone(Step.IMPORT, time.monotonic() - proved))
-            begun, depict = time.monotonic(), no_picture
+        depict = self.depict
+        try:
+            for package in packages:
+                proved = arrival.proved()
+                with depict(package, spool):
+                    yield package
+                    self.tell(StepDone(Step.IMPORT, time.monotonic() - proved))
+                depict = no_picture
+                arrival.goes_on()
+        finally:
+            arrival.flush()
 
-    def _count(self, series: Series, arrival: "_Arrival", count: int) -> None:
-        arrival.last_byte = time.monotonic()
+    def _count(self, arrival: "_Arrival", count: int) -> None:
+        arrival.count(count)
         self.check()
-        self.tell(BytesArrived(series, count))
 
 
-@dataclass(slots=True)
 class _Arrival:
-    """When the last byte of a series came."""
+    """How a series arrives from one source: told when its turn comes, and after that a few times a second."""
 
-    last_byte: float = 0.0
+    def __init__(self, started: SeriesStarted, tell: Tell) -> None:
+        self._started, self._tell = started, tell
+        self._begun = self._last_byte = self._told = 0.0
+        self._untold = 0
+        self._lock = threading.Lock()  # objects of IDC arrive side by side
+
+    def count(self, byte_count: int) -> None:
+        """Take notice of bytes, the first time of the turn of the series."""
+        now = time.monotonic()
+        with self._lock:
+            if not self._begun:
+                self._begun = self._told = now
+                self._tell(self._started)
+            self._last_byte = now
+            self._untold += byte_count
+            if now - self._told >= _TELL_SECONDS:
+                self._flush(now)
+
+    def proved(self) -> float:
+        """Tell how long fetching and proving took; return when they ended."""
+        self.flush()
+        now = time.monotonic()
+        self._tell(StepDone(Step.FETCH, self._last_byte - self._begun))
+        self._tell(StepDone(Step.CHECK, now - self._last_byte))
+        return now
+
+    def goes_on(self) -> None:
+        """Begin with the next part."""
+        self._begun = self._last_byte = time.monotonic()
+
+    def flush(self) -> None:
+        """Tell of the bytes that nobody was told of."""
+        with self._lock:
+            self._flush(time.monotonic())
+
+    def _flush(self, now: float) -> None:
+        if self._untold:
+            self._tell(BytesArrived(self._started.series, self._untold))
+        self._untold, self._told = 0, now
 
 
 def _verdict(refused: Mapping[SourceName, SourceError]) -> SourceError:

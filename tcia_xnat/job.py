@@ -18,6 +18,7 @@ from tcia_xnat.events import PassedOver, Tell
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
+from tcia_xnat.room import Room
 from tcia_xnat.run import Kept, Prepared, Run, Work
 from tcia_xnat.settings import Login, Settings
 from tcia_xnat.stop import Stop
@@ -78,14 +79,15 @@ def clients_of(job: Job) -> AbstractContextManager[tuple[IDCClient | None, TCIAC
 def _work(job: Job, manifest: Manifest, patience: Patience) -> Iterator[Work]:
     with clients_of(job) as (idc, nbia):
         catalogue = look_up(manifest, idc, nbia, patience)
+        room = Room(partial(supply.spooled, job.spool_limit))
         yield Work(
             manifest,
             catalogue,
             [Kept("MANIFEST_ORIGINAL", original.name, original.content) for original in manifest.originals],
             partial(_labelled, manifest, catalogue),
-            supply.sources(idc, nbia, patience, job.spool_limit, job),
+            supply.sources(idc, nbia, patience, job.spool_limit, job, room),
             partial(supply.listed, idc),
-            partial(supply.spooled, job.spool_limit),
+            room,
         )
 
 

@@ -43,7 +43,7 @@ class Pixels(click.ParamType[int]):
 
 
 _RUN = (
-    click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series on their way at once."),
+    click.option("--transfers", type=click.IntRange(1, 64), default=4, help="Series fetched at once."),
     click.option(
         "--uploads",
         type=click.IntRange(1, 64),

@@ -3,13 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 
 from tcia_xnat.errors import Error, SourceUnreachable
 from tcia_xnat.model import Series, SeriesPackage
 from tcia_xnat.retry import Patience
+from tcia_xnat.room import Room
 from tcia_xnat.sources import OnBytes, Source
 from tcia_xnat.spool import Spool
 
@@ -95,7 +95,7 @@ class Gate:
 
 
 class PoliteSource:
-    """A source behind a gate; a place is kept while bytes come, not while XNAT takes them.
+    """A source behind a gate; a place is kept while bytes come, not while XNAT takes them, room as long as that lasts.
 
     Parameters
     ----------
@@ -103,12 +103,16 @@ class PoliteSource:
         What is asked.
     gate
         Of all lanes together.
-    bandwidth
+    bandwidth, room
         Of all lanes and sources together.
+    check
+        Called while waiting; raises `Stopped` when the run is to end.
     """
 
-    def __init__(self, source: Source, gate: Gate, bandwidth: "Bandwidth") -> None:
-        self._source, self._gate, self._bandwidth = source, gate, bandwidth
+    def __init__(
+        self, source: Source, gate: Gate, bandwidth: "Bandwidth", room: Room, check: Callable[[], None]
+    ) -> None:
+        self._source, self._gate, self._bandwidth, self._room, self._check = source, gate, bandwidth, room, check
         self.name = source.name
 
     def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
@@ -119,12 +123,15 @@ class PoliteSource:
             self._bandwidth.take(byte_count)
 
         packages = self._source.fetch(series, spool, arrived)
-        with self._gate.inside(partial(on_bytes, 0)):  # it says when the run is to end
-            package = next(packages, None)
-        while package is not None:
-            yield package
-            with self._gate.going_on():
+        with ExitStack() as held:
+            with self._gate.inside(self._check):
+                held.enter_context(self._room.taken(series, self._check))
+                on_bytes(0)
                 package = next(packages, None)
+            while package is not None:
+                yield package
+                with self._gate.going_on():
+                    package = next(packages, None)
 
 
 class Bandwidth:

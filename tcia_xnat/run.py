@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from heapq import nlargest
 from pathlib import Path
 
 from tcia_xnat import licences
@@ -19,10 +18,11 @@ from tcia_xnat.holdings import look
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Label, Series, SourceName
+from tcia_xnat.model import Label, SourceName
 from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Held, Plan
 from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.room import Room
 from tcia_xnat.session import Listed
 from tcia_xnat.settings import Login, Settings
 from tcia_xnat.sources import Source
@@ -60,8 +60,8 @@ class Work:
         Where series come from, the one that is tried first first.
     listed
         The numbers of images of series that were not asked for, as far as they are known.
-    spooled
-        Bytes of the spool that a series needs at the most.
+    room
+        What all spools may take of their disk.
     report
         Writes what else belongs into the folder of the report.
     """
@@ -72,7 +72,7 @@ class Work:
     labelled: Callable[[Mapping[str, Label]], Kept]
     sources: Mapping[SourceName, Source]
     listed: Listed
-    spooled: Callable[[Series], int]
+    room: Room
     report: Callable[[Path], Iterable[Path]] = lambda _folder: ()
 
 
@@ -265,18 +265,18 @@ def _keep_report(project: XnatProject, run: Run, files: Iterable[Path], tell: Te
 
 
 def _make_room(settings: Settings, work: Work, plan: Plan) -> None:
-    """Refuse to start when the spools of all lanes may not fit on their disk.
+    """Let spools take what the largest series need, and refuse to start when their disk has less.
 
     Raises
     ------
     SpaceError
     """
     folder = settings.spool_dir or Path(tempfile.gettempdir())
-    largest = nlargest(settings.transfers, map(work.spooled, plan.send))
+    needed = work.room.limit(plan.send, settings.transfers)
     free = shutil.disk_usage(folder).free
-    if sum(largest) > free:
+    if needed > free:
         raise SpaceError(
-            f"the largest series need {sum(largest)} bytes at once, {folder} has {free} free",
+            f"the largest series need {needed} bytes at once, {folder} has {free} free",
             "choose another disk with --spool-dir, or use fewer --transfers",
         )
 

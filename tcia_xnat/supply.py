@@ -1,7 +1,8 @@
 """Where a job's images come from: the clients it may use, the sources made of them, and the room they need."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from typing import Protocol
 
 from tcia_xnat.clients.idc import IDCClient
@@ -9,6 +10,7 @@ from tcia_xnat.clients.tcia import TCIAClient
 from tcia_xnat.model import Series, SourceName
 from tcia_xnat.politeness import Bandwidth, Gate, PoliteSource
 from tcia_xnat.retry import Patience
+from tcia_xnat.room import Room
 from tcia_xnat.sources import Source
 from tcia_xnat.sources.idc import IdcSource
 from tcia_xnat.sources.nbia import NbiaSource
@@ -43,19 +45,34 @@ def clients(
         yield idc, nbia
 
 
-def sources(
-    idc: IDCClient | None, nbia: TCIAClient | None, patience: Patience, spool_limit: int, limits: Limits
+def sources(  # noqa: PLR0913, PLR0917  what they are made of
+    idc: IDCClient | None,
+    nbia: TCIAClient | None,
+    patience: Patience,
+    spool_limit: int,
+    limits: Limits,
+    room: Room,
 ) -> dict[SourceName, Source]:
     """Return the sources that the clients give, each asked no more than the limits allow."""
-    bandwidth = Bandwidth(limits.bwlimit, patience.wait)
-    made: dict[SourceName, Source] = {}
+    made: list[Callable[[Patience], Source]] = []
     if idc is not None:
-        gate = Gate(limits.transfers)
-        made[SourceName.IDC] = PoliteSource(IdcSource(idc, gate.told_by(patience), spool_limit), gate, bandwidth)
+        made.append(lambda patience: IdcSource(idc, patience, spool_limit))
     if nbia is not None:
+        made.append(lambda patience: NbiaSource(nbia, patience))
+    return polite(made, patience, limits, room)
+
+
+def polite(
+    made: Iterable[Callable[[Patience], Source]], patience: Patience, limits: Limits, room: Room
+) -> dict[SourceName, Source]:
+    """Return sources that wait for their turn, each made with a patience that tells its gate of trouble."""
+    bandwidth = Bandwidth(limits.bwlimit, patience.wait)
+    found: dict[SourceName, Source] = {}
+    for make in made:
         gate = Gate(limits.transfers)
-        made[SourceName.NBIA] = PoliteSource(NbiaSource(nbia, gate.told_by(patience)), gate, bandwidth)
-    return made
+        source = PoliteSource(make(gate.told_by(patience)), gate, bandwidth, room, partial(patience.wait, 0))
+        found[source.name] = source
+    return found
 
 
 def listed(idc: IDCClient | None, series_instance_uids: Sequence[str]) -> dict[str, int]:

@@ -74,7 +74,8 @@ def transfer(  # noqa: PLR0913  what a run needs, each once
         The wish to end early; also expressed here, when an error makes going on pointless. What is in flight then has
         a few seconds to end, and is dropped after that: an import that XNAT did not confirm is sent again next time.
     transfers
-        Number of lanes.
+        Series that are fetched at once. As many lanes again have theirs on the way into XNAT: neither the wire from
+        the source nor the one to XNAT waits for the other.
     archive
         False leaves complete sessions in the prearchive.
     """
@@ -91,7 +92,8 @@ class _Run:
         for outcome in plan.settled:
             self._settle(outcome)
         studies = [_study(study) for study in plan.studies]
-        self._lanes, self._sessions = ThreadPoolExecutor(transfers, "lane"), ThreadPoolExecutor(transfers, "session")
+        self._lanes = ThreadPoolExecutor(2 * transfers, "lane")
+        self._sessions = ThreadPoolExecutor(transfers, "session")
         try:
             for study in studies:
                 for series in study.plan.send:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from tcia_xnat import run as runs
+from tcia_xnat import supply
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import UsageError
 from tcia_xnat.events import FilesRead, Tell
@@ -23,6 +24,7 @@ from tcia_xnat.local.tree import Tree, Wanted, find_root, gather
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, SourceName
 from tcia_xnat.retry import Patience
+from tcia_xnat.room import Room
 from tcia_xnat.run import Kept, Prepared, Run, Work
 from tcia_xnat.settings import Login, Settings
 from tcia_xnat.sources.local import LocalSource
@@ -62,7 +64,8 @@ def dry_run(
     upload = _found(upload)
     with _inventory(upload) as inventory:
         tree = _gather(upload, inventory, stop, tell)
-        prepared = runs.dry_run(upload, lambda _patience: nullcontext(_work(upload, tree, inventory)), login, stop)
+        work_of = partial(_work, upload, tree, inventory)
+        prepared = runs.dry_run(upload, lambda patience: nullcontext(work_of(patience)), login, stop)
         show(prepared, tree, inventory.passed_over())
     return prepared
 
@@ -74,8 +77,8 @@ def run(
     upload = _found(upload)
     with _inventory(upload) as inventory:
 
-        def work_of(_patience: Patience) -> AbstractContextManager[Work]:
-            return nullcontext(_work(upload, _gather(upload, inventory, stop, tell), inventory))
+        def work_of(patience: Patience) -> AbstractContextManager[Work]:
+            return nullcontext(_work(upload, _gather(upload, inventory, stop, tell), inventory, patience))
 
         return runs.run(upload, work_of, login, stop, tell=tell, report=report)
 
@@ -104,16 +107,18 @@ def _gather(upload: Upload, inventory: Inventory, stop: Stop, tell: Tell) -> Tre
     return gather(wanted, inventory, stop.check, lambda count, total: tell(FilesRead(count, total)))
 
 
-def _work(upload: Upload, tree: Tree, inventory: Inventory) -> Work:
+def _work(upload: Upload, tree: Tree, inventory: Inventory, patience: Patience) -> Work:
     name, catalogue = clean(upload.root.name), tree.catalogue
+    room = Room(lambda series: min(series.byte_count, upload.spool_limit))
+    source = LocalSource(inventory, tree.problems, tree.notes, upload.spool_limit)
     return Work(
         Manifest(name, tuple(catalogue.series)),
         catalogue,
         [Kept(upload.report_resource, f"{name}.json", _asked(upload, tree))],
         lambda labels: Kept(upload.report_resource, f"{name}.csv", _labelled(tree, labels)),
-        {SourceName.LOCAL: LocalSource(inventory, tree.problems, tree.notes, upload.spool_limit)},
+        supply.polite([lambda _patience: source], patience, upload, room),
         partial(_listed, catalogue),
-        lambda series: min(series.byte_count, upload.spool_limit),
+        room,
         partial(_write_left_out, inventory),
     )
 

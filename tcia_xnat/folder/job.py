@@ -30,6 +30,7 @@ from tcia_xnat.job import Job, clients_of, read_manifest
 from tcia_xnat.model import Outcome
 from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Existing, Held, Plan, missing_outcome
+from tcia_xnat.room import Room
 from tcia_xnat.run import Prepared, Run, announce, asked_part, both, patience_of, prepare
 from tcia_xnat.stop import Stop
 from tcia_xnat.timeline import Timeline
@@ -105,7 +106,8 @@ def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable
             licences = Licences(job.output_dir, job.layout)
             licences.add_listed(asked_part(job, catalogue).series.values())
             announce(prepared, tell)
-            sources = supply.sources(idc, nbia, patience, job.parts_of, job)
+            room = Room(partial(supply.spooled, job.parts_of))
+            sources = supply.sources(idc, nbia, patience, job.parts_of, job, room)
             with painter(job.pictures_dir, job.thumbnails, len(prepared.plan.send)) as depict:
                 lane = FolderLane(
                     job.output_dir,

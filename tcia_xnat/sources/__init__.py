@@ -7,7 +7,7 @@ from tcia_xnat.model import Series, SeriesPackage, SourceName
 from tcia_xnat.spool import Spool
 
 OnBytes = Callable[[int], None]
-"""Told how many bytes have arrived; raises `Stopped` when the run is to end."""
+"""Told how many bytes have arrived, 0 when it is the turn of the series; raises `Stopped` when the run is to end."""
 
 
 class Source(Protocol):

@@ -1,15 +1,18 @@
 """What servers see of limits: fewer series at once after a refusal, fewer imports, no more bytes than allowed."""
 
+import asyncio
+import threading
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox import faults
 from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
-from tests.job.case import ONE_PATIENT, assert_holds, download, expected, run, several
+from tests.job.case import ONE_PATIENT, assert_holds, download, expected, manifest, quick, run, several
 
 
 class Counted:
@@ -34,6 +37,44 @@ def test_one_import_at_a_time(sandbox: Sandbox, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert_holds(sandbox, "UPLOADS", expected(sandbox, manifest))
     assert counted.most == 1
+
+
+class Waiting:
+    """Has XNAT take nothing until something was asked of it; refuses when that does not come."""
+
+    def __init__(self) -> None:
+        self.awaited = threading.Event()
+
+    async def __call__(self, application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        came = await asyncio.to_thread(self.awaited.wait, 30)
+        if came:
+            await application(scope, receive, send)
+        else:
+            await faults.answer(404)(application, scope, receive, send)
+
+
+def test_a_series_is_fetched_while_xnat_takes_another(sandbox: Sandbox, tmp_path: Path) -> None:
+    query = """
+        SELECT SeriesInstanceUID FROM read_parquet(?) WHERE collection_id = 'cmb_aml' AND Modality = 'CT'
+            AND (instanceCount = 1 AND PatientID = 'MSB-05167' OR instanceCount = 20 AND PatientID = 'MSB-07839')
+        ORDER BY instanceCount"""
+    with duckdb.connect() as database:
+        first, second, *larger = database.execute(query, [str(sandbox.index.parquet)]).fetchall()
+    path = manifest(tmp_path / "m.tcia", [first[0], second[0], larger[0][0]])
+    waiting = Waiting()
+
+    async def heard(application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        waiting.awaited.set()
+        await application(scope, receive, send)
+
+    sandbox.xnat_faults.add(Fault("services/import", waiting))
+    sandbox.nbia_faults.add(Fault("getImage", heard, first=2))
+    options = ("--source", "nbia", "--transfers", "1", *quick())
+    done = download(sandbox, path, tmp_path / "out", "MEANWHILE", *options)
+    sandbox.xnat_faults.lift()
+    sandbox.nbia_faults.lift()
+    assert done.code == 0, done.err
+    assert_holds(sandbox, "MEANWHILE", expected(sandbox, path))
 
 
 def test_a_refusing_source_is_asked_by_fewer(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tcia_xnat.errors import SeriesDamaged, SourceUnreachable, Stopped
 from tcia_xnat.model import Series, SeriesPackage, SourceName
 from tcia_xnat.politeness import Bandwidth, Gate, PoliteSource
+from tcia_xnat.room import Room
 from tcia_xnat.sources import OnBytes
 from tcia_xnat.spool import Spool
 
@@ -113,7 +114,7 @@ class InParts:
 
 def test_a_place_is_free_while_xnat_takes_the_images() -> None:
     gate = Gate(1)
-    source = PoliteSource(InParts(gate), gate, Bandwidth(None, lambda _seconds: None))
+    source = PoliteSource(InParts(gate), gate, Bandwidth(None, lambda _seconds: None), Room(lambda _series: 1), nothing)
     with Spool() as spool:
         seen = [gate._inside for _ in source.fetch(Series("1.2.3", "1.2", "P"), spool, lambda _count: None)]
     assert seen == [0, 0, 0]
