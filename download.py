@@ -35,7 +35,11 @@ USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
     help="Where images come from; auto asks IDC first, NBIA for the rest.",
 )
 @click.option(
-    "--query", default="", metavar="SQL", help="In the place of MANIFEST: SELECT SeriesInstanceUID FROM index …."
+    "--query",
+    default="",
+    show_default=False,
+    metavar="SQL",
+    help="In the place of MANIFEST: SELECT SeriesInstanceUID FROM index ….",
 )
 @click.option("--layout", type=click.Choice(["classic", "zips"]), help="On disk: as the NBIA Data Retriever, or zips.")
 @click.option("--dir-template", help="On disk: folder of a series.  [default: %collection_id/…, see README]")

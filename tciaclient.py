@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tcia_xnat import __version__, cli
+from tcia_xnat.command_list import CommandList
 from tcia_xnat.errors import Stopped
 from tcia_xnat.tcia_commands import DOWNLOADS, OPTIONS, QUERIES, Download, Query
 
@@ -73,7 +74,7 @@ def __getattr__(name: str) -> object:
     return TCIAClient
 
 
-@click.group(context_settings=cli.CONTEXT)
+@click.group(cls=CommandList, context_settings=cli.CONTEXT)
 @click.version_option(__version__, prog_name="xnat-tcia-download")
 def main() -> None:
     """Ask TCIA's NBIA server; COMMAND --help shows what each question takes.

@@ -22,7 +22,8 @@ def main() -> int:
         print(f"\n    python {' '.join(command)}\n", flush=True)
         done = subprocess.run([sys.executable, *command], cwd=_ROOT, env=os.environ | sandbox.environment, check=False)
         _show_archive(sandbox.environment)
-    print(f"\nImages as XNAT keeps them: {_FOLDER.name}/sandbox/xnat/archive. `make demo` again transfers nothing.")
+    print(f"\nA picture of each series, to open in a browser: {_FOLDER.name}/output/report/report.html")
+    print(f"Images as XNAT keeps them: {_FOLDER.name}/sandbox/xnat/archive. `make demo` again transfers nothing.")
     return done.returncode
 
 

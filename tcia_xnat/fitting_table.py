@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+
+from tcia_xnat.terminal import TABLE_BOX
 
 _BETWEEN, _EDGES = 3, 2  # cells between two columns, and at both sides of a table
 
@@ -36,7 +37,7 @@ class FittingTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         del console
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=TABLE_BOX, pad_edge=False)
         shown = self._shown(options.max_width)
         for number in shown:
             column = self._columns[number]

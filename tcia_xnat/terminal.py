@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
+from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
@@ -12,6 +13,7 @@ from tcia_xnat.harmless import harmless
 
 _IN_ASCII = str.maketrans("…·━─", "~-=-")  # one cell for one cell
 _ASCII_LOCALES = {"C", "POSIX"}
+TABLE_BOX = box.Box(str(box.SIMPLE_HEAD), ascii=True)  # rich need not take another: its lines are put into ASCII here
 
 
 def is_unicode(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:

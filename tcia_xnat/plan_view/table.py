@@ -1,7 +1,7 @@
 """The plan as tables: by collection, by patient and session, what cannot be had, and what it comes to."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -59,7 +59,8 @@ def plan_table(rows: PlanRows, time: Estimate, where: str, *, whole: bool = Fals
     """
     parts: list[RenderableType] = []
     if rows.collections:
-        parts.append(FittingTable(_COLLECTION_COLUMNS, [_collection(row) for row in rows.collections]))
+        idle = set() if rows.counts.there else {"there"}
+        parts.append(_table(_COLLECTION_COLUMNS, map(_collection, rows.collections), idle))
         parts.append(_sessions(rows.sessions, whole=whole))
     parts += _named(rows.unavailable, "not available")
     parts += _named(rows.filtered, "left out")
@@ -73,7 +74,11 @@ def _collection(row: CollectionRow) -> list[str]:
     counts = row.counts
     numbers = (row.patients, row.sessions, counts.series, counts.new, counts.there, counts.images)
     name, licence = one_line(row.collection_id) or "(unnamed)", one_line(row.licence) or "not told"
-    return [name, *map(str, numbers), size(counts.byte_count), licence, one_line(" ".join(row.source_dois))]
+    return [name, *map(_number, numbers), size(counts.byte_count), licence, one_line(" ".join(row.source_dois))]
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"
 
 
 def _sessions(sessions: tuple[SessionRow, ...], *, whole: bool) -> RenderableType:
@@ -83,7 +88,7 @@ def _sessions(sessions: tuple[SessionRow, ...], *, whole: bool) -> RenderableTyp
     hidden = [row for row in sessions if row.patient_id not in shown]
     if not hidden:
         return table
-    more = f"… and {len(patients) - len(shown)} more patients with {len(hidden)} sessions; --all shows them\n"
+    more = f"… and {len(patients) - len(shown):,} more patients with {len(hidden):,} sessions; --all shows them\n"
     return Group(table, Text(more))
 
 
@@ -94,16 +99,21 @@ def _session_table(sessions: list[SessionRow]) -> FittingTable:
         idle.add("subject")
     if not any(row.counts.waiting for row in sessions):
         idle.add("waiting")
-    kept = [number for number, column in enumerate(_SESSION_COLUMNS) if column.name not in idle]
-    rows = [[cells[number] for number in kept] for cells in map(_session, sessions)]
-    return FittingTable([_SESSION_COLUMNS[number] for number in kept], rows)
+    if not any(row.counts.there for row in sessions):
+        idle.add("there")
+    return _table(_SESSION_COLUMNS, map(_session, sessions), idle)
+
+
+def _table(columns: Sequence[Column], rows: Iterable[list[str]], idle: Collection[str]) -> FittingTable:
+    kept = [number for number, column in enumerate(columns) if column.name not in idle]
+    return FittingTable([columns[number] for number in kept], [[cells[number] for number in kept] for cells in rows])
 
 
 def _session(row: SessionRow) -> list[str]:
     counts = row.counts
     numbers = (counts.new, counts.waiting, counts.there, counts.images)
     words = (row.patient_id, row.label.subject, row.label.session, row.study_date, _ACTIONS[row.action])
-    return [*map(one_line, words), *map(str, numbers), size(counts.byte_count)]
+    return [*map(one_line, words), *map(_number, numbers), size(counts.byte_count)]
 
 
 def _named(outcomes: Iterable[Outcome], what: str) -> list[RenderableType]:
@@ -113,9 +123,9 @@ def _named(outcomes: Iterable[Outcome], what: str) -> list[RenderableType]:
         grouped[outcome.reason, outcome.hint].append(outcome.series_instance_uid)
     lines: list[str] = []
     for (reason, hint), uids in grouped.items():
-        lines += [f"{len(uids)} series {what}: {one_line(reason)}", *([f"  {one_line(hint)}"] if hint else [])]
+        lines += [f"{len(uids):,} series {what}: {one_line(reason)}", *([f"  {one_line(hint)}"] if hint else [])]
         lines += [f"  {one_line(uid)}" for uid in uids[:_EXAMPLES]]
-        lines += [f"  and {len(uids) - _EXAMPLES} more"] if len(uids) > _EXAMPLES else []
+        lines += [f"  and {len(uids) - _EXAMPLES:,} more"] if len(uids) > _EXAMPLES else []
     return [Text("\n".join([*lines, ""]))] if lines else []
 
 
@@ -123,15 +133,15 @@ def _verdict(rows: PlanRows, where: str) -> str:
     counts = rows.counts
     sessions = sum(row.counts.new > 0 for row in rows.sessions)
     return (
-        f"To send: {counts.new} series, {counts.images} images, {size(counts.byte_count)} in {sessions} sessions"
-        f" to {where}.\n{_rest(counts)} Not available: {len(rows.unavailable)} series."
-        + (f" Left out because of their licence: {len(rows.filtered)} series." if rows.filtered else "")
+        f"To send: {counts.new:,} series, {counts.images:,} images, {size(counts.byte_count)} in {sessions:,} sessions"
+        f" to {where}.\n{_rest(counts)} Not available: {len(rows.unavailable):,} series."
+        + (f" Left out because of their licence: {len(rows.filtered):,} series." if rows.filtered else "")
     )
 
 
 def _rest(counts: Counts) -> str:
-    waiting = f" Sent before, to be archived: {counts.waiting} series." if counts.waiting else ""
-    return f"There already: {counts.there} series.{waiting}"
+    waiting = f" Sent before, to be archived: {counts.waiting:,} series." if counts.waiting else ""
+    return f"There already: {counts.there:,} series.{waiting}"
 
 
 def _time(time: Estimate) -> str:

@@ -4,10 +4,12 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from tcia_xnat.harmless import one_line
+from tcia_xnat.model import Series
 from tcia_xnat.progress.standing import LaneView, Standing
 from tcia_xnat.progress.words import duration, size
 
 _NARROW, _WIDE = 60, 120  # columns
+_BAR = 30  # cells of a lane's own bar, at the most: names need the room more
 _RETRY_SECONDS = 15.0  # that a retry stays in view
 _AROUND = 5  # lines that are no lanes, and one that the terminal needs
 _STEPS = {"build": "building", "archive": "archiving", "confirm": "confirming"}
@@ -29,6 +31,12 @@ def fit(text: str, width: int) -> str:
     if cell_len(shown) > width:
         shown = set_cell_size(shown, max(width - 1, 0)) + "…"
     return set_cell_size(shown, width)
+
+
+def fit_end(text: str, width: int) -> str:
+    """Return a text in exactly `width` cells, its beginning left out where it is longer: UIDs differ at their end."""
+    shown = one_line(text)
+    return fit(shown if cell_len(shown) <= width else f"…{shown[-(width - 1) :]}", width)
 
 
 def _counts(standing: Standing, width: int) -> Text:
@@ -78,16 +86,22 @@ def _lane(lane: LaneView, width: int, now: float) -> Text:
         told = f" {fit(series.modality, 3)} {step:<9} {share:>5}"
         return _cut(Text.assemble(" ", fit(series.patient_id, max(width - cell_len(told) - 1, 1)), told), width)
     told = f" {fit(series.modality, 3)} {step:<9}  {_bytes(lane, now):<20}"
-    described = series.series_description or series.series_instance_uid
     if width < _WIDE:
         room = width - cell_len(told) - 3
         patient = min(room * 2 // 5, 20)
-        names = f"{fit(series.patient_id, patient)} {fit(described, room - patient)}"
+        names = f"{fit(series.patient_id, patient)} {_described(series, room - patient)}"
         return _cut(Text(f"  {names}{told}"), width)
-    names = f"{fit(series.patient_id, 24)} {fit(lane.label.session, 24)} {fit(described, 36)}"
-    room = max(width - cell_len(names) - cell_len(told) - 3, 0)
-    full = room * _share(lane) // 100
-    return _cut(Text.assemble(f"  {names}{told} ", ("━" * full, "green"), ("─" * (room - full), "dim")), width)
+    names = f"{fit(series.patient_id, 24)} {fit(lane.label.session, 24)}"
+    room = max(width - cell_len(names) - cell_len(told) - 4, 0)
+    bar = min(room // 3, _BAR)
+    full = bar * _share(lane) // 100
+    names = f"{names} {_described(series, room - bar)}"
+    return _cut(Text.assemble(f"  {names}{told} ", ("━" * full, "green"), ("─" * (bar - full), "dim")), width)
+
+
+def _described(series: Series, width: int) -> str:
+    described = series.series_description
+    return fit(described, width) if described else fit_end(series.series_instance_uid, width)
 
 
 def _step(lane: LaneView) -> str:
@@ -114,7 +128,9 @@ def _sessions(standing: Standing, width: int) -> Text | None:
 
 
 def _retry(standing: Standing, width: int, now: float) -> Text | None:
-    if standing.retry is None or now - standing.retry[0] > max(_RETRY_SECONDS, standing.retry[1].delay):
+    if standing.ended or standing.retry is None:
+        return None
+    if now - standing.retry[0] > max(_RETRY_SECONDS, standing.retry[1].delay):
         return None
     event = standing.retry[1]
     return Text(fit(f"again in {event.delay:.1f} s: {event.error}", width), "yellow")

@@ -48,12 +48,13 @@ class LaneView:
 class Standing:
     """The numbers of a run; times are seconds of one clock that never goes back.
 
-    Only series that are moved by this run count: what the archive has already is in none of the sums.
+    Only series that are moved by this run count, and those that nobody can move: what the archive has already is in
+    none of the sums.
 
     Attributes
     ----------
     series_count, byte_count
-        What is to be moved; None until the run has planned.
+        What is to be moved, or was asked for and cannot be; None until the run has planned.
     moved_bytes, lost_bytes
         Of the planned bytes, those that are on this side, and those that will not come.
     lanes, sessions
@@ -166,6 +167,9 @@ class Standing:
         uid = event.outcome.series_instance_uid
         self.failed_count += event.outcome.state in NOT_IN
         self.lanes.pop(uid, None)
+        if self.series_count is not None and uid not in self._planned and event.outcome.state in NOT_IN:
+            self.series_count += 1
+            self._done.add(uid)
         if uid in self._planned and uid not in self._done:  # given up, or found where it was to go
             self._done.add(uid)
             self.lost_bytes += self._planned[uid] - self._sizes.get(uid, 0)

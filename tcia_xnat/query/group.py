@@ -5,10 +5,12 @@ from pathlib import Path
 
 import click
 
+from tcia_xnat.command_list import CommandList
+
 _PAIRS = "pairs"
 
 
-class Commands(click.Group):
+class Commands(CommandList):
     """Commands by name; `query.py MANIFEST CSV` is `query.py pairs MANIFEST CSV`."""
 
     def resolve_command(

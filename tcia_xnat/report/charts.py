@@ -24,6 +24,8 @@ Cells = tuple[str, ...]
 
 _WIDTH, _HEIGHT, _BAR_HEIGHT = 440, 220, 30
 _ROOM = 1.2  # longest bar and its label
+_LETTERS = 15  # pixels, as phones have them: there must be room
+_LINES = 6  # at the most, on the axis of rates
 _BARS = 60  # over time, at the most
 _MODALITIES = 12  # and one more for all others
 _SIZES = (
@@ -88,7 +90,9 @@ def _throughput(arrived: Mapping[str, Sequence[int]], bin_seconds: int) -> Chart
     }
     count = max(map(len, rates.values()))
     ends = [duration((number + 1) * seconds) for number in range(count)]
-    plot = pygal.StackedBar(**_common(), x_labels_major_every=max(1, -(-count // 5)), show_minor_x_labels=False)
+    plot = pygal.StackedBar(
+        **_common(), x_labels_major_every=max(1, -(-count // 5)), show_minor_x_labels=False, max_scale=_LINES
+    )
     plot.x_labels = ends
     for source, values in rates.items():
         plot.add(source, values)
@@ -110,7 +114,7 @@ def _modalities(counts: Mapping[str, int]) -> Chart | None:
         shown["others"] = rest
     return Chart(
         "Series by modality",
-        f"{ordered[0][0]} is the most frequent.",
+        f"All are {ordered[0][0]}." if len(ordered) == 1 else f"{ordered[0][0]} is the most frequent.",
         _bars(shown, "{:,.0f}".format),
         ("modality", "series"),
         tuple((name, f"{count:,}") for name, count in ordered),
@@ -126,11 +130,18 @@ def _sizes(sizes: Sequence[int]) -> Chart | None:
     shown = {name: counts[name] for name in names[used[0] : used[-1] + 1]}
     return Chart(
         "Sizes of series",
-        f"From {size(min(sizes))} to {size(max(sizes))}, {size(sum(sizes) / len(sizes))} on average.",
+        _span(sizes),
         _bars(shown, "{:,.0f}".format),
         ("size", "series"),
         tuple((name, f"{count:,}") for name, count in shown.items()),
     )
+
+
+def _span(sizes: Sequence[int]) -> str:
+    least, most = size(min(sizes)), size(max(sizes))
+    if least == most:
+        return f"{least} each."
+    return f"From {least} to {most}, {size(sum(sizes) / len(sizes))} on average."
 
 
 def _steps(steps: Mapping[str, Mapping[str, float]]) -> Chart | None:
@@ -193,10 +204,10 @@ def _common() -> dict[str, Any]:
         "margin": 8,
         "truncate_label": -1,
         "style": Style(
-            label_font_size=13,
-            major_label_font_size=13,
-            legend_font_size=13,
-            value_font_size=13,
+            label_font_size=_LETTERS,
+            major_label_font_size=_LETTERS,
+            legend_font_size=_LETTERS,
+            value_font_size=_LETTERS,
             font_family="sans-serif",
         ),
     }

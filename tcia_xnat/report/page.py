@@ -154,7 +154,12 @@ def _collections(rows: Iterable[Row]) -> list[dict[str, Any]]:
     grouped: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         grouped[row["collection_id"]].append(row)
-    return [_collection(name, members) for name, members in sorted(grouped.items())]
+    return [_collection(name, members) for name, members in sorted(grouped.items(), key=_known_first)]
+
+
+def _known_first(group: tuple[str, list[Row]]) -> tuple[bool, str]:
+    name, _ = group
+    return not name, name
 
 
 def _collection(name: str, rows: Sequence[Row]) -> dict[str, Any]:

@@ -44,14 +44,16 @@ def verdict(result: TransferResult, *, archive: bool = True, place: str = "in th
     counts = state_counts(result.outcomes)
     total = len(result.outcomes) - counts[State.FILTERED]
     arrived = sum(outcome.state.is_in for outcome in result.outcomes)
-    left_out = f" {counts[State.FILTERED]} were left out because of their licence." if counts[State.FILTERED] else ""
+    left_out = f" {counts[State.FILTERED]:,} were left out because of their licence." if counts[State.FILTERED] else ""
     if arrived == total:
         new = sum(outcome.state.is_new for outcome in result.outcomes)
-        return f"All {total} series are {place}: {new} new, {total - new} were there.{left_out}"
+        return f"All {total:,} series are {place}: {new:,} new, {total - new:,} were there.{left_out}"
     if not archive and arrived + counts[State.HELD] == total:
-        return f"All {total} series are in XNAT, {counts[State.HELD]} of them in the prearchive, as asked.{left_out}"
-    parts = [f"{counts[state]} {words}" for state, words in _WORDS.items() if counts[state]]
-    return f"{arrived} of {total} series are {place}; {', '.join(parts)}.{left_out}"
+        return (
+            f"All {total:,} series are in XNAT, {counts[State.HELD]:,} of them in the prearchive, as asked.{left_out}"
+        )
+    parts = [f"{counts[state]:,} {words}" for state, words in _WORDS.items() if counts[state]]
+    return f"{arrived:,} of {total:,} series are {place}; {', '.join(parts)}.{left_out}"
 
 
 def state_counts(outcomes: tuple[Outcome, ...]) -> Mapping[State, int]:

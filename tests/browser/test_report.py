@@ -130,6 +130,35 @@ def test_it_can_be_printed(browser: Browser, report: Path) -> None:
     page.close()
 
 
+def test_paper_says_that_there_are_more(browser: Browser, report: Path) -> None:
+    page, _ = opened(browser, report)
+    page.emulate_media(media="print")
+    assert page.locator(".cause summary").first.is_visible()
+    assert not page.locator(".chart summary").first.is_visible()
+    page.close()
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_labels_of_plots_are_large_enough_and_whole(browser: Browser, tmp_path: Path, width: int) -> None:
+    made = [series(n, modality=name) for n, name in enumerate(["RTSTRUCT", "RTDOSE", "PRESENTATION", "CT"])]
+    write(run(tmp_path, [(one, outcome(one)) for one in made]))
+    page, _ = opened(browser, tmp_path / "out/report/report.html", width)
+    pixels, outside = page.evaluate(_LABELS)
+    assert pixels >= (8 if width == 320 else 10)
+    assert not outside
+    page.close()
+
+
+_LABELS = """() => {
+  const texts = [...document.querySelectorAll(".chart svg text")].filter(text => text.textContent.trim());
+  const places = texts.map(text => [text, text.getBoundingClientRect(), text.closest("svg").getBoundingClientRect()]);
+  const letters = places.map(([text, , whole]) =>
+    parseFloat(getComputedStyle(text).fontSize) * whole.width / text.closest("svg").viewBox.baseVal.width);
+  const outside = places.filter(([, own, whole]) => own.left < whole.left - 1 || own.right > whole.right + 1);
+  return [Math.min(...letters), outside.map(([text]) => text.textContent)];
+}"""
+
+
 def test_foreign_text_does_nothing(browser: Browser, tmp_path: Path) -> None:
     made = [series(n, series_description=text, modality=text) for n, text in enumerate(HOSTILE)]
     write(run(tmp_path, [(one, outcome(one, reason=text)) for one, text in zip(made, HOSTILE, strict=True)]))

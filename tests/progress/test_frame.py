@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -145,3 +146,23 @@ def test_sessions_and_the_end() -> None:
     told.take(Ended(0), now + 61)
     assert frame(told, 80, 24, now + 61).plain.splitlines()[0].strip() == "0 of 4 series · 1 session archived"
     assert "in 1:01" in frame(told, 80, 24, now + 61).plain
+
+
+def test_a_series_that_nobody_offers_is_one_of_those_asked_for() -> None:
+    gone = Series("9.9", "9", "P")
+    told, now = standing(failed(gone), *(imported(series(n)) for n in range(1, 5)))
+    assert frame(told, 80, 24, now).plain.splitlines()[0].strip() == "5 of 5 series · 1 failed"
+
+
+def test_a_retry_is_gone_when_the_run_is_over() -> None:
+    told, now = standing(started(series(1)), Retrying(SourceUnreachable("broken disk"), 2.0), Ended(0))
+    assert "again in" not in frame(told, 80, 24, now).plain
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_a_series_without_a_description_is_told_by_the_end_of_its_uid(width: int) -> None:
+    uid = "1.3.6.1.4.1.14519.5.2.1.1382242768735331023583805391155673.94272"
+    told, now = standing(started(Series(uid, "1", "P", modality="CT", byte_count=MB)))
+    shown = frame(told, width, 24, now).plain
+    assert "394272"[1:] in shown
+    assert (uid in shown) is (width == 200)

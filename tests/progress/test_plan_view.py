@@ -82,11 +82,26 @@ def test_what_is_new_there_waiting_and_not_available(tmp_path: Path) -> None:
 
 def test_a_collection_of_several_publications_is_one_line(tmp_path: Path) -> None:
     both = prepared([one("P1", 1, 1), one("P1", 1, 2, source_doi="10.1/b")])
-    assert ["lung", "1", "1", "2", "2", "0", "20", "2.0", "GB", "CC", "BY", "4.0", "10.1/a", "10.1/b"] in rows(
+    assert ["lung", "1", "1", "2", "2", "20", "2.0", "GB", "CC", "BY", "4.0", "10.1/a", "10.1/b"] in rows(
         text(both, tmp_path)
     )
     found = json.loads(plan_view.as_json(both, job(tmp_path), asked_xnat=True))
     assert [row["source_DOIs"] for row in found["collections"]] == [["10.1/a", "10.1/b"]]
+
+
+def test_columns_that_would_say_nothing_are_left_out(tmp_path: Path) -> None:
+    heads = [row for row in rows(text(prepared([one("P1", 1, 1)]), tmp_path)) if "new" in row and "images" in row]
+    assert ["there" in row for row in heads] == [False, False]
+    heads = [row for row in rows(text(prepared(MIXED, HELD), tmp_path)) if "new" in row and "images" in row]
+    assert ["there" in row for row in heads] == [True, True]
+
+
+def test_large_numbers_can_be_read(tmp_path: Path) -> None:
+    shown = text(prepared([one(f"P{n}", 1, 1) for n in range(1200)]), tmp_path)
+    assert "To send: 1,200 series, 12,000 images, 1.20 TB in 1,200 sessions" in shown
+    assert ["lung", "1,200", "1,200", "1,200", "1,200", "12,000", "1.20", "TB", "CC", "BY", "4.0", "10.1/a"] in rows(
+        shown
+    )
 
 
 def test_the_same_as_json(tmp_path: Path) -> None:
@@ -109,7 +124,7 @@ def test_the_same_as_json(tmp_path: Path) -> None:
 def test_many_patients_are_cut_to_a_readable_number(tmp_path: Path) -> None:
     many = prepared([one(f"P{n:04}", study, 1) for n in range(1000) for study in (1, 2)])
     shown = text(many, tmp_path)
-    assert "… and 980 more patients with 1960 sessions; --all shows them" in shown
+    assert "… and 980 more patients with 1,960 sessions; --all shows them" in shown
     assert "P0019_01" in shown
     assert "P0020" not in shown
     assert "P0999_01" in text(many, tmp_path, whole=True)
@@ -179,3 +194,4 @@ def test_a_plan_on_a_terminal_without_utf8(sandbox: Sandbox, tmp_path: Path) -> 
     assert shown.code == 0
     assert shown.raw.isascii()
     assert "MSB-01723_04" in shown.text()
+    assert "|" not in shown.text()

@@ -159,6 +159,10 @@ def test_schema_says_what_each_column_means() -> None:
     assert all(row["meaning"] for row in rows)
 
 
+def test_help_cuts_no_command_short() -> None:
+    assert "..." not in query("--help").out.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("search", "--help")])
 def test_help_is_quick(arguments: tuple[str, ...]) -> None:
     done = query(*arguments)

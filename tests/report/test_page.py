@@ -125,6 +125,26 @@ def test_licences_can_be_pasted(tree: Element) -> None:
     assert text(block) == "some_collection, https://doi.org/10.7937/abcd-1234. Licence: CC BY 4.0."
 
 
+def test_series_of_no_collection_have_no_licences_to_paste(tmp_path: Path) -> None:
+    local = series(0, collection_id="", licence="", source_doi="")
+    part = by_id(parsed(page(report_json(tmp_path, [(local, outcome(local))]), {})), "licences")
+    assert "None is known" in text(part)
+    assert not list(elements(part, "table", "pre"))
+
+
+def test_what_nobody_knows_stands_after_the_collections(tmp_path: Path) -> None:
+    gone = series(1, collection_id="")
+    given = [(gone, outcome(gone, State.UNAVAILABLE)), (series(0), outcome(series(0)))]
+    rows = list(elements(by_id(parsed(page(report_json(tmp_path, given), {})), "in"), "tr"))
+    assert [text(row[0]) for row in rows] == ["Collection", "some_collection", "not known"]
+
+
+def test_one_series_is_not_told_as_a_statistic(tmp_path: Path) -> None:
+    part = text(by_id(parsed(page(report_json(tmp_path, [(series(0), outcome(series(0)))]), {})), "time"))
+    assert "All are CT." in part
+    assert "6.0 MB each." in part
+
+
 def test_plots_are_drawn_and_told_as_tables(tree: Element) -> None:
     figures = list(elements(by_id(tree, "time"), "figure"))
     titles = [text(next(elements(figure, "h3"))) for figure in figures]

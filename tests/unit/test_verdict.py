@@ -38,6 +38,11 @@ def test_exit_codes(given: TransferResult, code: int) -> None:
     ("given", "archive", "words"),
     [
         (result(State.ARCHIVED, State.PRESENT), True, "All 2 series are in the archive: 1 new, 1 were there."),
+        (
+            result(*[State.ARCHIVED] * 1200, *[State.FAILED] * 1000),
+            True,
+            "1,200 of 2,200 series are in the archive; 1,000 failed.",
+        ),
         (result(State.HELD, State.HELD), False, "All 2 series are in XNAT, 2 of them in the prearchive, as asked."),
         (
             result(State.ARCHIVED, State.FAILED, State.UNAVAILABLE, State.HELD),
