@@ -49,6 +49,7 @@ class Scale:
 
 
 WHOLE = Scale(3, 20, 200, small_series=5000, large_images=120, many_images=20_000, plan=(20_000, 1_000_000))
+QUICK = Scale(1, 8, 20, small_series=200, large_images=12, many_images=2000, plan=(20_000,))
 
 Contestant = Callable[[World, Chosen, str], Cost]
 
