@@ -25,8 +25,8 @@ def main(names: tuple[str, ...], *, quick: bool, write: bool) -> None:
         for row in CASES[name](QUICK if quick else WHOLE):
             rows.append(row)
             click.echo("  ".join(results.line(row, results.limits(rows))))
-    if write:
-        results.write(rows, " ".join(["python -m benchmarks", *sys.argv[1:]]), _RESULTS)
+        if write:
+            results.write(rows, " ".join(["python -m benchmarks", *sys.argv[1:]]), _RESULTS)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Scale:
     plan: Sequence[int]
 
 
-WHOLE = Scale(3, 20, 200, small_series=5000, large_images=120, many_images=20_000, plan=(20_000, 1_000_000))
+WHOLE = Scale(3, 20, 120, small_series=5000, large_images=120, many_images=20_000, plan=(20_000, 1_000_000))
 QUICK = Scale(1, 8, 20, small_series=200, large_images=12, many_images=2000, plan=(20_000,))
 
 Contestant = Callable[[World, Chosen, str], Cost]
@@ -69,7 +69,7 @@ def capped(scale: Scale) -> Iterator[Row]:
         chosen = _chosen(there, scale.series)
         _warm(there, chosen)
         everybody = _everybody((8,)) | {"plain script": contestants.plain}
-        yield from _in_turn("10 MB/s, 50 ms", far, chosen, _PIXELS, everybody, scale.runs)
+        yield from _in_turn("10 MB/s, 50 ms", far, chosen, _PIXELS, everybody, (scale.runs + 1) // 2)
 
 
 def mixed(scale: Scale) -> Iterator[Row]:

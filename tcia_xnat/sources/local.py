@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, cast
 
+from tcia_xnat.closing import Closing
 from tcia_xnat.dicom import read_whole
 from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete
 from tcia_xnat.local.inventory import Inventory
@@ -89,7 +89,7 @@ def _parts(instances: Iterable[list[Place]], limit: int) -> Iterator[list[list[P
     yield part
 
 
-class _Reader:
+class _Reader(Closing):
     """Reads images of a series into the spool, and proves them."""
 
     def __init__(self, series: Series, spool: Spool, on_bytes: OnBytes, name: Callable[[Place], str]) -> None:
@@ -130,7 +130,8 @@ class _Reader:
     def _loose(self, place: Place, offset: int) -> tuple[Member, str]:
         with Path(place.file.path).open("rb") as file:
             _prove_unchanged(file, place.file)
-            digest = self._copied(iter(partial(file.read, _CHUNK), b""), offset)
+            digest = Digest()
+            self._copy(_digested(iter(partial(file.read, _CHUNK), b""), digest), offset)
             _prove_unchanged(file, place.file)
         with self._spool.open_range(offset, digest.size) as copied:
             uid = self._uid(copied, digest.size, place)
@@ -138,39 +139,36 @@ class _Reader:
 
     def _zipped(self, place: Place, offset: int) -> tuple[Member, str]:
         if self._zip is None or self._zip.file != place.file:
-            self._close()
+            self.close()
             self._zip = _Zip(place.file)
         info = self._zip.info(place)
-        self._copied(self._zip.pieces(info), offset)
+        self._copy(self._zip.pieces(info), offset)
         digest = digest_of(info, self._spool, offset)
         with self._zip.archive.open(info) as content:
             uid = self._uid(cast("BinaryIO", content), info.file_size, place)
         self._zip.prove(info, digest.md5, self._name(place))
         return Member(uid, offset, info.compress_size, digest.size, digest.crc32, info.compress_type), digest.md5
 
-    def _copied(self, chunks: Iterable[bytes], offset: int) -> Digest:
-        digest = Digest()
+    def _copy(self, chunks: Iterable[bytes], offset: int) -> None:
         for chunk in chunks:
-            self._spool.write_at(offset + digest.size, chunk)
-            digest.update(chunk)
+            self._spool.write_at(offset, chunk)
             self._on_bytes(len(chunk))
-        return digest
+            offset += len(chunk)
 
     def _uid(self, content: BinaryIO, size: int, place: Place) -> str:
         return proved_sop_instance_uid(self._series, read_whole(content, size, self._name(place)), self._name(place))
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the zip that was read last."""
         if self._zip is not None:
             self._zip.close()
             self._zip = None
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._close()
+def _digested(chunks: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
 
 
 class _Changed(Exception):

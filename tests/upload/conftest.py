@@ -1,5 +1,5 @@
 """The sandbox of the main job's tests, one for all tests of a worker."""
 
-from tests.job.conftest import sandbox
+from tests.job.conftest import sandbox, shared
 
-__all__ = ["sandbox"]
+__all__ = ["sandbox", "shared"]
