@@ -91,7 +91,7 @@ def _lane(lane: LaneView, width: int, now: float) -> Text:
 
 
 def _step(lane: LaneView) -> str:
-    return f"from {lane.source.upper()}" if lane.step == "fetch" else "storing"
+    return f"from {lane.source.told}" if lane.step == "fetch" else "storing"
 
 
 def _bytes(lane: LaneView, now: float) -> str:

@@ -4,22 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tcia_xnat.clients.questions import Answer
 from tcia_xnat.progress import size
 
-_WIDE = 4096  # columns where nobody looks
 _ROOMY = 120
 _HEADINGS = {"bytes": "size", "instanceCount": "images"}
-
-
-def console() -> Console:
-    """Return the console for results: stdout, wide enough for its tables when it is no terminal."""
-    made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=_WIDE)
 
 
 def as_table(answer: Answer, shown: Sequence[str], width: int) -> Table:
