@@ -5,6 +5,7 @@ Faults of one kind are played side by side in one run, each on a series of its o
 
 import re
 import resource
+import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -131,21 +132,25 @@ def test_xnat(of_xnat: Screen, name: str) -> None:
     assert_told(of_xnat, name, reason, to_do, in_xnat=True)
 
 
-@pytest.mark.parametrize("source", ["nbia", "idc", "xnat"])
-def test_what_it_says_to_type_is_all_that_is_left_to_do(request: pytest.FixtureRequest, source: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "typed"),
+    [("nbia", "--layout zips"), ("idc", "--source idc"), ("xnat", "--session-label 'S-{PatientID}'")],
+)
+def test_what_it_says_to_type_is_all_that_is_left_to_do(
+    request: pytest.FixtureRequest, source: str, typed: str
+) -> None:
     screen: Screen = request.getfixturevalue(f"of_{source}")
-    assert screen.next_done.code == 0, screen.next_done.err
+    words = next_words(screen.done)
+    assert words[0] == str(screen.done.report_dir / "failed.tcia")
+    assert typed in shlex.join(words)
+    assert screen.next_done.code == 0, screen.next_done.err  # so typed, when nothing goes wrong any more
     assert screen.next_done.states().keys() == set(screen.hit.values())
-    if source == "xnat":
-        assert {row["session"][:2] for row in screen.next_done.rows} == {"S-"}  # options hold
-    else:
-        assert screen.next_done.report_dir == screen.done.report_dir
-        assert all(list(screen.done.report_dir.parent.glob(f"**/*{'zip' if source == 'nbia' else 'dcm'}")))
+    assert source != "xnat" or {row["session"][:2] for row in screen.next_done.rows} == {"S-"}
 
 
 SERVED_NOT = {"TCIA_XNAT_IDC_URL": "http://127.0.0.1:9", "TCIA_XNAT_NBIA_URL": "http://127.0.0.1:9/nbia"}
 REFUSED = "XNAT refuses the login"
-WHOLE: Mapping[str, tuple[str, str, Sequence[str], Mapping[str, str], Sequence[Fault | tuple[str, Action]]]] = {
+WHOLE: Mapping[str, tuple[str, str, Sequence[str], Mapping[str, str], Sequence[tuple[str, Action]]]] = {
     "wrong password": (f"{REFUSED}: Your login attempt failed", "XNAT_PASS", (), {"XNAT_PASS": "wrong"}, []),
     "login without words": (REFUSED, "XNAT_PASS", (), {}, [("/data/auth", faults.answer(401))]),
     "login in trouble": ("answered 503: Service Unavailable", AGAIN, (), {}, [("/data/auth", faults.answer(503))]),
@@ -165,7 +170,7 @@ WHOLE: Mapping[str, tuple[str, str, Sequence[str], Mapping[str, str], Sequence[F
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_run_that_cannot_start(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
     reason, to_do, options, changed, rules = WHOLE[name]
-    sandbox.xnat_faults.add(*(Fault(*rule, times=None) for rule in rules if isinstance(rule, tuple)))
+    sandbox.xnat_faults.add(*(Fault(where, action, times=None) for where, action in rules))
     done = download(sandbox, ONE_SERIES, tmp_path / "out", name.replace(" ", "_"), *OPTIONS, *options, **changed)
     assert done.code in {2, 3, 5}
     assert done.out == ""
