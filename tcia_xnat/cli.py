@@ -165,7 +165,7 @@ def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool, log_json: st
         result, job = done.result, done.job
         code = report.exit_code(result)
         tell(Ended(code, report.verdict(result, archive=job.archive, place=job.place), result.ended_by))
-    terminal.results(sys.stderr if log_json == "-" else sys.stdout).print(report.summary.summary(done))
+    terminal.results(sys.stderr if log_json == "-" else sys.stdout).print(report.summary.summary(done), crop=False)
     if result.ended_by:
         say_error(result.ended_by)
     return code

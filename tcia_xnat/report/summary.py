@@ -40,7 +40,8 @@ def summary(run: Run) -> RenderableType:
     parts.append(Text(verdict(run.result, archive=run.job.archive, place=run.job.place), style="bold"))
     parts.append(Text(f"Report: {run.job.report_dir / 'report.html'}; report.json and report.csv beside it"))
     if is_missing:
-        parts.append(Text(f"To ask for the rest again: {run.job.next_command}"))
+        again = f"To ask for the rest again: {run.job.next_command}"
+        parts.append(Text(again, no_wrap=True, overflow="ignore"))  # in one piece, to be copied
     return Group(*parts)
 
 

@@ -113,6 +113,14 @@ def test_a_narrow_terminal_has_fewer_columns_and_whole_names(tmp_path: Path) -> 
         assert all(len(line) <= width for line in lines)
 
 
+def test_the_command_is_one_line_on_any_terminal(tmp_path: Path) -> None:
+    console = Console(width=40, file=io.StringIO(), no_color=True)
+    with console.capture() as captured:
+        console.print(summary(run(tmp_path, given())), crop=False)
+    command = f"python download.py {tmp_path}/out/report/failed.tcia {tmp_path}/out PROJECT"
+    assert captured.get().splitlines()[-1].endswith(command)
+
+
 def test_an_upload_asks_for_its_tree_again(tmp_path: Path) -> None:
     asked = Upload(root=tmp_path / "tree", output_dir=tmp_path / "work", project="P")
     assert asked.next_command == f"python upload.py {tmp_path}/tree P"
