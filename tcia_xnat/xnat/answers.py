@@ -53,7 +53,7 @@ class Answer:
     def reason(self) -> str:
         """The message of an error page, or the body, as one line."""
         found = _MESSAGE.search(self.text)
-        return web.shown(html.unescape(found[1] or found[2]) if found else self.text)
+        return web.shown(html.unescape(found[1] or found[2] or "") if found else self.text)
 
     @property
     def is_web_page(self) -> bool:
