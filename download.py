@@ -4,7 +4,7 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,7 @@ def download(given: tuple[str, ...], *, dry_run: bool, check: bool, verify: bool
     if options["check_geometry"] and not verify:
         raise UsageError("--check-geometry belongs to --verify", "add --verify: nothing is moved then")
     asked = read_arguments(given, options["query"])
-    job = read_job(asked, options, whole=not dry_run)
+    job = replace(read_job(asked, options, whole=not dry_run), typed=typed(given, options["query"]))
     if dry_run:
         return plan_only(job, read_login(asked) if job.project and asked.get("host") else None, options)
     if verify:
@@ -135,6 +135,13 @@ def counted(path: Path) -> str:
     return f"{len(manifest.series_instance_uids) + len(manifest.crdc_series_uuids)} series"
 
 
+def typed(given: Sequence[str], query: str) -> tuple[str, ...]:
+    """Return what the command that continues needs beside MANIFEST, OUTPUT_DIR and PROJECT."""
+    names = ARGUMENTS[1:] if query else ARGUMENTS
+    host = [word for name, word in zip(names, given, strict=False) if name == "host"]
+    return (*host, *cli.typed_options("query", "limit", "shard"))  # failed.tcia is a part already
+
+
 def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool) -> "Job":
     """Return the job that the command line asks for; a dry run needs no folder and no project.
 
@@ -174,7 +181,7 @@ def read_login(asked: Mapping[str, str]) -> "Login":
 def plan_only(job: "Job", login: "Login | None", options: dict[str, Any]) -> int:
     """Show what a run would do."""
     from tcia_xnat import job as to_xnat  # noqa: PLC0415  as above
-    from tcia_xnat import licences, plan_view, report  # noqa: PLC0415  as above
+    from tcia_xnat import licences, plan_view, report, terminal  # noqa: PLC0415  as above
     from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
 
     if isinstance(job, to_disk.FolderJob):
@@ -189,7 +196,7 @@ def plan_only(job: "Job", login: "Login | None", options: dict[str, Any]) -> int
         click.echo(plan_view.as_json(prepared, job, asked_xnat=login is not None, rate=rate))
     else:
         tables = plan_view.as_tables(prepared, job, where, rate=rate, whole=options["all"])
-        report.summary.console(sys.stdout).print(tables)
+        terminal.results(sys.stdout).print(tables)
     return report.plan_exit_code(prepared.plan)
 
 

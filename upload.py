@@ -84,7 +84,7 @@ def upload(arguments: Sequence[str], *, dry_run: bool, **options: Any) -> int:  
     warnings.filterwarnings("ignore", module="pydicom")  # what is odd in a header is said once, in the report
     root, project, *who = _in_order(arguments)
     host, user, password = (given or os.environ.get(name) for given, name in zip(who, _WHO, strict=True))
-    asked = read_upload(root, project, options, whole=not dry_run)
+    asked = read_upload(root, project, who[0], options, whole=not dry_run)
     if dry_run:
         return plan_only(
             asked, cli.read_login(host, user, password) if host and project else None, quiet=options["quiet"]
@@ -92,7 +92,7 @@ def upload(arguments: Sequence[str], *, dry_run: bool, **options: Any) -> int:  
     return carry_out(asked, cli.read_login(host, user, password), options)
 
 
-def read_upload(root: str, project: str, options: dict[str, Any], *, whole: bool) -> "Upload":
+def read_upload(root: str, project: str, host: str, options: dict[str, Any], *, whole: bool) -> "Upload":
     """Return the upload that the command line asks for; a dry run needs no project.
 
     Raises
@@ -116,6 +116,7 @@ def read_upload(root: str, project: str, options: dict[str, Any], *, whole: bool
         "filters": read_filters(options),
         "shard": parsed_shard(options["shard"]),
         "existing": Existing(options["existing"]),
+        "typed": (root, project, *filter(None, [host]), *cli.typed_options()),
     }
     known = {field.name for field in fields(Upload)}
     return Upload(**{name: value for name, value in given.items() if value is not None and name in known})
@@ -142,14 +143,14 @@ def plan_only(upload: "Upload", login: "Login | None", *, quiet: bool) -> int:
     """Show what an upload would do."""
     from tcia_xnat import upload_plan  # noqa: PLC0415  as above
     from tcia_xnat.progress.watch import watch  # noqa: PLC0415  as above
-    from tcia_xnat.report.summary import console  # noqa: PLC0415  as above
+    from tcia_xnat.terminal import results  # noqa: PLC0415  as above
     from tcia_xnat.upload import dry_run  # noqa: PLC0415  as above
 
     codes: list[int] = []
 
     def show(prepared: "Prepared", tree: "Tree", passed_over: "Iterable[PassedOver]") -> None:
         shown = upload_plan.plan_summary(prepared, tree, passed_over, upload.project, asked_xnat=login is not None)
-        console(sys.stdout).print(shown)
+        results(sys.stdout).print(shown)
         codes.append(upload_plan.exit_code(prepared, tree))
 
     stop = Stop()

@@ -15,7 +15,13 @@ from tcia_xnat.model import Series, SourceName
 from tcia_xnat.retry import Patience
 
 _LICENCE_PARTS = {"attribution": "BY", "noncommercial": "NC", "noderiv": "ND", "sharealike": "SA"}
-_NOT_PUBLIC = "it may have moved to controlled access (General Commons, dbGaP) or be withdrawn"
+NOT_PUBLIC = (
+    "it may have been withdrawn or moved to controlled access (General Commons, dbGaP): see TCIA's page of its "
+    "collection; to be done without it, delete its line from the manifest"
+)
+"""What to do about a series that nobody offers."""
+ASK_BOTH = "leave --source out: the other archive is asked then, too"
+"""What to do about one that the only archive which was asked does not offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +58,10 @@ def look_up(manifest: Manifest, idc: IdcIndex | None, nbia: TCIAClient | None, p
     missing: dict[str, Error] = {}
     if nbia is not None:
         _ask_nbia(rest, nbia, patience, found, missing)
+    hint = NOT_PUBLIC if idc and nbia else ASK_BOTH
     for uid in (*rest, *manifest.crdc_series_uuids, *manifest.study_instance_uids):
         if uid not in found:
-            missing.setdefault(uid, SeriesUnavailable(_nowhere(idc, nbia), _NOT_PUBLIC))
+            missing.setdefault(uid, SeriesUnavailable(_nowhere(idc, nbia), hint))
     wanted = dict.fromkeys([*manifest.series_instance_uids, *found])
     version = idc.version() if idc is not None else ""
     return Catalogue({uid: found[uid] for uid in wanted if uid in found}, missing, version)

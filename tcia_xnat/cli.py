@@ -8,12 +8,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
 
 from tcia_xnat.errors import Error, UsageError
 from tcia_xnat.harmless import one_line
@@ -36,6 +37,7 @@ CONTEXT = {
 
 STDOUT = "-"
 
+_SECRET = re.compile(r"://[^/]*@")  # an address with a password in it
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
 
 
@@ -152,7 +154,7 @@ def read_login(host: str | None, user: str | None, password: str | None) -> "Log
 
 def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool, log_json: str | None) -> int:
     """Have a run done, show how it goes and what came of it; return its exit code."""
-    from tcia_xnat import report  # noqa: PLC0415  as above
+    from tcia_xnat import report, terminal  # noqa: PLC0415  as above
     from tcia_xnat.events import Ended  # noqa: PLC0415  as above
     from tcia_xnat.progress.watch import watch  # noqa: PLC0415  as above
 
@@ -163,10 +165,31 @@ def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool, log_json: st
         result, job = done.result, done.job
         code = report.exit_code(result)
         tell(Ended(code, report.verdict(result, archive=job.archive, place=job.place), result.ended_by))
-    report.summary.console(sys.stderr if log_json == "-" else sys.stdout).print(report.summary.summary(done))
+    terminal.results(sys.stderr if log_json == "-" else sys.stdout).print(report.summary.summary(done), crop=False)
     if result.ended_by:
         say_error(result.ended_by)
     return code
+
+
+def typed_options(*left_out: str) -> tuple[str, ...]:
+    """Return the options that stand on the command line, but for some; those of variables still hold."""
+    context = click.get_current_context()
+    given = {
+        option: context.params[option.name]
+        for option in context.command.params
+        if isinstance(option, click.Option) and option.name and option.name not in left_out
+        if context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+        if not _SECRET.search(str(context.params[option.name]))
+    }
+    return tuple(word for option, value in given.items() for word in _as_typed(option, value))
+
+
+def _as_typed(option: click.Option, value: object) -> Iterator[str]:
+    if option.is_flag:
+        yield (option.opts if value else option.secondary_opts)[0]
+        return
+    for one in value if isinstance(value, tuple) else [value]:
+        yield from (option.opts[0], str(one))
 
 
 def say_warning(text: str) -> None:
@@ -193,8 +216,10 @@ def write_result(name: str, text: str) -> None:
 
 def say_error(error: Error, *, debug: bool = False) -> None:
     """Say on stderr what went wrong and what to do about it, a line each."""
+    from tcia_xnat.report.causes import way_out  # noqa: PLC0415  --help need not wait for it
+
     if debug:
         traceback.print_exc()
     click.echo(f"error: {one_line(str(error))}", err=True)
-    if error.hint:
-        click.echo(f"hint: {one_line(error.hint)}", err=True)
+    if hint := error.hint or way_out(type(error).__name__):
+        click.echo(f"hint: {one_line(hint)}", err=True)

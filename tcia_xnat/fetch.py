@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from tcia_xnat.catalogue import offered_by
+from tcia_xnat.catalogue import ASK_BOTH, offered_by
 from tcia_xnat.errors import SeriesUnavailable, SourceError
 from tcia_xnat.events import BytesArrived, SeriesProved, SeriesStarted, Step, StepDone, Tell
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
@@ -82,7 +82,7 @@ class Fetcher:
             else:
                 detours = (f"tried before: {_said(before, error)}" for before, error in refused.items())
                 return Fetched(name, taken, tuple(detours))
-        raise _verdict(refused)
+        raise _verdict(refused, is_alone=len(self.order) == 1)
 
     def _told(
         self, packages: Iterator[SeriesPackage], series: Series, label: Label, name: SourceName
@@ -156,16 +156,17 @@ class _Arrival:
         self._untold, self._told = 0, now
 
 
-def _verdict(refused: Mapping[SourceName, SourceError]) -> SourceError:
+def _verdict(refused: Mapping[SourceName, SourceError], *, is_alone: bool) -> SourceError:
     """Return one error for all sources that were tried; only if none offers the series it is unavailable."""
     said = "; ".join(_said(name, error) for name, error in refused.items()) or "no source offers it"
     worst = [error for error in refused.values() if not isinstance(error, SeriesUnavailable)]
     if worst:
         return type(worst[-1])(said, worst[-1].hint)
-    return SeriesUnavailable(said, next((error.hint for error in refused.values()), ""))
+    hint = next((error.hint for error in refused.values()), "")
+    return SeriesUnavailable(said, ASK_BOTH if is_alone else hint)
 
 
 def _said(name: SourceName, error: SourceError) -> str:
     text = str(error)
-    is_plain = name is SourceName.LOCAL or text.startswith(name.upper())
-    return text if is_plain else f"{name.upper()}: {text}"
+    is_plain = name is SourceName.LOCAL or text.startswith(name.told)
+    return text if is_plain else f"{name.told}: {text}"

@@ -11,6 +11,11 @@ class SourceName(StrEnum):
     NBIA = "nbia"
     LOCAL = "local"
 
+    @property
+    def told(self) -> str:
+        """What people call it."""
+        return "disk" if self is SourceName.LOCAL else self.value.upper()
+
 
 class State(StrEnum):
     """How one series of the manifest ended."""

@@ -1,5 +1,6 @@
 """What a run is asked to do."""
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from tcia_xnat.plan import Existing
 from tcia_xnat.retry import RETRY_WAIT
 from tcia_xnat.xnat.connection import MAX_OUTAGE
 
+FAILED = "failed.tcia"  # beside the report: the manifest of what is to be asked for again
 THUMBNAILS = 96  # pixels of the longer side of a picture in the report
 SPOOL_LIMIT = 8_000_000_000  # bytes; a larger series goes in several packages where its source allows
 
@@ -25,7 +27,8 @@ class Settings:
     """What every run is asked to do; the defaults are those of the command line.
 
     `source` names where series come from, and `report_resource` the project resource that keeps the report;
-    `uploads` None is as many as `transfers`, and `bwlimit` is in bytes a second.
+    `uploads` None is as many as `transfers`, and `bwlimit` is in bytes a second; `typed` is what else was given on the
+    command line, for the command that continues, and never a password.
     """
 
     output_dir: Path
@@ -51,6 +54,7 @@ class Settings:
     thumbnails: int = THUMBNAILS
     run_name: str = ""
     workflow_id: str = ""
+    typed: tuple[str, ...] = ()
 
     @property
     def report_dir(self) -> Path:
@@ -63,6 +67,11 @@ class Settings:
         return "in the archive"
 
     @property
+    def next_command(self) -> str:
+        """The command that asks again for what is not in."""
+        return ask_again(self.report_dir, self.output_dir, self.project, *self.typed)
+
+    @property
     def state_dir(self) -> Path:
         """Folder of what runs remember."""
         return self.output_dir / "state"
@@ -71,3 +80,8 @@ class Settings:
     def pictures_dir(self) -> Path:
         """Folder of the pictures of series, kept from run to run."""
         return self.state_dir / "pictures"
+
+
+def ask_again(report_dir: Path, output_dir: Path | str, *words: str) -> str:
+    """Return the command that takes the failed.tcia of a report; of the words after OUTPUT_DIR empty ones are none."""
+    return shlex.join(["python", "download.py", str(report_dir / FAILED), str(output_dir), *filter(None, words)])

@@ -56,8 +56,8 @@ class Spool(Closing):
             if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
                 raise
             raise SpaceError(
-                f"the disk of the spool is full ({error.strerror})",
-                "free some space, choose another disk with --spool-dir, or use fewer --transfers",
+                f"the disk of the spool in {self._directory or tempfile.gettempdir()} is full ({error.strerror})",
+                "free some space, or name another disk with --spool-dir; then run the same command again: it continues",
             ) from error
 
     def read(self, offset: int, length: int) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from tcia_xnat.harmless import harmless
 _IN_ASCII = str.maketrans("…·━─", "~-=-")  # one cell for one cell
 _ASCII_LOCALES = {"C", "POSIX"}
 TABLE_BOX = box.Box(str(box.SIMPLE_HEAD), ascii=True)  # rich need not take another: its lines are put into ASCII here
+WIDE = 4096  # columns where nobody looks: a log breaks its lines itself
 
 
 def is_unicode(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
@@ -32,6 +33,11 @@ def console(stream: TextIO, **options: Any) -> Console:  # noqa: ANN401  those o
     shown = stream if is_unicode(stream) else _AsciiStream(stream)
     settings: dict[str, Any] = {"file": shown, "highlight": False, "markup": False, "emoji": False}
     return _Console(**settings | options)
+
+
+def results(stream: TextIO) -> Console:
+    """Return the console for results, wide enough for its tables when it is no terminal."""
+    return console(stream) if stream.isatty() else console(stream, width=WIDE)
 
 
 def line_writer(stream: TextIO) -> Callable[[str], None]:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -45,6 +46,11 @@ class Upload(Settings):
     zip_mode: ZipMode | None = None
     mapping: Path | None = None
     filters: Filters = field(default_factory=Filters)
+
+    @property
+    def next_command(self) -> str:
+        """The command that sends again what is not in: the same one."""
+        return shlex.join(["python", "upload.py", *(self.typed or (str(self.root), self.project))])
 
 
 def dry_run(

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from tcia_xnat.fitting_table import Column, FittingTable
 from tcia_xnat.local.layout import Layout
 from tcia_xnat.local.model import PassedOver, Weight
 from tcia_xnat.local.tree import Tree
 from tcia_xnat.model import Series, State
 from tcia_xnat.progress import size
-from tcia_xnat.report.summary import made_table
 from tcia_xnat.report.verdict import plan_exit_code
 from tcia_xnat.run import Prepared
 
@@ -21,6 +21,23 @@ _HOW = {
     Layout.MAPPING: "subject and session are those of the mapping",
 }
 _HELD = "cannot be sent: "
+_SERIES_COLUMNS = (
+    Column("folder"),
+    Column("subject", rank=3),
+    Column("session"),
+    Column("scan", rank=2),
+    Column("modality", rank=4),
+    Column("description", rank=5),
+    Column("images", rank=1, is_number=True),
+    Column(""),
+)
+_PASSED_COLUMNS = (
+    Column("not sent", rank=1),
+    Column("where", rank=3),
+    Column("files", rank=2, is_number=True),
+    Column("first"),
+    Column("why"),
+)
 
 
 def plan_summary(
@@ -45,21 +62,23 @@ def exit_code(prepared: Prepared, tree: Tree) -> int:
 
 
 def _series_table(prepared: Prepared, tree: Tree) -> RenderableType:
-    table = made_table("folder", "subject", "session", "scan", "modality", "description", "images", "")
     present = {outcome.series_instance_uid for outcome in prepared.plan.settled if outcome.state is State.PRESENT}
+    rows = []
     for uid, series in tree.catalogue.series.items():
         label = prepared.labels[series.session_key]
-        table.add_row(
-            Text(tree.folders[uid]),
-            label.subject,
-            label.session,
-            Text(series.series_number),
-            Text(series.modality),
-            Text(series.series_description),
-            str(series.image_count),
-            Text(_remark(series, tree, is_present=uid in present)),
+        rows.append(
+            (
+                tree.folders[uid],
+                label.subject,
+                label.session,
+                series.series_number,
+                series.modality,
+                series.series_description,
+                str(series.image_count),
+                _remark(series, tree, is_present=uid in present),
+            )
         )
-    return table
+    return FittingTable(_SERIES_COLUMNS, rows)
 
 
 def _remark(series: Series, tree: Tree, *, is_present: bool) -> str:
@@ -80,11 +99,17 @@ def _numbered(prepared: Prepared, tree: Tree) -> list[str]:
 
 
 def _passed_table(listed: Iterable[PassedOver]) -> RenderableType:
-    table = made_table("not sent", "where", "files", "first", "why")
-    for one in listed:
-        what = one.weight if one.weight is Weight.LEFT_OUT else Weight.LOST
-        table.add_row(what, Text(one.holder), str(one.count), Text(one.first), Text(one.reason))
-    return table
+    rows = [
+        (
+            one.weight if one.weight is Weight.LEFT_OUT else Weight.LOST,
+            one.holder,
+            str(one.count),
+            one.first,
+            one.reason,
+        )
+        for one in listed
+    ]
+    return FittingTable(_PASSED_COLUMNS, rows)
 
 
 def _to_send(prepared: Prepared, tree: Tree, listed: Iterable[PassedOver], project: str, *, asked_xnat: bool) -> str:

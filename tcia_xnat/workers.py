@@ -13,6 +13,7 @@ from tcia_xnat.stop import Stop
 Result = TypeVar("Result")
 
 _GRACE_SECONDS = 5.0  # for what is in flight when the end is asked for
+_LOOK_SECONDS = 0.5  # between two looks for a signal: one that another thread took does not wake this one
 
 
 class Workers:
@@ -60,10 +61,11 @@ class Workers:
             if self._stop.requested:
                 ends = min(ends, time.monotonic() + _GRACE_SECONDS)
             try:
-                self._results.get(timeout=max(ends - time.monotonic(), 0) if self._stop.requested else None)()
+                self._results.get(timeout=max(min(ends - time.monotonic(), _LOOK_SECONDS), 0))()
             except queue.Empty:
-                self._end(self._stop.error())
-                return
+                if time.monotonic() >= ends:
+                    self._end(self._stop.error())
+                    return
 
     def _take(self, then: Callable[[Result], None], result: Result) -> None:
         self._open -= 1

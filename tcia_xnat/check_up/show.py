@@ -13,13 +13,11 @@ from tcia_xnat.harmless import one_line
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.WRONG: "bold red"}
 _STATE_WIDTH = 9  # of the first column
-_UNWRAPPED = 4096  # columns where nobody looks
 
 
 def show_lines(findings: Iterable[Finding], stream: TextIO) -> int:
     """Show each finding as soon as it is there, and the sum at the end; return the exit code."""
-    wraps = stream.isatty()
-    console = terminal.console(stream, **({} if wraps else {"width": _UNWRAPPED}))
+    console = terminal.results(stream)
     found: list[Finding] = []
     for finding in findings:
         found.append(finding)

@@ -111,19 +111,20 @@ class IdcBuckets:
 
 
 def _refusal(answer: urllib3.BaseHTTPResponse, text: str) -> SourceError:
+    told = web.answered("IDC", answer.status, text)
     if web.is_later(answer.status):
         wait = web.retry_after(answer.headers.get("Retry-After"))
-        return SourceUnreachable(f"IDC answered {answer.status}: {text}", retry_after=wait)
+        return SourceUnreachable(told, retry_after=wait)
     if answer.status in _GONE:
-        return SeriesUnavailable(f"IDC does not give out what its index lists ({answer.status}: {text})")
-    return SourceError(f"IDC answered {answer.status}: {text}")
+        return SeriesUnavailable(f"{told}, although its index lists this series")
+    return SourceError(told)
 
 
 def _read_page(bucket: str, body: bytes) -> tuple[list[StoredObject], str | None]:
     try:
         root = ElementTree.fromstring(body)
         if not root.tag.endswith("ListBucketResult"):
-            raise SourceUnreachable(f"IDC sent no list of objects: {web.shown(root.tag)}")
+            raise SourceUnreachable(f"IDC sent {web.shown(root.tag)} in the place of a list of objects")
         objects = [_read_object(bucket, item) for item in root.iterfind("{*}Contents")]
         more = root.findtext("{*}IsTruncated", "false").strip() == "true"
         token = root.findtext("{*}NextContinuationToken", "").strip()

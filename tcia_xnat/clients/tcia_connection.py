@@ -21,7 +21,6 @@ _VERSION = re.compile(r"/v\d+$")
 _CHUNK = 1 << 18
 _ANSWERED = {requests.codes.ok, requests.codes.no_content}
 _NOT_GRANTED = "with given SeriesInstanceUID,"  # the 400 text of §2.3 no. 3, for unknown and forbidden alike
-_OTHERS = "NBIA answers the same for a series it does not know and for one that is not public"
 
 Row = dict[str, Any]
 """One object of a JSON answer; NBIA leaves columns without a value out."""
@@ -110,7 +109,8 @@ class NbiaConnection(Closing):
             try:
                 rows = answer.json()
             except requests.JSONDecodeError as error:
-                raise SourceUnreachable(f"NBIA's {asked.endpoint} sent no JSON: {web.shown(answer.text)}") from error
+                told = web.with_words(f"NBIA's {asked.endpoint} sent no JSON", web.shown(answer.text))
+                raise SourceUnreachable(told) from error
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise SourceError(f"NBIA's {asked.endpoint} sent no list of rows: {web.shown(str(rows))}")
         return rows
@@ -163,9 +163,10 @@ class NbiaConnection(Closing):
 
 def _refusal(endpoint: str, answer: requests.Response) -> SourceError:
     status, text = answer.status_code, web.shown(answer.text)
+    told = web.answered(f"NBIA's {endpoint}", status, text)
     if web.is_later(status):
         wait = web.retry_after(answer.headers.get("Retry-After"))
-        return SourceUnreachable(f"NBIA's {endpoint} answered {status}: {text}", retry_after=wait)
+        return SourceUnreachable(told, retry_after=wait)
     if _NOT_GRANTED in text:
-        return SeriesUnavailable("NBIA does not offer this series to the public", _OTHERS)
-    return SourceError(f"NBIA's {endpoint} answered {status}: {text}")
+        return SeriesUnavailable("NBIA does not offer this series to the public")
+    return SourceError(told)

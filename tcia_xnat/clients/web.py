@@ -1,6 +1,7 @@
 """What every HTTP client here shares: who we are, how long we wait, whom we trust, what an error means."""
 
 import html
+import http
 import os
 import re
 from pathlib import Path
@@ -24,7 +25,14 @@ REDIRECTS = 3  # that are followed one after the other
 _REDIRECTS = {301, 302, 303, 307, 308}
 _LATER = {408, 425, 429}
 _MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 _SHOWN = 200  # characters of an error body that go into a message
+_BROKE_OFF = {  # what the libraries call it, and what it is
+    "RemoteDisconnected": "the connection was closed without an answer",
+    "IncompleteRead": "the answer ended too early",
+    "InvalidChunkLength": "the answer ended too early",
+    "TimeoutError": "no answer in time",
+}
 
 
 def session() -> requests.Session:
@@ -95,23 +103,55 @@ def unreachable(server: str, error: Exception) -> SourceUnreachable:
     """Turn a failed connection into one of our errors."""
     return SourceUnreachable(
         f"{server} cannot be reached or broke off: {innermost(error)}",
-        "look at the network and the proxy; the same command continues",
+        "look at the network and the proxy, then run the same command again: it continues",
     )
 
 
 def innermost(error: BaseException) -> str:
-    """Say what lies at the bottom of a chain of errors, in the system's words where it has any."""
-    cause = error
-    while deeper := cause.__cause__ or cause.__context__:
-        cause = deeper
-    told = cause.strerror if isinstance(cause, OSError) else ""
-    return told or type(cause).__name__
+    """Say what lies at the bottom of a chain of errors, in the system's words or in ours where there are any."""
+    chain = [error]
+    while deeper := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(deeper)
+    return next(filter(None, map(_in_words, reversed(chain))), type(chain[-1]).__name__)
+
+
+def _in_words(error: BaseException) -> str:
+    told = error.strerror if isinstance(error, OSError) else ""
+    return told or _BROKE_OFF.get(type(error).__name__, "")
 
 
 def shown(body: str) -> str:
-    """Shorten an error body to one readable line; of a page or document, its text."""
-    text = html.unescape(_MARKUP.sub(" ", body)) if body.lstrip().startswith("<") else body
-    return " ".join(text.split())[:_SHOWN]
+    """Shorten an error body to one readable line; of a page or document, its text, the title not twice."""
+    text = _page_text(body) if body.lstrip().startswith("<") else body
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN].rsplit(' ', 1)[0]} …"
+
+
+def _page_text(page: str) -> str:
+    title, rest = (_plain(part) for part in (" ".join(_TITLE.findall(page)), _TITLE.sub("", page)))
+    return rest if title in rest else f"{title} {rest}"
+
+
+def _plain(markup: str) -> str:
+    return " ".join(html.unescape(_MARKUP.sub(" ", markup)).split())
+
+
+def with_words(told: str, words: str) -> str:
+    """Add what a server said, after a colon; nothing if it said nothing."""
+    return f"{told}: {words}" if words else told
+
+
+def answered(server: str, status: int, said: str) -> str:
+    """Say what a server answered, its status once; an answer without words has those of its status."""
+    words = re.sub(rf"^(HTTP Status )?{status}\b\W*(Message )?", "", said)
+    return with_words(f"{server} answered {status}", words or _phrase(status))
+
+
+def _phrase(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:  # a proxy's own number
+        return ""
 
 
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -14,6 +14,7 @@ from tcia_xnat.closing import Closing
 from tcia_xnat.errors import FolderError, SpaceError, UsageError
 from tcia_xnat.folder.kept import KeptFile
 
+_AGAIN = "then run the same command again"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
 
@@ -160,8 +161,10 @@ def disk_errors() -> Iterator[None]:
     except OSError as error:
         said = f"{error.filename or 'the output folder'}: {error.strerror}"
         if error.errno in _FULL:
-            raise SpaceError(f"the disk is full ({said})", "free some space; the same command continues") from error
-        raise FolderError(f"the disk does not do it ({said})", "look at the rights and at the disk") from error
+            raise SpaceError(f"the disk is full ({said})", f"free some space, {_AGAIN}: it continues") from error
+        raise FolderError(
+            f"the disk does not do it ({said})", f"look at the rights and at the disk, {_AGAIN}"
+        ) from error
 
 
 def sync_folder(path: Path) -> None:

@@ -40,7 +40,7 @@ def read(path: Path) -> Manifest:
             return parse(_some(file.read(_LARGEST + 1), str(path)), path.name)
     except FileNotFoundError as error:
         raise ManifestError(
-            f"no such manifest: {path}", "without arguments the manifests at hand are listed"
+            f"no such manifest: {path}", "python download.py, without arguments, lists the manifests at hand"
         ) from error
     except OSError as error:
         raise ManifestError(f"{path} cannot be read: {error.strerror}", "look at its name and its rights") from error
@@ -85,7 +85,7 @@ def _parse(content: bytes, name: str) -> Manifest:
     text = _decoded(content)
     start = text.lstrip()[:1]
     if "\x00" in text:
-        raise ManifestError(f"{name} is no manifest: it is no text", "a .tcia, a list of UIDs or a table is")
+        raise ManifestError(f"{name} is no manifest: it is no text", "name a .tcia, a list of UIDs or a table")
     if start == "<":
         return parse_wrapper(text, name)
     if start in {"[", "{"}:

@@ -187,7 +187,10 @@ def _taken(manifest: Manifest, file: str, rows: Iterable[Row], columns: _Columns
 
 def _nothing(sheets: dict[str, list[Row]], name: str, columns: _Columns | None) -> ManifestError:
     if columns:
-        return ManifestError(f"{name} holds no series", "look whether it is the right file, or was cut off")
+        return ManifestError(
+            f"{name} holds no series",
+            "look whether it is the right file, or was cut off, and have the manifest made anew",
+        )
     headings = {heading(cell) for rows in sheets.values() for _, cells in rows[:1] for cell in cells}
     if headings & _ELSEWHERE:
         return ManifestError(

@@ -146,7 +146,10 @@ def _refuse(reading: _Reading) -> None:
         raise wrong_lines(name, reading.wrong)
     if reading.wrong:
         raise ManifestError(
-            f"{name} is no manifest: {no_uids(reading.wrong[:1])}", "a .tcia, a list of UIDs or a table is"
+            f"{name} is no manifest: {no_uids(reading.wrong[:1])}", "name a .tcia, a list of UIDs or a table"
         )
     if not found:
-        raise ManifestError(f"{name} holds no series", "look whether it is the right file, or was cut off")
+        raise ManifestError(
+            f"{name} holds no series",
+            "look whether it is the right file, or was cut off, and have the manifest made anew",
+        )

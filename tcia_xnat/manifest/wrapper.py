@@ -32,5 +32,6 @@ def parse_wrapper(text: str, name: str) -> Manifest:
 
 def _no_list(name: str) -> ManifestError:
     return ManifestError(
-        f"{name} is XML, which holds no list of series", "look whether it is the right file, or a page with an error"
+        f"{name} is XML, which holds no list of series",
+        "look whether it is the right file, or a page with an error in its place, and have the manifest made anew",
     )

@@ -12,6 +12,9 @@ from tcia_xnat.pairs.judge import Judged, Order, SeriesRow, Verdict, judge
 from tcia_xnat.pairs.rules import load
 from tcia_xnat.pairs.table import explained_csv, explained_line, pairs_csv
 
+_OTHER_RULES = "--explain says why of each study; --rules FILE takes your own, made after tcia_xnat/pairs/default.toml"
+_ELSEWHERE = "IDC's index lists none of these series; python query.py search --modality PT shows what has PET"
+
 
 @click.command(context_settings=cli.CONTEXT)
 @click.argument("manifest", required=False)
@@ -68,6 +71,8 @@ def explain(studies: Sequence[Judged], *, on_stderr: bool, file: str | None) -> 
     for line in map(explained_line, studies if on_stderr else ()):
         click.echo(line, err=True)
     click.echo(counted(studies) + ("" if on_stderr or file else "; --explain says why"), err=True)
+    if not any(study.verdict is Verdict.CHOSEN for study in studies):
+        click.echo(f"no pair was found: {_OTHER_RULES if studies else _ELSEWHERE}", err=True)
 
 
 def wanted_rows(

@@ -105,7 +105,7 @@ def _described(series: Series, width: int) -> str:
 
 
 def _step(lane: LaneView) -> str:
-    return f"from {lane.source.upper()}" if lane.step == "fetch" else "storing"
+    return f"from {lane.source.told}" if lane.step == "fetch" else "storing"
 
 
 def _bytes(lane: LaneView, now: float) -> str:

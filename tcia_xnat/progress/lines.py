@@ -101,7 +101,7 @@ class Lines:
     @_show.register
     def _(self, event: SeriesImported) -> None:
         self._done += 1
-        moved = f"{event.image_count} images, {size(event.byte_count)} from {event.source.upper()}"
+        moved = f"{event.image_count} images, {size(event.byte_count)} from {event.source.told}"
         self._line(f"{self._at()} {_named(event.label, event.series)}: {moved} in {event.seconds:.1f} s")
 
     @_show.register
@@ -132,7 +132,7 @@ class Lines:
 
     @_show.register
     def _(self, event: SeriesStarted) -> None:
-        self._step(f"{_named(event.label, event.series)}: from {event.source.upper()}")
+        self._step(f"{_named(event.label, event.series)}: from {event.source.told}")
 
     @_show.register
     def _(self, event: SeriesProved) -> None:

@@ -202,11 +202,12 @@ def _print_rows(answer: Answer, form: str) -> None:
 
 
 def _print_table(database: Database, table: Table, limit: int | None) -> None:
-    from tcia_xnat.query.screen import as_table, console  # noqa: PLC0415  rich is only for people
+    from tcia_xnat import terminal  # noqa: PLC0415  rich is only for people
+    from tcia_xnat.query.screen import as_table  # noqa: PLC0415  as above
 
     ((total,),) = database.ask(table.limited(limit).within("SELECT count(*)")).rows
     answer = _some(database.ask(table.limited(_SHOWN if limit is None else limit)))
-    shown = console()
+    shown = terminal.results(sys.stdout)
     shown.print(as_table(answer, table.shown, shown.width))
     if total > len(answer.rows):
         _say(f"{total - len(answer.rows)} more rows: -o FILE writes all, --limit {total} shows them")

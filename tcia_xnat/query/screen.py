@@ -3,23 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tcia_xnat.clients.questions import Answer
 from tcia_xnat.progress import size
 
-_WIDE = 4096  # columns where nobody looks
 _ROOMY = 120
 _HEADINGS = {"bytes": "size", "instanceCount": "images"}
-
-
-def console() -> Console:
-    """Return the console for results: stdout, wide enough for its tables when it is no terminal."""
-    made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=_WIDE)
 
 
 def as_table(answer: Answer, shown: Sequence[str], width: int) -> Table:
@@ -32,7 +23,7 @@ def as_table(answer: Answer, shown: Sequence[str], width: int) -> Table:
     width
         Characters in a line; where there is room, UIDs are whole, to be copied.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=TABLE_BOX, pad_edge=False)
     places = [place for place, name in enumerate(answer.columns) if not shown or name in shown]
     for place in places:
         is_number = any(isinstance(row[place], int | float) for row in answer.rows)

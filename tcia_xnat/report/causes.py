@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tcia_xnat.catalogue import NOT_PUBLIC
 from tcia_xnat.model import State
 
 _VARIES = re.compile(
@@ -21,8 +22,8 @@ _HINTS = {
     "SourceUnreachable": f"{_AGAIN} when the archive answers; nothing that is in is fetched twice",
     "SeriesIncomplete": f"{_AGAIN}; if it stays so, tell the archive which series it does not give out whole",
     "SeriesDamaged": f"{_AGAIN}; if it stays so, tell the archive which series it gives out damaged",
-    "SeriesUnavailable": "see on TCIA's page of the collection whether it was withdrawn or needs a login",
-    "SourceError": f"{_AGAIN}, or ask one archive only, with --source idc or --source nbia",
+    "SeriesUnavailable": NOT_PUBLIC,
+    "SourceError": f"{_AGAIN}; without --source both archives are asked",
     "XnatUnreachable": f"{_AGAIN} when XNAT answers",
     "XnatBusy": f"{_AGAIN} when XNAT is through with the session",
     "XnatRefused": f"settle in XNAT what it says, then {_AGAIN}",
@@ -68,7 +69,12 @@ def causes(rows: Iterable[Mapping[str, Any]]) -> tuple[Cause, ...]:
     return tuple(sorted(made, key=lambda cause: (_ORDER.index(cause.state), -cause.count)))
 
 
+def way_out(kind: str) -> str:
+    """Return what to do about an error that has no hint of its own; empty where nothing is known to help."""
+    return _HINTS.get(kind, "")
+
+
 def _cause(state: State, kind: str, general: str, hint: str, rows: list[Mapping[str, Any]]) -> Cause:
     reasons = {row["reason"] for row in rows}
     reason = reasons.pop() if len(reasons) == 1 else general
-    return Cause(state, kind, reason, hint or _HINTS.get(kind, _AGAIN), tuple(row["SeriesInstanceUID"] for row in rows))
+    return Cause(state, kind, reason, hint or way_out(kind) or _AGAIN, tuple(row["SeriesInstanceUID"] for row in rows))

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from pygal.style import Style
 
 from tcia_xnat.events import Step
-from tcia_xnat.model import State
+from tcia_xnat.model import SourceName, State
 from tcia_xnat.progress import size
 from tcia_xnat.report.figures import duration
 
@@ -85,7 +85,7 @@ def _throughput(arrived: Mapping[str, Sequence[int]], bin_seconds: int) -> Chart
     joined = -(-max(map(len, arrived.values())) // _BARS)
     seconds = joined * bin_seconds
     rates = {
-        source.upper(): [count / seconds / _MEGA for count in _joined(counts, joined)]
+        SourceName(source).told: [count / seconds / _MEGA for count in _joined(counts, joined)]
         for source, counts in arrived.items()
     }
     count = max(map(len, rates.values()))

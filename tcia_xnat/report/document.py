@@ -1,10 +1,8 @@
 """report.json: all that is to be said of a run, in values from which every other file of the report is made."""
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -41,7 +39,6 @@ COLUMNS = (
     "StudyDescription",
     "crdc_series_uuid",
 )
-FAILED = "failed.tcia"
 LICENCE_COLUMNS = ("collection_id", "licence", "source_DOI", "citation", "series")
 
 Row = Mapping[str, Any]
@@ -67,7 +64,7 @@ def document(run: Run) -> dict[str, Any]:
         "idc_version": run.prepared.catalogue.idc_version,
         **tallies(rows),
         "output_dir": str(job.output_dir),
-        "next_command": next_command(job.report_dir, job.output_dir, job.project) if is_short(rows) else "",
+        "next_command": job.next_command if is_short(rows) else "",
         "rejected_lines": [asdict(line) for line in run.prepared.manifest.rejected],
         "timeline": timeline(run.measured),
         "series": rows,
@@ -161,11 +158,6 @@ def doi_link(doi: str) -> str:
 def is_short(rows: Iterable[Row]) -> bool:
     """Whether a series that was asked for is not in the archive."""
     return any(State(row["state"]).is_missing for row in rows)
-
-
-def next_command(report_dir: Path, output_dir: Path | str, project: str) -> str:
-    """Return the command that asks again for what is not in."""
-    return shlex.join(["python", "download.py", str(report_dir / FAILED), str(output_dir), *filter(None, [project])])
 
 
 def timeline(measured: Measured) -> dict[str, Any]:

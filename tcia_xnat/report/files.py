@@ -13,8 +13,9 @@ from tcia_xnat.manifest import write_tcia
 from tcia_xnat.model import SourceName, State
 from tcia_xnat.pictures import read_pictures
 from tcia_xnat.report import licences
-from tcia_xnat.report.document import COLUMNS, FAILED, Document, Row, document
+from tcia_xnat.report.document import COLUMNS, Document, Row, document
 from tcia_xnat.run import Run
+from tcia_xnat.settings import FAILED
 
 _PICTURE_BYTES = 8_500_000  # of all pictures together; a third more as text in the page
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from tcia_xnat.errors import UsageError
-from tcia_xnat.model import State
-from tcia_xnat.report.document import COLUMNS, Document, Row, is_short, next_command, outcome_of, tallies
+from tcia_xnat.model import SourceName, State
+from tcia_xnat.report.document import COLUMNS, Document, Row, is_short, outcome_of, tallies
 from tcia_xnat.report.verdict import exit_code, verdict
+from tcia_xnat.settings import ask_again
 from tcia_xnat.timeline import Spent
 from tcia_xnat.transfer import TransferResult
 
@@ -52,11 +53,18 @@ def merge(documents: Sequence[Document], folder: Path) -> dict[str, Any]:
         "project": _one(in_order, "project"),
         "source": _only(in_order, "source"),
         **tallies(rows),
-        "next_command": next_command(folder, last["output_dir"], last["project"]) if is_short(rows) else "",
+        "next_command": _next_command(last, folder) if is_short(rows) else "",
         "rejected_lines": _distinct(line for document in in_order for line in document["rejected_lines"]),
         "timeline": _timeline(in_order),
         "series": rows,
     }
+
+
+def _next_command(last: Document, folder: Path) -> str:
+    """Return what asks again for what none of the runs brought; an upload has no manifest and asks for its tree."""
+    if last["source"] == SourceName.LOCAL:
+        return str(last["next_command"])
+    return ask_again(folder, last["output_dir"], last["project"])
 
 
 def _rows(in_order: Iterable[Document]) -> list[Row]:

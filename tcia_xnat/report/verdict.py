@@ -11,8 +11,8 @@ from tcia_xnat.transfer import TransferResult
 _IN, _SOME_MISSING = 0, 3
 _WORDS = {
     State.FAILED: "failed",
-    State.UNAVAILABLE: "are offered by nobody",
-    State.HELD: "wait in the prearchive",
+    State.UNAVAILABLE: "not offered",
+    State.HELD: "waiting in the prearchive",
 }
 
 

@@ -54,7 +54,8 @@ class IdcSource:
         objects = self._client.list_objects(series.aws_bucket, series.crdc_series_uuid)
         if not objects:
             raise SeriesUnavailable(
-                "IDC lists this series and no longer holds it", "a newer index may know where it went"
+                "IDC lists this series and no longer holds it",
+                "a newer index may know where it went: pip install --upgrade idc-index-data",
             )
         prove_count(len(objects), series.image_count)
         return objects

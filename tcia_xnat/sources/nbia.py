@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
+from tcia_xnat.clients import web
 from tcia_xnat.clients.tcia import TCIAClient
 from tcia_xnat.dicom import read_identity
 from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete, SeriesUnavailable, SourceError
@@ -19,6 +20,7 @@ from tcia_xnat.spool import Spool
 
 _LICENSE = "LICENSE"
 _LICENSE_LIMIT = 1 << 20
+_HEAD = 1 << 10  # bytes that tell what came in the place of a zip
 _BOMB_FACTOR, _BOMB_SLACK = 2, 64 << 20  # sizes that NBIA lists may be old, but not that old
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
@@ -144,9 +146,10 @@ def _read_zip(series: Series, spool: Spool) -> _Zip:
         with zipfile.ZipFile(spool.open_range(0, spool.size)) as archive:
             return _prove(series, archive, spool)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
-        head = spool.size and b"".join(spool.read(0, min(spool.size, 80)))
-        shown = "" if not head or head.startswith(b"PK") else f", it starts {head!r}"
-        raise SeriesDamaged(f"NBIA sent {spool.size} bytes that are no whole zip: {error}{shown}") from error
+        head = spool.size and b"".join(spool.read(0, min(spool.size, _HEAD)))
+        said = "" if not head or head.startswith(b"PK") else web.shown(head.decode("utf-8", "replace"))
+        told = f"NBIA sent {spool.size} bytes that are no whole zip ({error})"
+        raise SeriesDamaged(web.with_words(told, said)) from error
 
 
 def _prove(series: Series, archive: zipfile.ZipFile, spool: Spool) -> _Zip:
@@ -172,7 +175,7 @@ def _problem(images: Collection[str], listed: Mapping[str, str] | None, proved: 
         return f"the zip holds {len(images)} and no md5hashes.csv, the mark of a whole one"
     if set(listed) != set(images):
         return f"the zip holds {len(images)} images, its md5hashes.csv lists {len(listed)}"
-    return "" if proved == len(images) else f"{len(images) - proved} are not what md5hashes.csv says"
+    return "" if proved == len(images) else f"{len(images) - proved} of {len(images)} are not what md5hashes.csv says"
 
 
 def _licence(archive: zipfile.ZipFile) -> str:
@@ -189,11 +192,11 @@ def _images(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
     infos = [info for info in archive.infolist() if not info.is_dir()]
     for name, count in Counter(info.filename for info in infos).items():
         if count > 1:
-            raise SeriesDamaged(f"the zip of NBIA holds {name!r} twice")
+            raise SeriesDamaged(f"NBIA's zip holds {name!r} twice")
         if "/" in name or "\\" in name or name.startswith("."):
-            raise SeriesDamaged(f"the zip of NBIA holds {name!r}, which is no plain file name")
+            raise SeriesDamaged(f"NBIA's zip holds {name!r}, which is no plain file name")
     if wrong := next((info for info in infos if info.compress_type not in _METHODS or info.flag_bits & 1), None):
-        raise SeriesDamaged(f"the zip of NBIA holds {wrong.filename!r} encrypted or by method {wrong.compress_type}")
+        raise SeriesDamaged(f"NBIA's zip holds {wrong.filename!r} encrypted or by method {wrong.compress_type}")
     return {info.filename: info for info in infos if info.filename not in {_LICENSE, HASHES}}
 
 
@@ -201,7 +204,7 @@ def _refuse_bomb(infos: Iterable[zipfile.ZipInfo], series: Series) -> None:
     """Refuse a zip that would unpack to far more than NBIA lists; no more than these sizes say is inflated."""
     total = sum(info.file_size for info in infos)
     if series.byte_count and total > _BOMB_FACTOR * series.byte_count + _BOMB_SLACK:
-        raise SeriesDamaged(f"the zip of NBIA would unpack to {total} bytes, NBIA lists {series.byte_count}")
+        raise SeriesDamaged(f"NBIA's zip would unpack to {total} bytes, NBIA lists {series.byte_count}")
 
 
 def _read_member(series: Series, archive: zipfile.ZipFile, info: zipfile.ZipInfo, spool: Spool) -> tuple[Member, str]:

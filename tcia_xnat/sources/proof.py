@@ -78,6 +78,6 @@ def prove_unique(members: Iterable[Member]) -> None:
 def prove_count(arrived: int, expected: int) -> None:
     """Raise SeriesIncomplete or SeriesDamaged when more or fewer images arrived than there should be."""
     if arrived < expected:
-        raise SeriesIncomplete(f"{arrived} of {expected} images")
+        raise SeriesIncomplete(f"{arrived} of {expected} images are there")
     if arrived > expected:
         raise SeriesDamaged(f"{arrived} images, although the catalogue lists {expected}")

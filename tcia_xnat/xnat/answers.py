@@ -22,7 +22,12 @@ from tcia_xnat.errors import (
 OK = frozenset({200, 201})
 NOT_FOUND = 404
 
-_HEADING = re.compile(r"<h3>(.*?)</h3>", re.DOTALL)
+_MESSAGE = re.compile(r"<p><b>Message</b>(.*?)</p>|<h3>(.*?)</h3>", re.DOTALL)  # Tomcat's pages, and XNAT's own
+ASK_OWNER = "ask an owner of the project to make this user a member or owner, then run the same command again"
+_TOO_LARGE = (
+    "have the limit of the proxy in front of XNAT lifted (nginx: client_max_body_size 0), "
+    "then run the same command again"
+)
 _LOGIN_PAGE = "/app/template/Login.vm"
 _BUSY_TEXTS = (
     "already in progress",
@@ -47,8 +52,8 @@ class Answer:
     @property
     def reason(self) -> str:
         """The message of an error page, or the body, as one line."""
-        found = _HEADING.search(self.text)
-        return web.shown(html.unescape(found.group(1) if found else self.text))
+        found = _MESSAGE.search(self.text)
+        return web.shown(html.unescape(found[1] or found[2] or "") if found else self.text)
 
     @property
     def is_web_page(self) -> bool:
@@ -69,15 +74,15 @@ class Answer:
 def refusal(answer: Answer) -> XnatError:
     """Say what an answer that is no success means (§13.8): the text decides where the status does not."""
     status, reason = answer.status, answer.reason
-    said = f"XNAT answered {status}: {reason}"
+    said = web.answered("XNAT", status, reason)
     if any(text in reason.lower() for text in _BUSY_TEXTS) or status == requests.codes.locked:
         return XnatBusy(said)
     if status == requests.codes.forbidden:
-        return RightsRefused(said, "the user needs to be a member or owner of the project")
+        return RightsRefused(said, ASK_OWNER)
     if status == requests.codes.conflict or "FAILED:" in reason:
         return ArchiveConflict(said)
     if status == requests.codes.request_entity_too_large:
-        return XnatRefused(said, "the proxy in front of XNAT limits uploads (nginx: client_max_body_size 0)")
+        return XnatRefused(said, _TOO_LARGE)
     if web.is_later(status):
         return XnatUnreachable(said)
     return XnatRefused(said)
@@ -94,7 +99,7 @@ def table(answer: Answer) -> list[Row]:
     try:
         rows = json.loads(answer.text)["ResultSet"]["Result"]
     except (ValueError, KeyError, TypeError) as error:
-        raise XnatUnreachable(f"XNAT sent something that is no table: {answer.reason or 'nothing'}") from error
+        raise XnatUnreachable(web.with_words("XNAT sent something that is no table", answer.reason)) from error
     return [row for row in rows if isinstance(row, dict)]
 
 
@@ -109,7 +114,7 @@ def catalog_uids(answer: Answer) -> list[str]:
     try:
         root = ElementTree.fromstring(answer.text.encode())
     except ElementTree.ParseError as error:
-        raise XnatUnreachable(f"XNAT sent something that is no catalog: {answer.reason or 'nothing'}") from error
+        raise XnatUnreachable(web.with_words("XNAT sent something that is no catalog", answer.reason)) from error
     return [element.get("UID", "") for element in root.iterfind("{*}entries/{*}entry")]
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import xnat.session
 
 MAX_OUTAGE = 600.0
+_CLOSE_OTHERS = "close other sessions of this user in XNAT, or wait until they end; then run the same command again"
 _PROBE_TIMEOUT = 30.0
 _PROBE_SECONDS = (0.5, 30.0)  # between two looks whether XNAT is back, first and last
 
@@ -112,9 +113,9 @@ class XnatConnection:
             self._renew(logins)
             answer = self._send(method, path, options)
         if answer.is_web_page:
-            raise XnatUnreachable(f"XNAT, or a proxy before it, answers with a web page: {answer.reason}")
+            raise XnatUnreachable(web.with_words("XNAT, or a proxy before it, answers with a web page", answer.reason))
         if answer.is_logged_out:
-            raise LoginRefused(f"XNAT forgets the login at once: {answer.reason}", "is the number of sessions used up?")
+            raise LoginRefused(web.with_words("XNAT forgets the login at once", answer.reason), _CLOSE_OTHERS)
         if answer.status not in accepted:
             raise refusal(answer)
         return answer
@@ -163,7 +164,8 @@ class XnatConnection:
             while away := self._away():
                 if time.monotonic() - gone >= self._max_outage:
                     raise XnatUnreachable(
-                        f"{away}; waited {self._max_outage:.0f} s for it to come back", "the same command continues"
+                        f"{away}; waited {self._max_outage:.0f} s for it to come back",
+                        "run the same command again when XNAT answers: it continues",
                     )
                 self.patience.on_retry(away, pause)
                 self.patience.wait(pause)

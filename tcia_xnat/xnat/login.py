@@ -9,6 +9,7 @@ from requests.adapters import HTTPAdapter
 
 from tcia_xnat.clients import web
 from tcia_xnat.errors import LoginRefused, XnatUnreachable
+from tcia_xnat.xnat.answers import Answer
 
 if TYPE_CHECKING:
     import xnat.session
@@ -17,6 +18,7 @@ ANSWER_SECONDS = 300.0
 _PILOT_SECONDS = 30.0
 _LOGOUT_SECONDS = 1.0
 _CONNECTIONS = 32
+_LOOK = "see that XNAT_HOST is right and XNAT up, then run the same command again"
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,9 +64,7 @@ def log_out(connection: "xnat.session.XNATSession") -> None:
 
 def unreachable(host: str, error: Exception) -> XnatUnreachable:
     """Turn a failed connection into one of our errors."""
-    return XnatUnreachable(
-        f"XNAT at {host} cannot be reached or broke off: {web.innermost(error)}", "check XNAT_HOST and that XNAT is up"
-    )
+    return XnatUnreachable(f"XNAT at {host} cannot be reached or broke off: {web.innermost(error)}", _LOOK)
 
 
 def _session_id(host: str, user: str, password: str) -> str | None:
@@ -81,14 +81,18 @@ def _session_id(host: str, user: str, password: str) -> str | None:
         login = f"{host}/data/auth"
         answer = session.get(login, auth=(user, password), allow_redirects=False, timeout=timeout)
     if answer.status_code in {requests.codes.unauthorized, requests.codes.forbidden}:
-        raise _refused(answer.text)
+        raise _refused(Answer(answer.status_code, answer.text).reason)
     if answer.status_code != requests.codes.ok:
-        raise XnatUnreachable(f"XNAT at {host} answered the login with {answer.status_code}: {web.shown(answer.text)}")
+        told = web.answered(f"XNAT at {host}", answer.status_code, Answer(answer.status_code, answer.text).reason)
+        raise XnatUnreachable(told, _LOOK)
     return answer.cookies.get("JSESSIONID")
 
 
 def _refused(reason: str) -> LoginRefused:
-    return LoginRefused(f"XNAT refuses the login: {web.shown(reason)}", "check user, password and sessions")
+    return LoginRefused(
+        web.with_words("XNAT refuses the login", web.shown(reason)),
+        "mend XNAT_USER and XNAT_PASS, or close other sessions of this user, then run the same command again",
+    )
 
 
 def _prepared(connection: "xnat.session.XNATSession") -> "xnat.session.XNATSession":

@@ -5,9 +5,10 @@ from urllib.parse import quote
 
 from defusedxml import ElementTree
 
+from tcia_xnat.clients import web
 from tcia_xnat.errors import RightsRefused, XnatBusy, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
-from tcia_xnat.xnat.answers import OK, Answer, Row, image_counts, refusal, table
+from tcia_xnat.xnat.answers import ASK_OWNER, OK, Answer, Row, image_counts, refusal, table
 from tcia_xnat.xnat.connection import Body, XnatConnection
 
 _IMPORT_SECONDS = 1800.0  # XNAT reads, anonymises and stores every image before it answers
@@ -138,7 +139,7 @@ class Prearchive:
             "POST", "/data/services/archive", query, seconds=_ARCHIVE_SECONDS, accepted=_ARCHIVED | {500}
         )
         if "did not complete within" in answer.reason:
-            raise XnatUnreachable(f"XNAT answered {answer.status}: {answer.reason}")
+            raise XnatUnreachable(web.answered("XNAT", answer.status, answer.reason))
         if answer.status not in _ARCHIVED:
             raise refusal(answer)
 
@@ -157,7 +158,8 @@ class Prearchive:
         if not uris:
             raise XnatRefused(
                 "XNAT took the images and stored none of them",
-                "a series-import filter or an anonymisation script of the site or project may have dropped them",
+                "download.py --check shows which series-import filter or anonymisation script may have dropped them: "
+                "have that changed, then run the same command again",
             )
         expected = f"/prearchive/projects/{self._project}/"
         strays = [uri for uri in uris if not uri.startswith(expected)]
@@ -167,7 +169,7 @@ class Prearchive:
         if strays:
             raise RightsRefused(
                 f"XNAT put the images into {strays[0]} instead of project {self._project}",
-                "the user needs the right to edit this project",
+                ASK_OWNER,
             )
         if len(uris) > 1:  # somebody archived the first one in between
             raise XnatBusy(f"XNAT spread the images of one series over {len(uris)} sessions: {', '.join(uris)}")

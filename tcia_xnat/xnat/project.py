@@ -6,10 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from tcia_xnat.clients import web
 from tcia_xnat.errors import RightsRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
-from tcia_xnat.xnat.answers import DICOM_RESOURCES, NOT_FOUND, OK, Answer, Row, catalog_uids, image_counts, table
+from tcia_xnat.xnat.answers import (
+    ASK_OWNER,
+    DICOM_RESOURCES,
+    NOT_FOUND,
+    OK,
+    Answer,
+    Row,
+    catalog_uids,
+    image_counts,
+    table,
+)
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.prearchive import Prearchive
@@ -74,8 +85,8 @@ class XnatProject:
         answer = self.patience.call(lambda: self._xnat.ask("PUT", self._data, query, accepted=OK | _REFUSED_IDS))
         if not self.exists():
             raise RightsRefused(
-                f"XNAT does not create project {self.project} ({answer.status}: {answer.reason})",
-                "choose another ID, or ask its owner or an administrator for access",
+                f"XNAT does not create project {self.project} ({web.answered('it', answer.status, answer.reason)})",
+                "name another PROJECT, or have an administrator give access to it, then run the same command again",
             )
         self.patience.call(lambda: self._xnat.ask("PUT", f"{self._data}/prearchive_code/0"))
 
@@ -108,7 +119,7 @@ class XnatProject:
             self.patience.wait(_STORE_SECONDS)
         raise RightsRefused(
             f"XNAT did not store {resource}/{name} in project {self.project}, although it said so",
-            "the user needs the right to edit this project",
+            ASK_OWNER,
         )
 
     def _lists(self, path: str, name: str, size: int) -> bool:
@@ -143,7 +154,7 @@ class XnatProject:
         try:
             return str(json.loads(answer.text)["items"][0]["data_fields"]["ID"])
         except (ValueError, LookupError, TypeError) as error:
-            raise XnatUnreachable(f"XNAT sent something that is no session: {answer.reason}") from error
+            raise XnatUnreachable(web.with_words("XNAT sent something that is no session", answer.reason)) from error
 
     def scans(self, experiment_id: str) -> dict[str, str]:
         """Return the scan ID by SeriesInstanceUID of one archived session."""

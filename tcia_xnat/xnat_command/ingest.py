@@ -26,7 +26,7 @@ from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.settings import THUMBNAILS
 from tcia_xnat.stop import Stop
 from tcia_xnat.supply import SOURCES
-from tcia_xnat.terminal import line_writer
+from tcia_xnat.terminal import line_writer, results
 from tcia_xnat.xnat.connection import XnatConnection
 
 _UNRESOLVED = re.compile(r"#.+#")
@@ -47,7 +47,7 @@ def ingest(environment: Mapping[str, str]) -> int:
         prepared = dry_run(job, login, stop)
         where = f"project {job.project}"
         _keep_plan(job, report.summary.as_text(plan_view.as_tables(prepared, job, where, whole=True)))
-        report.summary.console(sys.stdout).print(plan_view.as_tables(prepared, job, where))
+        results(sys.stdout).print(plan_view.as_tables(prepared, job, where))
         return report.plan_exit_code(prepared.plan)
     with tell_all([Lines(line_writer(sys.stdout), debug=bool(settings.text("TCIA_XNAT_DEBUG")))]) as tell:
         done = run(job, login, stop, tell, _kept)

@@ -112,6 +112,21 @@ def test_rules_of_a_file(index: Path, tmp_path: Path) -> None:
     assert [row["study_instance_uid"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["1.11"]
 
 
+def test_no_pair_is_said_with_what_would_find_more(index: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "none.toml"
+    rules.write_text('[pet]\nmodality = "PT"\nrequire = ["nowhere"]\n[ct]\nmodality = "CT"\n')
+    done = pairs("--collection", "c1", "--rules", rules, "--idc-index", index)
+    assert (done.returncode, done.stdout) == (0, REFERENCE.splitlines(keepends=True)[0])
+    assert done.stderr.splitlines()[-1].startswith("no pair was found: --explain says why of each study; --rules FILE")
+    listed = tmp_path / "list.tcia"
+    listed.write_text(write_tcia(["9.9.9"], listed.name))
+    done = pairs(listed, "--idc-index", index)
+    assert done.stderr.splitlines()[-1] == (
+        "no pair was found: IDC's index lists none of these series; "
+        "python query.py search --modality PT shows what has PET"
+    )
+
+
 def test_download_takes_both_series_of_each_pair(index: Path, tmp_path: Path) -> None:
     made = tmp_path / "pairs.csv"
     made.write_text(REFERENCE)

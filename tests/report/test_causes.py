@@ -1,13 +1,18 @@
 """What is missing, grouped by cause: the same at the terminal, in report.json and in report.html."""
 
+import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from tcia_xnat.errors import Error
-from tcia_xnat.model import Outcome, Series, State
+from tcia_xnat.model import Label, Outcome, Series, State
 from tcia_xnat.report.causes import causes
 from tcia_xnat.report.page import page
 from tcia_xnat.report.summary import as_text, summary
+from tcia_xnat.upload import Upload
 from tests.report.case import by_id, outcome, parsed, report_json, run, series, text
 
 
@@ -85,7 +90,7 @@ def test_terminal_json_and_page_tell_the_same(tmp_path: Path) -> None:
     for words in (
         "4 series failed: … images",
         "what to do: try again",
-        "1.2.3.0.2 P00000_0: 2 of 99 images",
+        "patient P00000, session P00000_0, series 1.2.3.0.2: 2 of 99 images",
         "and 1 more in report.csv",
         f"python download.py {tmp_path}/out/report/failed.tcia {tmp_path}/out PROJECT",
     ):
@@ -93,3 +98,31 @@ def test_terminal_json_and_page_tell_the_same(tmp_path: Path) -> None:
     missing = text(by_id(parsed(page(report_json(tmp_path, given()), {})), "missing"))
     for words in ("4 series failed", "… images", "What to do: try again", "1.2.3.0.3 3 of 99 images"):
         assert words in missing
+
+
+def test_a_narrow_terminal_has_fewer_columns_and_whole_names(tmp_path: Path) -> None:
+    named = series(1, patient_id="MSB-01723")
+    ended = outcome(named, label=Label("MSB-01723", "MSB-01723_01"))
+    for width, heading in ((40, ["session", "series", "images"]), (80, ["subject", "session", "series", "new"])):
+        console = Console(width=width, file=io.StringIO(), no_color=True)
+        with console.capture() as captured:
+            console.print(summary(run(tmp_path, [(named, ended)])))
+        lines = captured.get().splitlines()
+        assert lines[1].split()[: len(heading)] == heading
+        assert "MSB-01723_01" in lines[3].split()
+        assert all(len(line) <= width for line in lines)
+
+
+def test_the_command_is_one_line_on_any_terminal(tmp_path: Path) -> None:
+    console = Console(width=40, file=io.StringIO(), no_color=True)
+    with console.capture() as captured:
+        console.print(summary(run(tmp_path, given())), crop=False)
+    command = f"python download.py {tmp_path}/out/report/failed.tcia {tmp_path}/out PROJECT"
+    assert captured.get().splitlines()[-1].endswith(command)
+
+
+def test_an_upload_asks_for_its_tree_again(tmp_path: Path) -> None:
+    asked = Upload(root=tmp_path / "tree", output_dir=tmp_path / "work", project="P")
+    assert asked.next_command == f"python upload.py {tmp_path}/tree P"
+    typed = replace(asked, typed=("tree", "P", "--exclude", "a b"))
+    assert typed.next_command == "python upload.py tree P --exclude 'a b'"

@@ -43,7 +43,7 @@ def test_the_verdict_is_the_first_heading_and_headings_come_in_order(tree: Eleme
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     (first,) = elements(tree, "h1")
-    assert text(first) == "5 of 16 series are in the archive; 10 failed, 1 wait in the prearchive."
+    assert text(first) == "5 of 16 series are in the archive; 10 failed, 1 waiting in the prearchive."
     (title,) = elements(tree, "title")
     assert text(title) == f"PROJECT: {text(first)}"
 

@@ -47,7 +47,7 @@ def test_exit_codes(given: TransferResult, code: int) -> None:
         (
             result(State.ARCHIVED, State.FAILED, State.UNAVAILABLE, State.HELD),
             True,
-            "1 of 4 series are in the archive; 1 failed, 1 are offered by nobody, 1 wait in the prearchive.",
+            "1 of 4 series are in the archive; 1 failed, 1 not offered, 1 waiting in the prearchive.",
         ),
     ],
 )
