@@ -8,6 +8,7 @@ from rich.text import Text
 
 from tcia_xnat.clients.questions import Answer
 from tcia_xnat.progress import size
+from tcia_xnat.terminal import TABLE_BOX
 
 _ROOMY = 120
 _HEADINGS = {"bytes": "size", "instanceCount": "images"}
