@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from tcia_xnat.errors import SeriesUnavailable, SourceError
 from tcia_xnat.events import BytesArrived, SeriesProved, SeriesStarted, Step, StepDone, Tell
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
 from tcia_xnat.pictures import Depict, no_picture
-from tcia_xnat.sources import Source
+from tcia_xnat.sources import Packages, Source
 from tcia_xnat.spool import Spool
 
 Taken = TypeVar("Taken")
@@ -75,7 +75,7 @@ class Fetcher:
             arrival = _Arrival(SeriesStarted(series, label, name), self.tell)
             fetching = self.sources[name].fetch(series, spool, partial(self._count, arrival))
             try:
-                with closing(self._watched(fetching, spool, arrival)) as packages:
+                with closing(fetching), closing(self._watched(fetching, spool, arrival)) as packages:
                     taken = take(self._told(packages, series, label, name))
             except SourceError as error:
                 refused[name] = error
@@ -91,9 +91,7 @@ class Fetcher:
             self.tell(SeriesProved(series, label, name, len(package.members), package.byte_count))
             yield package
 
-    def _watched(
-        self, packages: Iterator[SeriesPackage], spool: Spool, arrival: "_Arrival"
-    ) -> Generator[SeriesPackage, None, None]:
+    def _watched(self, packages: Iterator[SeriesPackage], spool: Spool, arrival: "_Arrival") -> Packages:
         """Yield packages; tell how long each step took, and draw the first while it is taken."""
         depict = self.depict
         try:

@@ -2,15 +2,17 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
+from typing import Protocol
 
 from tcia_xnat.errors import Error, SourceUnreachable
-from tcia_xnat.model import Series, SeriesPackage
+from tcia_xnat.model import Series, SourceName
 from tcia_xnat.retry import Patience
 from tcia_xnat.room import Room
-from tcia_xnat.sources import OnBytes, Source
+from tcia_xnat.sources import OnBytes, Packages, Source
 from tcia_xnat.spool import Spool
 
 _SHRINK_SECONDS = 5.0  # trouble of many lanes within this time is one trouble
@@ -115,15 +117,15 @@ class PoliteSource:
         self._source, self._gate, self._bandwidth, self._room, self._check = source, gate, bandwidth, room, check
         self.name = source.name
 
-    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
+    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Packages:
         """Yield the series; see `Source.fetch`."""
 
         def arrived(byte_count: int) -> None:
             on_bytes(byte_count)
             self._bandwidth.take(byte_count)
 
-        packages = self._source.fetch(series, spool, arrived)
         with ExitStack() as held:
+            packages = held.enter_context(closing(self._source.fetch(series, spool, arrived)))
             with self._gate.inside(self._check):
                 held.enter_context(self._room.taken(series, self._check))
                 on_bytes(0)
@@ -166,3 +168,25 @@ class Bandwidth:
             self._free = max(self._free, now) + byte_count / self._rate
             seconds = self._free - now
         self._wait(seconds)
+
+
+class Limits(Protocol):
+    """What a job says of limits: series at once, and bytes a second of all together or None."""
+
+    @property
+    def transfers(self) -> int: ...  # noqa: D102  above
+    @property
+    def bwlimit(self) -> float | None: ...  # noqa: D102  above
+
+
+def polite(
+    made: Iterable[Callable[[Patience], Source]], patience: Patience, limits: Limits, room: Room
+) -> dict[SourceName, Source]:
+    """Return sources that wait for their turn, each made with a patience that tells its gate of trouble."""
+    bandwidth = Bandwidth(limits.bwlimit, patience.wait)
+    found: dict[SourceName, Source] = {}
+    for make in made:
+        gate = Gate(limits.transfers)
+        source = PoliteSource(make(gate.told_by(patience)), gate, bandwidth, room, partial(patience.wait, 0))
+        found[source.name] = source
+    return found

@@ -1,14 +1,12 @@
 """Where a job's images come from: the clients it may use, the sources made of them, and the room they need."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
-from typing import Protocol
 
 from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.clients.tcia import TCIAClient
 from tcia_xnat.model import Series, SourceName
-from tcia_xnat.politeness import Bandwidth, Gate, PoliteSource
+from tcia_xnat.politeness import Limits, polite
 from tcia_xnat.retry import Patience
 from tcia_xnat.room import Room
 from tcia_xnat.sources import Source
@@ -20,15 +18,6 @@ SOURCES = {
     "idc": (SourceName.IDC,),
     "nbia": (SourceName.NBIA,),
 }
-
-
-class Limits(Protocol):
-    """What a job says of limits: series at once, and bytes a second of all together or None."""
-
-    @property
-    def transfers(self) -> int: ...  # noqa: D102  above
-    @property
-    def bwlimit(self) -> float | None: ...  # noqa: D102  above
 
 
 @contextmanager
@@ -60,19 +49,6 @@ def sources(  # noqa: PLR0913, PLR0917  what they are made of
     if nbia is not None:
         made.append(lambda patience: NbiaSource(nbia, patience))
     return polite(made, patience, limits, room)
-
-
-def polite(
-    made: Iterable[Callable[[Patience], Source]], patience: Patience, limits: Limits, room: Room
-) -> dict[SourceName, Source]:
-    """Return sources that wait for their turn, each made with a patience that tells its gate of trouble."""
-    bandwidth = Bandwidth(limits.bwlimit, patience.wait)
-    found: dict[SourceName, Source] = {}
-    for make in made:
-        gate = Gate(limits.transfers)
-        source = PoliteSource(make(gate.told_by(patience)), gate, bandwidth, room, partial(patience.wait, 0))
-        found[source.name] = source
-    return found
 
 
 def listed(idc: IDCClient | None, series_instance_uids: Sequence[str]) -> dict[str, int]:

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 from tcia_xnat import run as runs
-from tcia_xnat import supply
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import UsageError
 from tcia_xnat.events import FilesRead, Tell
@@ -24,6 +23,7 @@ from tcia_xnat.local.model import PassedOver
 from tcia_xnat.local.tree import Tree, Wanted, find_root, gather
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, SourceName
+from tcia_xnat.politeness import polite
 from tcia_xnat.retry import Patience
 from tcia_xnat.room import Room
 from tcia_xnat.run import Kept, Prepared, Run, Work
@@ -122,7 +122,7 @@ def _work(upload: Upload, tree: Tree, inventory: Inventory, patience: Patience) 
         catalogue,
         [Kept(upload.report_resource, f"{name}.json", _asked(upload, tree))],
         lambda labels: Kept(upload.report_resource, f"{name}.csv", _labelled(tree, labels)),
-        supply.polite([lambda _patience: source], patience, upload, room),
+        polite([lambda _patience: source], patience, upload, room),
         partial(_listed, catalogue),
         room,
         partial(_write_left_out, inventory),

@@ -8,7 +8,7 @@ from tcia_xnat.clients.idc_buckets import IdcBuckets, StoredObject
 from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete, SeriesUnavailable
 from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
 from tcia_xnat.retry import Patience
-from tcia_xnat.sources import OnBytes
+from tcia_xnat.sources import OnBytes, Packages
 from tcia_xnat.sources.proof import Digest, prove_count, prove_unique, stored_member
 from tcia_xnat.spool import Spool
 
@@ -38,7 +38,7 @@ class IdcSource:
         self._patience = patience
         self._spool_limit = spool_limit
 
-    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
+    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Packages:
         """Yield the series, proved; see `Source.fetch`."""
         objects = self._patience.call(lambda: self._list(series), series.series_instance_uid)
         notes = _size_notes(series, objects)

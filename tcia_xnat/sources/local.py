@@ -15,7 +15,7 @@ from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete
 from tcia_xnat.local.inventory import Inventory
 from tcia_xnat.local.model import LOOSE, File, Place
 from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
-from tcia_xnat.sources import OnBytes
+from tcia_xnat.sources import OnBytes, Packages
 from tcia_xnat.sources.proof import STORED, Digest, prove_count, proved_sop_instance_uid
 from tcia_xnat.sources.zipmember import LOCAL_HEADER, data_offset, digest_of, hashes
 from tcia_xnat.spool import Spool
@@ -57,7 +57,7 @@ class LocalSource:
         self._notes = notes
         self._spool_limit = spool_limit
 
-    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
+    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Packages:
         """Yield the series, proved; see `Source.fetch`."""
         uid = series.series_instance_uid
         if problem := self._problems.get(uid):

@@ -3,7 +3,7 @@
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
@@ -13,7 +13,7 @@ from tcia_xnat.dicom import read_identity
 from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete, SeriesUnavailable, SourceError
 from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
 from tcia_xnat.retry import Patience
-from tcia_xnat.sources import OnBytes
+from tcia_xnat.sources import OnBytes, Packages
 from tcia_xnat.sources.proof import Digest, prove_count, prove_unique, proved_sop_instance_uid, stored_member
 from tcia_xnat.sources.zipmember import HASHES, LOCAL_HEADER, data_offset, digest_of, hashes
 from tcia_xnat.spool import Spool
@@ -60,7 +60,7 @@ class NbiaSource:
         self._client = client
         self._patience = patience
 
-    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Iterator[SeriesPackage]:
+    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Packages:
         """Yield the series as one package, proved; see `Source.fetch`."""
         uid = series.series_instance_uid
         expected = self._patience.call(lambda: self._as_nbia_counts(series), uid)

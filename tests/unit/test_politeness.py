@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tcia_xnat.errors import SeriesDamaged, SourceUnreachable, Stopped
-from tcia_xnat.model import Series, SeriesPackage, SourceName
+from tcia_xnat.errors import SeriesDamaged, SourceUnreachable, Stopped, XnatError
+from tcia_xnat.fetch import Fetcher
+from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
 from tcia_xnat.politeness import Bandwidth, Gate, PoliteSource
 from tcia_xnat.room import Room
-from tcia_xnat.sources import OnBytes
+from tcia_xnat.sources import OnBytes, Packages
 from tcia_xnat.spool import Spool
 
 
@@ -106,7 +107,7 @@ class InParts:
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
 
-    def fetch(self, series: Series, _spool: Spool, _on_bytes: OnBytes) -> Iterator[SeriesPackage]:
+    def fetch(self, series: Series, _spool: Spool, _on_bytes: OnBytes) -> Packages:
         for _ in range(3):
             assert self.gate._inside == 1
             yield SeriesPackage(series, self.name, ())
@@ -119,6 +120,26 @@ def test_a_place_is_free_while_xnat_takes_the_images() -> None:
         seen = [gate._inside for _ in source.fetch(Series("1.2.3", "1.2", "P"), spool, lambda _count: None)]
     assert seen == [0, 0, 0]
     assert source.name is SourceName.IDC
+
+
+def test_what_fails_on_its_way_gives_its_room_back() -> None:
+    gate, room = Gate(1), Room(lambda _series: 1)
+    one = Series("1.2.3", "1.2", "P", aws_bucket="b", crdc_series_uuid="u")
+    room.limit([one], 1)
+    source = PoliteSource(InParts(gate), gate, Bandwidth(None, lambda _seconds: None), room, nothing)
+    fetcher = Fetcher({source.name: source}, [source.name], lambda _event: None, nothing)
+
+    def refuse(packages: Iterator[SeriesPackage]) -> None:
+        next(packages)
+        raise XnatError("no")
+
+    def stopped() -> None:
+        raise Stopped
+
+    with Spool() as spool, pytest.raises(XnatError) as kept:  # an error that is kept keeps all that led to it
+        fetcher.fetch(one, Label("P", "P"), spool, refuse)
+    with room.taken(one, stopped):
+        assert kept.value.__traceback__
 
 
 def test_bandwidth_is_shared_by_all_who_take() -> None:
