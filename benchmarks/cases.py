@@ -48,7 +48,7 @@ class Scale:
     plan: Sequence[int]
 
 
-WHOLE = Scale(3, 20, 120, small_series=5000, large_images=120, many_images=20_000, plan=(20_000, 1_000_000))
+WHOLE = Scale(3, 20, 80, small_series=5000, large_images=120, many_images=20_000, plan=(20_000, 1_000_000))
 QUICK = Scale(1, 8, 20, small_series=200, large_images=12, many_images=2000, plan=(20_000,))
 
 Contestant = Callable[[World, Chosen, str], Cost]
@@ -111,10 +111,10 @@ def plans(scale: Scale) -> Iterator[Row]:
 
 CASES: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "uncapped": uncapped,
-    "capped": capped,
-    "mixed": mixed,
     "small": small,
     "large": large,
+    "capped": capped,
+    "mixed": mixed,
     "plans": plans,
 }
 

@@ -8,7 +8,7 @@ import resource
 import shlex
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,57 +47,51 @@ from tests.job.screens import (
 
 
 @pytest.fixture(scope="module")
-def played(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Screen]:
+def played(shared: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Screen]:
     """Return what runs a job with these faults, then lifts them and types what its last screen says."""
 
     def play(
         names: Sequence[str], add: Callable[[str, str, str], None], project: Sequence[str], *options: str
     ) -> Screen:
         folder = tmp_path_factory.mktemp("screen")
-        uids = one_of_each_session(sandbox, 3)[: len(names)]
+        uids = one_of_each_session(shared, 3)[: len(names)]
         listed, output = manifest(folder / "list.tcia", uids), folder / "out dir"
-        hit, sessions = dict(zip(names, uids, strict=True)), expected(sandbox, listed).sessions
+        hit, sessions = dict(zip(names, uids, strict=True)), expected(shared, listed).sessions
         for name, uid in hit.items():
             add(name, uid, sessions[uid][1])
-        done = run(sandbox, output, listed, output, *project, *OPTIONS, *options)
-        lift(sandbox)
-        return Screen(done, hit, sessions, run(sandbox, output, *next_words(done)))
+        done = run(shared, output, listed, output, *project, *OPTIONS, *options)
+        lift(shared)
+        return Screen(done, hit, sessions, run(shared, output, *next_words(done)))
 
     return play
 
 
 @pytest.fixture(scope="module")
-def of_nbia(sandbox: Sandbox, played: Callable[..., Screen]) -> Screen:
+def of_nbia(shared: Sandbox, played: Callable[..., Screen]) -> Screen:
     def add(name: str, uid: str, _session: str) -> None:
         pairs = NBIA[name][2]
         rules = (Fault(where.format(uid=re.escape(uid)), action, times=None) for where, action in pairs)
-        sandbox.nbia_faults.add(*rules)
+        shared.nbia_faults.add(*rules)
 
     return played(list(NBIA), add, (), "--source", "nbia", "--layout", "zips")
 
 
 @pytest.fixture(scope="module")
-def of_idc(sandbox: Sandbox, played: Callable[..., Screen]) -> Screen:
+def of_idc(shared: Sandbox, played: Callable[..., Screen]) -> Screen:
     def add(name: str, uid: str, _session: str) -> None:
         where, action = sources.IDC[name]
-        sandbox.idc_faults.add(Fault(where.format(uuid=sources.folder(sandbox, uid)), action, times=None))
+        shared.idc_faults.add(Fault(where.format(uuid=sources.folder(shared, uid)), action, times=None))
 
     return played(list(IDC), add, (), "--source", "idc")
 
 
 @pytest.fixture(scope="module")
-def of_xnat(sandbox: Sandbox, played: Callable[..., Screen]) -> Screen:
+def of_xnat(shared: Sandbox, played: Callable[..., Screen]) -> Screen:
     def add(name: str, _uid: str, session: str) -> None:
         _, _, where, action = XNAT[name]
-        sandbox.xnat_faults.add(Fault(where.replace(xnat.SESSION, f"S-{session}"), action, times=None))
+        shared.xnat_faults.add(Fault(where.replace(xnat.SESSION, f"S-{session}"), action, times=None))
 
-    return played(list(XNAT), add, ("SCREEN", sandbox.xnat.url), "--session-label", "S-{PatientID}")
-
-
-@pytest.fixture(autouse=True)
-def lifted(sandbox: Sandbox) -> Iterator[None]:
-    yield
-    lift(sandbox)
+    return played(list(XNAT), add, ("SCREEN", shared.xnat.url), "--session-label", "S-{PatientID}")
 
 
 def lift(sandbox: Sandbox) -> None:

@@ -135,7 +135,7 @@ def test_a_dry_run_changes_nothing(sandbox: Sandbox, tmp_path: Path, options: tu
     before, sent = projects(sandbox), sandbox.s3.bytes_sent
     done = download(sandbox, WHOLE, tmp_path / "out", "DRY", "--dry-run", *options)
     assert done.code == 0, done.err
-    assert "To send: 52 series, 2868 images" in done.out
+    assert "To send: 52 series, 2,868 images" in done.out
     for words in ("CC BY 4.0", "MSB-01723_04", "16 sessions"):
         assert words in done.out
     assert (projects(sandbox), sandbox.s3.bytes_sent) == (before, sent)
@@ -177,7 +177,7 @@ def test_a_large_collection_is_planned_from_the_embedded_index_alone(sandbox: Sa
     nowhere = {"TCIA_XNAT_NBIA_URL": "http://127.0.0.1:9/x", "TCIA_XNAT_IDC_URL": "http://127.0.0.1:9"}
     done = run(sandbox, tmp_path / "out", listed, "--dry-run", XNAT_HOST="", TCIA_XNAT_IDC_INDEX="", **nowhere)
     assert done.code == 0, done.err
-    assert "To send: 22032 series" in done.out
+    assert "To send: 22,032 series" in done.out
 
 
 def test_the_report_of_each_run_is_kept_in_the_project(sandbox: Sandbox, tmp_path: Path) -> None:
