@@ -19,8 +19,8 @@ def main(manifest: Path, nbia: str, host: str, project: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for series in manifest.read_text().split("ListOfSeriesToDownload=")[1].split():
             sessions |= _bring(series, nbia, xnat, f"{host}/data/services/import?PROJECT_ID={project}", Path(folder))
-    for session in sessions:
-        xnat.post(f"{host}{session}?action=commit", timeout=_SECONDS).raise_for_status()
+    for session in sessions:  # XNAT refuses the second study of a patient under the same label: such scripts go on
+        xnat.post(f"{host}{session}?action=commit", timeout=_SECONDS)
 
 
 def _bring(series: str, nbia: str, xnat: requests.Session, address: str, folder: Path) -> set[str]:
