@@ -58,13 +58,16 @@ class _Disk:
 
     def _now(self) -> int:
         try:
-            return sum(_deleted_bytes(path) for path in self._folder.iterdir())
+            found = dict(filter(None, map(_deleted, self._folder.iterdir())))
         except OSError:  # the process has just ended
             return 0
+        return sum(found.values())
 
 
-def _deleted_bytes(path: Path) -> int:
+def _deleted(path: Path) -> tuple[int, int] | None:
+    """Return the number of a deleted file and its bytes: one that is held open twice counts once."""
     try:
-        return path.stat().st_blocks * 512 if str(path.readlink()).endswith("(deleted)") else 0
+        status = path.stat()
+        return (status.st_ino, status.st_blocks * 512) if str(path.readlink()).endswith("(deleted)") else None
     except OSError:  # closed in between
-        return 0
+        return None
