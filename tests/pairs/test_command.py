@@ -136,7 +136,7 @@ def test_download_takes_both_series_of_each_pair(index: Path, tmp_path: Path) ->
     done = run("download.py", made, "--dry-run", "--source", "idc", "--idc-index", index)
     images = sum(int(row[f"{half}_img_count"]) for row in rows for half in ("pet", "ct"))
     assert done.returncode == 0
-    assert f"To send: 14 series, {images} images" in done.stdout
+    assert f"To send: 14 series, {images:,} images" in done.stdout
 
 
 REFUSED = {
