@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Mapping
+from itertools import product
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -24,8 +25,8 @@ _FRAMES_IN_ORDER = 5000  # whose positions are read
 _OVERSAMPLED = 4  # pixels that are kept for each one shown, along each side
 _PERCENTILES = (1.0, 99.0)
 _SHOWN_LEVELS = 2  # a window that leaves fewer levels shows nothing
-_QUALITIES = (75, 55, 35, 20)
-_LEAST_PIXELS = 16
+_QUALITY, _SHARES = 75, {55: 0.75, 35: 0.5, 20: 0.3}  # of WebP; less of it, and what is left then of the bytes
+_SCALES = [(2 / 3) ** step for step in range(12)]
 _SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 _COLOURS = 3
 
@@ -186,14 +187,20 @@ def _row_over_column(header: Dataset) -> float:
 
 
 def _encoded(picture: Image.Image, size: Size) -> bytes:
-    """Return the best WebP of at most so many bytes: less quality first, fewer pixels then."""
-    while True:
-        for quality in _QUALITIES:
-            file = io.BytesIO()
-            picture.save(file, "WEBP", quality=quality, method=4)
-            if file.tell() <= size.most_bytes:
-                return file.getvalue()
-        smaller = (2 * picture.width // 3, 2 * picture.height // 3)
-        if max(smaller) < _LEAST_PIXELS:
-            return b""
-        picture = picture.resize((max(1, smaller[0]), max(1, smaller[1])), Image.Resampling.BOX)
+    """Return the best WebP of at most so many bytes: less quality first, fewer pixels then.
+
+    What is too large by far, judged by the first try, is not tried.
+    """
+    data = _webp(picture, 1, _QUALITY)
+    room = size.most_bytes / len(data)
+    for scale, (quality, share) in product(_SCALES, _SHARES.items()):
+        if len(data) > size.most_bytes and scale**2 * share <= room:
+            data = _webp(picture, scale, quality)
+    return data if len(data) <= size.most_bytes else b""
+
+
+def _webp(picture: Image.Image, scale: float, quality: int) -> bytes:
+    width, height = (max(1, round(scale * side)) for side in picture.size)
+    file = io.BytesIO()
+    picture.resize((width, height), Image.Resampling.BOX).save(file, "WEBP", quality=quality, method=2)
+    return file.getvalue()

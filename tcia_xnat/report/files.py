@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -45,11 +45,16 @@ def write_files(content: Document, folder: Path, pictures: Sequence[Path]) -> li
     from tcia_xnat.report.page import page  # noqa: PLC0415  its libraries are loaded when a run is over
 
     return [
-        _replace(folder / "report.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n"),
-        _replace(folder / "report.csv", _table(COLUMNS, rows)),
+        _replace(folder / "report.json", _json(content)),
+        _replace(folder / "report.csv", [_table(COLUMNS, rows)]),
         *([] if content["source"] == SourceName.LOCAL else _write_for_manifest(folder, content)),
         _replace(folder / "report.html", page(content, shown)),
     ]
+
+
+def _json(content: Document) -> Iterator[str]:
+    yield from json.JSONEncoder(indent=1, ensure_ascii=False).iterencode(content)
+    yield "\n"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Row]) -> str:
@@ -69,19 +74,21 @@ def _write_licences(folder: Path, content: Document) -> list[Path]:
     with closing(IdcIndex()) as index:
         datasets = index.datasets({row["source_DOI"] for row in rows})
     return [
-        _replace(folder / "licences.csv", _table(licences.COLUMNS, rows)),
-        _replace(folder / "LICENSES.md", licences.as_markdown(rows, datasets)),
-        _replace(folder / "CITATION.bib", licences.as_bibtex(rows, datasets)),
+        _replace(folder / "licences.csv", [_table(licences.COLUMNS, rows)]),
+        _replace(folder / "LICENSES.md", [licences.as_markdown(rows, datasets)]),
+        _replace(folder / "CITATION.bib", [licences.as_bibtex(rows, datasets)]),
     ]
 
 
 def _write_failed(path: Path, rows: Iterable[Row]) -> list[Path]:
     again = [row["SeriesInstanceUID"] for row in rows if State(row["state"]).is_missing]
     path.unlink(missing_ok=True)
-    return [_replace(path, write_tcia(again, path.name))] if again else []
+    return [_replace(path, [write_tcia(again, path.name)])] if again else []
 
 
-def _replace(path: Path, text: str) -> Path:
+def _replace(path: Path, pieces: Iterable[str]) -> Path:
+    """Write pieces of text one after the other: the whole of a long report takes memory."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two runs may report into one folder
-    part.write_text(text, encoding="utf-8", newline="")
+    with part.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(pieces)
     return part.replace(path)

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -38,13 +38,13 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One series on the contact sheet; `picture` is base64, `problem` says in words that it is not in."""
+    """One series on the contact sheet; `picture` is WebP, `problem` says in words that it is not in."""
 
     title: str
     modality: str
     images: str
     viewer: str
-    picture: str
+    picture: bytes
     state: State
     problem: str
 
@@ -68,8 +68,8 @@ class Subject:
     sessions: Sequence[Session]
 
 
-def page(document: Document, pictures: Mapping[str, bytes]) -> str:
-    """Return the page.
+def page(document: Document, pictures: Mapping[str, bytes]) -> Iterator[str]:
+    """Yield the page, piece by piece: all of it at once is 20 MB.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ def page(document: Document, pictures: Mapping[str, bytes]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"size": size, "moment": moment, "counted": counted}
-    return environment.get_template("report.html.j2").render(_values(_printable(document), pictures))
+    environment.filters |= {"size": size, "moment": moment, "counted": counted, "base64": _base64}
+    return environment.get_template("report.html.j2").generate(_values(_printable(document), pictures))
 
 
 def _printable(value: Any) -> Any:  # noqa: ANN401  JSON
@@ -116,8 +116,12 @@ def _values(document: Document, pictures: Mapping[str, bytes]) -> dict[str, Any]
         "prearchive_link": links.prearchive_link(document["host"]),
         "style": Markup(_text("report.css")),  # noqa: S704  our own file
         "script": Markup(script),  # noqa: S704  our own file
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "script_hash": _base64(hashlib.sha256(script.encode()).digest()),
     }
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _text(name: str) -> str:
@@ -227,7 +231,7 @@ def _tile(row: Row, picture: bytes) -> Tile:
         row["Modality"] or "?",
         counted(row["images"], "image") if row["images"] else "",
         viewer if row["crdc_series_uuid"] else "",
-        base64.b64encode(picture).decode(),
+        picture,
         state,
         "" if state.is_in else _WORDS[state],
     )

@@ -98,10 +98,18 @@ def _refused(reason: str) -> LoginRefused:
 def _prepared(connection: "xnat.session.XNATSession") -> "xnat.session.XNATSession":
     connection.skip_response_check = True  # statuses are judged in one place, `answers`
     connection.interface.max_redirects = 0  # a redirect names the site's address, which a job may not reach (§8.1)
+    _read_environment_once(connection)
     adapter = HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
     connection.interface.mount("http://", adapter)
     connection.interface.mount("https://", adapter)
     return connection
+
+
+def _read_environment_once(connection: "xnat.session.XNATSession") -> None:
+    """Keep the proxy and the certificates of the environment: requests reads it again for each request, 0.1 ms."""
+    interface = connection.interface
+    found = interface.merge_environment_settings(connection.uri, {}, None, None, None)
+    interface.proxies, interface.verify, interface.trust_env = found["proxies"], found["verify"], False
 
 
 def _xnatpy_logger() -> logging.Logger:

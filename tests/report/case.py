@@ -87,10 +87,10 @@ def report_json(folder: Path, pairs: Iterable[tuple[Series, Outcome]], ended_by:
     return document(run(folder, pairs, ended_by))
 
 
-def parsed(page: str) -> Element:
+def parsed(page: str | Iterable[str]) -> Element:
     """Return the tree of a page as browsers make it; assert that the page is valid where the parser can tell."""
     parser = html5lib.HTMLParser(namespaceHTMLElements=False)
-    tree: Element = parser.parse(page)
+    tree: Element = parser.parse("".join(page))
     assert not parser.errors
     return tree
 

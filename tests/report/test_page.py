@@ -210,7 +210,7 @@ def test_foreign_text_stays_text(tmp_path: Path, hostile: str) -> None:
         (of, outcome(of)),
         (other, outcome(other, State.FAILED, reason=hostile, hint=hostile, kind="SourceError")),
     ]
-    made = page(report_json(tmp_path, ended), {})
+    made = "".join(page(report_json(tmp_path, ended), {}))
     if "\x00" in hostile:  # no HTML may hold it, and none does
         assert "\x00" not in made
         return
