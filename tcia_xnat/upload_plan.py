@@ -10,7 +10,7 @@ from tcia_xnat.local.layout import Layout
 from tcia_xnat.local.model import PassedOver, Weight
 from tcia_xnat.local.tree import Tree
 from tcia_xnat.model import Series, State
-from tcia_xnat.progress import size
+from tcia_xnat.progress import counted, size
 from tcia_xnat.report.verdict import plan_exit_code
 from tcia_xnat.run import Prepared
 
@@ -121,7 +121,8 @@ def _to_send(prepared: Prepared, tree: Tree, listed: Iterable[PassedOver], proje
     left = sum(one.count for one in listed if one.weight is Weight.LEFT_OUT)
     lost = sum(one.count for one in listed if one.weight is not Weight.LEFT_OUT)
     return (
-        f"To send: {len(send)} series, {images} images, {size(total)} in {len(plan.studies)} sessions to {where}.\n"
-        f"There already: {there} series. Left out: {left} files. "
-        f"Cannot be sent: {len(tree.problems)} series, {lost} files."
+        f"To send: {len(send):,} series, {counted(images, 'image')}, {size(total)}"
+        f" in {counted(len(plan.studies), 'session')} to {where}.\n"
+        f"There already: {there:,} series. Left out: {counted(left, 'file')}. "
+        f"Cannot be sent: {len(tree.problems):,} series, {counted(lost, 'file')}."
     )

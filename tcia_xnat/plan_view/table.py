@@ -11,7 +11,7 @@ from tcia_xnat.harmless import one_line
 from tcia_xnat.model import Outcome
 from tcia_xnat.plan_view.estimate import Estimate
 from tcia_xnat.plan_view.rows import CollectionRow, Counts, PlanRows, SessionRow
-from tcia_xnat.progress import rough_duration, size
+from tcia_xnat.progress import counted, rough_duration, size
 
 _PATIENTS = 20  # that are shown of many
 _EXAMPLES = 3  # series that are named for each reason
@@ -133,8 +133,9 @@ def _verdict(rows: PlanRows, where: str) -> str:
     counts = rows.counts
     sessions = sum(row.counts.new > 0 for row in rows.sessions)
     return (
-        f"To send: {counts.new:,} series, {counts.images:,} images, {size(counts.byte_count)} in {sessions:,} sessions"
-        f" to {where}.\n{_rest(counts)} Not available: {len(rows.unavailable):,} series."
+        f"To send: {counts.new:,} series, {counted(counts.images, 'image')}, {size(counts.byte_count)}"
+        f" in {counted(sessions, 'session')} to {where}.\n"
+        f"{_rest(counts)} Not available: {len(rows.unavailable):,} series."
         + (f" Left out because of their licence: {len(rows.filtered):,} series." if rows.filtered else "")
     )
 

@@ -25,7 +25,7 @@ from tcia_xnat.events import (
 from tcia_xnat.harmless import one_line
 from tcia_xnat.manifest import passed_over
 from tcia_xnat.model import Label, Series, State
-from tcia_xnat.progress.words import size
+from tcia_xnat.progress.words import counted, size
 
 _QUIET_SECONDS = 30.0  # without a line in between, one says that the run is alive
 _RETRY_SECONDS = 30.0  # between two lines of retries: an outage must not fill XNAT's console
@@ -88,7 +88,7 @@ class Lines:
     @_show.register
     def _(self, event: FilesRead) -> None:
         if time.monotonic() - self._last_line > _QUIET_SECONDS or event.count == event.total:
-            self._line(f"… {event.count} of {event.total} files read")
+            self._line(f"… {event.count:,} of {event.total:,} files read")
 
     @_show.register
     def _(self, event: NonCommercial) -> None:
@@ -101,7 +101,7 @@ class Lines:
     @_show.register
     def _(self, event: SeriesImported) -> None:
         self._done += 1
-        moved = f"{event.image_count} images, {size(event.byte_count)} from {event.source.told}"
+        moved = f"{counted(event.image_count, 'image')}, {size(event.byte_count)} from {event.source.told}"
         self._line(f"{self._at()} {_named(event.label, event.series)}: {moved} in {event.seconds:.1f} s")
 
     @_show.register
@@ -136,7 +136,7 @@ class Lines:
 
     @_show.register
     def _(self, event: SeriesProved) -> None:
-        self._step(f"{_named(event.label, event.series)}: {event.image_count} images proved")
+        self._step(f"{_named(event.label, event.series)}: {counted(event.image_count, 'image')} proved")
 
     @_show.register
     def _(self, event: SessionStep) -> None:

@@ -28,8 +28,3 @@ def _two(count: int, unit: str, rest: int, smaller: str) -> str:
 def moment(iso: str) -> str:
     """Return a time in UTC: 2026-11-21 09:50 UTC."""
     return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun: 1 image, 1,532 images."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

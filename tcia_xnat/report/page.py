@@ -18,11 +18,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tcia_xnat.model import State
-from tcia_xnat.progress import size
+from tcia_xnat.progress import counted, size
 from tcia_xnat.report import links
 from tcia_xnat.report.charts import charts
 from tcia_xnat.report.document import Document, Row, licences
-from tcia_xnat.report.figures import counted, duration, moment
+from tcia_xnat.report.figures import duration, moment
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _SERIES = 10_000  # that are shown; report.csv has all

@@ -10,6 +10,7 @@ from typing import Any
 
 from tcia_xnat import __version__
 from tcia_xnat.folder.disk import replace_text
+from tcia_xnat.progress import counted
 from tcia_xnat.verify.job import Verified
 from tcia_xnat.verify.model import Row, Sign, is_right
 
@@ -49,7 +50,7 @@ def lines(verified: Verified) -> Iterator[str]:
     """Yield a line for each row, its sign first."""
     for row in verified.rows:
         named = row.series_instance_uid or row.where
-        told = [f"{row.found} images in {row.where}"] if row.series_instance_uid and row.where else []
+        told = [f"{counted(row.found, 'image')} in {row.where}"] if row.series_instance_uid and row.where else []
         yield "  ".join(filter(None, [row.sign, named, *told, "; ".join(row.reasons)]))
 
 

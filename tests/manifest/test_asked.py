@@ -83,10 +83,10 @@ def test_one_of_several_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_stdin_and_its_lines_that_name_no_series() -> None:
-    [(uid, count)] = sql("SELECT SeriesInstanceUID, instanceCount FROM series WHERE collection_id = 'cmb_aml' LIMIT 1")
+    [(uid,)] = sql("SELECT SeriesInstanceUID FROM series WHERE collection_id = 'cmb_aml' AND instanceCount = 1 LIMIT 1")
     done = dry_run("-", stdin=f"# mine\n{uid}\nSeries ID\n")
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"To send: 1 series, {count} images" in done.stdout
+    assert "To send: 1 series, 1 image, " in done.stdout
     assert "stdin: line 1 passed over: a comment\n" in done.stdout
     assert "stdin: line 3 passed over: a heading\n" in done.stdout
 
