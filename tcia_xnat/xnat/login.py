@@ -50,7 +50,7 @@ def log_in(host: str, user: str, password: str) -> "xnat.session.XNATSession":
         raise unreachable(host, error) from error
     except xnat.exceptions.XNATAuthError as error:
         raise _refused(str(error)) from error
-    return _prepared(connection)
+    return _prepared(connection, host)
 
 
 def log_out(connection: "xnat.session.XNATSession") -> None:
@@ -95,21 +95,20 @@ def _refused(reason: str) -> LoginRefused:
     )
 
 
-def _prepared(connection: "xnat.session.XNATSession") -> "xnat.session.XNATSession":
+def _prepared(connection: "xnat.session.XNATSession", host: str) -> "xnat.session.XNATSession":
     connection.skip_response_check = True  # statuses are judged in one place, `answers`
     connection.interface.max_redirects = 0  # a redirect names the site's address, which a job may not reach (§8.1)
-    _read_environment_once(connection)
+    _read_environment_once(connection.interface, host)
     adapter = HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
     connection.interface.mount("http://", adapter)
     connection.interface.mount("https://", adapter)
     return connection
 
 
-def _read_environment_once(connection: "xnat.session.XNATSession") -> None:
-    """Keep the proxy and the certificates of the environment: requests reads it again for each request, 0.1 ms."""
-    interface = connection.interface
-    found = interface.merge_environment_settings(connection.uri, {}, None, None, None)
-    interface.proxies, interface.verify, interface.trust_env = found["proxies"], found["verify"], False
+def _read_environment_once(session: requests.Session, host: str) -> None:
+    """Keep the proxy and the certificates of the environment, which requests would read again for each request."""
+    found = session.merge_environment_settings(host, {}, None, None, None)
+    session.proxies, session.verify, session.trust_env = found["proxies"], found["verify"], False
 
 
 def _xnatpy_logger() -> logging.Logger:
