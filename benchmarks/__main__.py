@@ -25,11 +25,13 @@ def main(names: tuple[str, ...], runs: int, *, quick: bool, write: bool) -> None
     rows: list[Row] = []
     scale = QUICK if quick else replace(WHOLE, runs=runs)
     for name in names or CASES:
-        for row in CASES[name](scale):
-            rows.append(row)
-            click.echo("  ".join(results.line(row, results.limits(rows))))
-        if write:
-            results.write(rows, " ".join(["python -m benchmarks", *sys.argv[1:]]), _RESULTS)
+        try:
+            for row in CASES[name](scale):
+                rows.append(row)
+                click.echo("  ".join(results.line(row, results.limits(rows))))
+        finally:  # an hour's figures are not lost with the last one
+            if write:
+                results.write(rows, " ".join(["python -m benchmarks", *sys.argv[1:]]), _RESULTS)
 
 
 if __name__ == "__main__":

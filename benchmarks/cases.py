@@ -12,6 +12,7 @@ from benchmarks import contestants, planning
 from benchmarks.contestants import Chosen
 from benchmarks.measure import Cost
 from benchmarks.world import World, over_wires, world
+from tcia_xnat.progress import counted
 
 MEGABYTE, GIGABYTE = 1e6, 1e9
 _HEADER = 4096  # bytes of a file of the sandbox that are no pixels
@@ -86,7 +87,10 @@ def small(scale: Scale) -> Iterator[Row]:
     """Measure many series of one image of 10 KB."""
     with world("--pixels", "54", "--max-instances", "1", "--incompressible", "--collection", "nlst") as there:
         chosen = there.select("Modality = 'CT'", scale.small_series)
-        yield from _once("small series", there, chosen, len(chosen) * _file_bytes(54))
+        size = len(chosen) * _file_bytes(54)
+        yield from _once("small series", there, chosen, size)
+        cost = contestants.ours(there, chosen, "nopictures", "--source", "idc", "--thumbnails", "off")
+        yield Row("small series", "ours, idc, 4 lanes, no pictures", size, len(chosen), (cost,))
 
 
 def large(scale: Scale) -> Iterator[Row]:
@@ -140,7 +144,9 @@ def _everybody(lanes: Sequence[int]) -> dict[str, Contestant]:
         f"curl, nbia, {most} at a time": partial(contestants.curl_nbia, lanes=most),
     }
     return found | {
-        f"ours, {source}, {count} lanes": _ours(source, count) for source in ("idc", "nbia") for count in lanes
+        f"ours, {source}, {counted(count, 'lane')}": _ours(source, count)
+        for source in ("idc", "nbia")
+        for count in lanes
     }
 
 
