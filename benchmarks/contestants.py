@@ -52,12 +52,12 @@ def curl_nbia(world: World, chosen: Chosen, project: str, lanes: int) -> Cost:
 
 def curl_idc(world: World, chosen: Chosen, project: str, lanes: int) -> Cost:
     """Bring objects from IDC to disk, and zips of them, which are made before, to XNAT, so many at a time."""
-    lines = []
+    lines, idc = [], world.environment["TCIA_XNAT_IDC_URL"]
     for series, bucket, folder, _ in chosen:
-        urls = _objects(world, bucket, folder)
-        ready = _ready_zip(world, series, urls)
+        paths = _objects(world, bucket, folder)
+        ready = _ready_zip(world, series, paths)
         config = world.folder / f"{series}.curl"
-        config.write_text("".join(f'url = "{url}"\noutput = "{series}-{url[-40:]}"\n' for url in urls))
+        config.write_text("".join(f'url = "{idc}{path}"\noutput = "{series}-{path[-40:]}"\n' for path in paths))
         lines.append(
             f"curl -sSf --parallel --parallel-max 8 --config {config} && {_upload(world, project, series, ready)}"
         )
@@ -90,15 +90,16 @@ def _create(world: World, project: str) -> None:
 
 
 def _objects(world: World, bucket: str, folder: str) -> list[str]:
-    idc = world.environment["TCIA_XNAT_IDC_URL"]
-    listed = requests.get(f"{idc}/{bucket}", params={"list-type": "2", "prefix": f"{folder}/"}, timeout=600).text
-    return [f"{idc}/{bucket}/{part.partition('<')[0]}" for part in listed.split("<Key>")[1:]]
+    """Return the paths of the objects of a series on their server."""
+    query = {"list-type": "2", "prefix": f"{folder}/"}
+    listed = requests.get(f"{world.near['TCIA_XNAT_IDC_URL']}/{bucket}", params=query, timeout=600).text
+    return [f"/{bucket}/{part.partition('<')[0]}" for part in listed.split("<Key>")[1:]]
 
 
-def _ready_zip(world: World, series: str, urls: Sequence[str]) -> Path:
-    path = world.folder / f"{series}.zip"
-    if not path.exists():
-        with zipfile.ZipFile(path, "w") as archive:
-            for url in urls:
-                archive.writestr(url[-40:], requests.get(url, timeout=600).content)
-    return path
+def _ready_zip(world: World, series: str, paths: Sequence[str]) -> Path:
+    ready = world.folder / f"{series}.zip"
+    if not ready.exists():
+        with zipfile.ZipFile(ready, "w") as archive:
+            for path in paths:
+                archive.writestr(path[-40:], requests.get(world.near["TCIA_XNAT_IDC_URL"] + path, timeout=600).content)
+    return ready

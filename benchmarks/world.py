@@ -31,10 +31,14 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Where the servers are, as variables of the tool, and a folder for what a benchmark writes."""
+    """Where the servers are, as variables of the tool, and a folder for what a benchmark writes.
+
+    `near` are the same servers past any wire, for what is made ready before a contestant starts.
+    """
 
     environment: Mapping[str, str]
     folder: Path
+    near: Mapping[str, str]
 
     def manifest(self, name: str, series_instance_uids: Sequence[str]) -> Path:
         """Write a manifest of these series."""
@@ -61,7 +65,8 @@ def world(*options: str) -> Iterator[World]:
         command = [sys.executable, "-m", "sandbox", "--directory", f"{folder}/servers", *options]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             try:
-                yield World(_variables(process), Path(folder))
+                servers = _variables(process)
+                yield World(servers, Path(folder), servers)
             finally:
                 process.send_signal(signal.SIGTERM)
 
