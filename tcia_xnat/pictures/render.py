@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Mapping
-from itertools import product
+from itertools import chain, product, takewhile
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -27,6 +27,7 @@ _PERCENTILES = (1.0, 99.0)
 _SHOWN_LEVELS = 2  # a window that leaves fewer levels shows nothing
 _QUALITY, _SHARES = 75, {55: 0.75, 35: 0.5, 20: 0.3}  # of WebP; less of it, and what is left then of the bytes
 _SCALES = [(2 / 3) ** step for step in range(12)]
+_LEAST_PIXELS = 16  # of the longer side: in a smaller picture nothing is seen
 _SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 _COLOURS = 3
 
@@ -191,12 +192,15 @@ def _encoded(picture: Image.Image, size: Size) -> bytes:
 
     What is too large by far, judged by the first try, is not tried.
     """
-    data = _webp(picture, 1, _QUALITY)
-    room = size.most_bytes / len(data)
-    for scale, (quality, share) in product(_SCALES, _SHARES.items()):
-        if len(data) > size.most_bytes and scale**2 * share <= room:
-            data = _webp(picture, scale, quality)
-    return data if len(data) <= size.most_bytes else b""
+    first = _webp(picture, 1, _QUALITY)
+    room = size.most_bytes / len(first)
+    scales = takewhile(lambda scale: scale == 1 or scale * max(picture.size) >= _LEAST_PIXELS, _SCALES)
+    tried = (
+        _webp(picture, scale, quality)
+        for scale, (quality, share) in product(scales, _SHARES.items())
+        if scale**2 * share <= room
+    )
+    return next((data for data in chain([first], tried) if len(data) <= size.most_bytes), b"")
 
 
 def _webp(picture: Image.Image, scale: float, quality: int) -> bytes:

@@ -194,6 +194,11 @@ def test_noise_has_as_many_bytes_as_it_may() -> None:
     assert all(0 < size <= most for size, most in zip(sizes, (9000, 3000, 900, 300), strict=True))
 
 
+def test_there_is_no_picture_in_which_nothing_is_seen() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (256, 256), np.uint8)
+    assert not render(io.BytesIO(dicom(noise)), Size(128, 55))
+
+
 @pytest.mark.parametrize(
     "data",
     [
