@@ -67,6 +67,8 @@ def proxy(servers: Mapping[str, str]) -> Iterator[Proxy]:
     with Proxy(servers) as started:
         thread = threading.Thread(target=started.serve_forever, args=(0.05,))
         thread.start()
-        yield started
-        started.shutdown()
-        thread.join()
+        try:
+            yield started
+        finally:
+            started.shutdown()
+            thread.join()
