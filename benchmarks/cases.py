@@ -89,8 +89,7 @@ def small(scale: Scale) -> Iterator[Row]:
         chosen = there.select("Modality = 'CT'", scale.small_series)
         size = len(chosen) * _file_bytes(54)
         yield from _once("small series", there, chosen, size)
-        cost = contestants.ours(there, chosen, "nopictures", "--source", "idc", "--thumbnails", "off")
-        yield Row("small series", "ours, idc, 4 lanes, no pictures", size, len(chosen), (cost,))
+        yield _row("small series", "ours, idc, 4 lanes, no pictures", there, chosen, size, "idc", "--thumbnails", "off")
 
 
 def large(scale: Scale) -> Iterator[Row]:
@@ -176,6 +175,13 @@ def _in_turn(  # noqa: PLR0913, PLR0917  what a case is
 def _once(case: str, there: World, chosen: Chosen, byte_count: int) -> Iterator[Row]:
     """Let ours run once through each source."""
     for source in ("idc", "nbia"):
-        project = "".join(filter(str.isalnum, f"{case}{source}"))
-        cost = contestants.ours(there, chosen, project, "--source", source)
-        yield Row(case, f"ours, {source}, 4 lanes", byte_count, len(chosen), (cost,))
+        yield _row(case, f"ours, {source}, 4 lanes", there, chosen, byte_count, source)
+
+
+def _row(  # noqa: PLR0913, PLR0917  what a row is
+    case: str, who: str, there: World, chosen: Chosen, byte_count: int, source: str, *options: str
+) -> Row:
+    """Let ours run once."""
+    project = "".join(filter(str.isalnum, f"{case}{who}"))
+    cost = contestants.ours(there, chosen, project, "--source", source, *options)
+    return Row(case, who, byte_count, len(chosen), (cost,))

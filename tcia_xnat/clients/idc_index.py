@@ -176,7 +176,7 @@ class IdcIndex:
         text = f"SELECT {columns} FROM {table} WHERE {column} IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608  names of ours only
         for start in range(0, len(values), _BATCH):
             batch = list(values[start : start + _BATCH])
-            asked = dict(zip(batch, batch, strict=True))  # a million UIDs are 100 MB: none is there twice
+            asked = {value: value for value in batch}  # a million UIDs are 100 MB: none is there twice
             for first, *others in self.database.stream(Query(text, (batch,))):
                 yield asked.get(first, first), *others
 

@@ -8,7 +8,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from heapq import nlargest
 from pathlib import Path
 
 from tcia_xnat import supply
@@ -102,11 +101,11 @@ def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable
         with Incoming(job.output_dir) as incoming, Kept(job.kept_path) as kept:
             folders = _folders(job, catalogue, kept)
             prepared = prepare(job, manifest, catalogue, _on_disk(job, catalogue, kept, folders))
-            _make_room(job, prepared.plan)
+            room = Room(partial(supply.spooled, job.parts_of))
+            _make_room(job, prepared.plan, room)
             licences = Licences(job.output_dir, job.layout)
             licences.add_listed(asked_part(job, catalogue).series.values())
             announce(prepared, tell)
-            room = Room(partial(supply.spooled, job.parts_of))
             sources = supply.sources(idc, nbia, patience, job.parts_of, job, room)
             with painter(job.pictures_dir, job.thumbnails, len(prepared.plan.send)) as depict:
                 lane = FolderLane(
@@ -194,15 +193,15 @@ def _on_disk(job: FolderJob, catalogue: Catalogue, kept: Kept, folders: Mapping[
     return Held(image_counts=right)
 
 
-def _make_room(job: FolderJob, plan: Plan) -> None:
-    """Refuse to start when the series, or the spools of all lanes, may not fit on their disks.
+def _make_room(job: FolderJob, plan: Plan, room: Room) -> None:
+    """Let spools take what the largest series need, and refuse to start when they or the series may not fit.
 
     Raises
     ------
     SpaceError
     """
     spool = job.spool_dir or Path(tempfile.gettempdir())
-    spools = sum(nlargest(job.transfers, (supply.spooled(job.parts_of, series) for series in plan.send)))
+    spools = room.limit(plan.send, job.transfers)
     total = sum(series.byte_count for series in plan.send)
     is_one_disk = spool.stat().st_dev == job.output_dir.stat().st_dev
     for folder, needed, way_out in (
