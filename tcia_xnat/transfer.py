@@ -4,6 +4,7 @@ One thread, the caller's, decides; lanes and session steps work in pools.
 """
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -86,29 +87,42 @@ class _Run:
     def __init__(self, lane: Lane, ledger: Ledger, tell: Tell, stop: Stop, archive: bool) -> None:  # noqa: FBT001  as `transfer` names it
         self._lane, self._ledger, self._tell, self._stop, self._archive = lane, ledger, tell, stop, archive
         self._workers = Workers(stop)
-        self._outcomes: list[Outcome] = []
+        self._outcomes: dict[str, Outcome] = {}
+        self._defect: Error | None = None
 
     def carry_out(self, plan: Plan, transfers: int) -> TransferResult:
-        for outcome in plan.settled:
-            self._settle(outcome)
         studies = [_study(study) for study in plan.studies]
         self._lanes = ThreadPoolExecutor(2 * transfers, "lane")
         self._sessions = ThreadPoolExecutor(transfers, "session")
         try:
-            for study in studies:
-                for series in study.plan.send:
-                    self._send(study, series)
-                self._proceed(study)
-            for left in plan.leftovers:
-                steps = SessionSteps(self._lane.project, left.urls, left.label, {})
-                self._workers.hand_out(self._sessions, partial(_try_to_tidy, steps), lambda _result: None)
-            self._workers.decide()
+            self._work(plan, studies)
+        except Exception as error:  # noqa: BLE001  a defect of ours ends the run, and the run keeps its record
+            self._defect = unexpected(error)
+            self._stop.request()
         finally:
             for pool in (self._lanes, self._sessions):
                 pool.shutdown(wait=False, cancel_futures=True)
+        for outcome in plan.settled:
+            self._settle(outcome)
         for study in studies:
             self._leave(study)
-        return TransferResult(tuple(self._outcomes), self._workers.ended_by)
+        return TransferResult(tuple(self._outcomes.values()), self._ended_by)
+
+    @property
+    def _ended_by(self) -> Error | None:
+        return self._defect or self._workers.ended_by
+
+    def _work(self, plan: Plan, studies: Sequence[_Study]) -> None:
+        for outcome in plan.settled:
+            self._settle(outcome)
+        for study in studies:
+            for series in study.plan.send:
+                self._send(study, series)
+            self._proceed(study)
+        for left in plan.leftovers:
+            steps = SessionSteps(self._lane.project, left.urls, left.label, {})
+            self._workers.hand_out(self._sessions, partial(_try_to_tidy, steps), lambda _result: None)
+        self._workers.decide()
 
     # work that is handed out
 
@@ -193,15 +207,26 @@ class _Run:
         """Settle what the run leaves undone: series that wait for others, and all that came after its end."""
         missing = len(study.may_still_come) + len(study.waiting)
         waits = f"waits in the prearchive for {missing} series of its study"
-        self._hold(study, str(self._workers.ended_by or waits), self._workers.ended_by)
+        self._hold(study, str(self._ended_by or waits), self._ended_by)
         for series in study.plan.send:
             if series.series_instance_uid in study.waiting:
-                error = self._workers.ended_by or self._stop.error()
+                error = self._ended_by or self._stop.error()
                 self._settle(_not_sent_outcome(study, NotSent(series, error)))
 
     def _settle(self, outcome: Outcome) -> None:
-        self._outcomes.append(outcome)
-        self._tell(SeriesSettled(outcome))
+        """Keep how a series ended; the first outcome counts."""
+        if outcome.series_instance_uid in self._outcomes:
+            return
+        self._outcomes[outcome.series_instance_uid] = outcome
+        if self._defect is None:  # else what is told may be what is broken
+            self._tell(SeriesSettled(outcome))
+
+
+def unexpected(error: Exception) -> Error:
+    """Return what a defect of ours is reported as; the exception itself is its cause."""
+    told = Error(f"unexpected {type(error).__name__}: {error}", "--debug shows where")
+    told.__cause__ = error
+    return told
 
 
 def _timed(steps: SessionSteps, archive: bool, tell: Tell) -> Finished | Error:  # noqa: FBT001  as below
@@ -221,6 +246,8 @@ def _try_steps(steps: SessionSteps, archive: bool) -> Finished | Error:  # noqa:
         if isinstance(error, XnatUnreachable) and steps.project.is_away():
             raise
         return error
+    except Exception as error:  # noqa: BLE001  whatever one study causes is its own outcome
+        return unexpected(error)
 
 
 def _try_to_tidy(steps: SessionSteps) -> None:
@@ -228,7 +255,7 @@ def _try_to_tidy(steps: SessionSteps) -> None:
         steps.tidy()
     except FATAL:
         raise
-    except XnatError:  # a copy that stays does no harm
+    except Exception:  # noqa: BLE001  a copy that stays does no harm
         return
 
 

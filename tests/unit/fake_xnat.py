@@ -1,0 +1,231 @@
+"""An XNAT in memory with the methods of `XnatProject` and `Prearchive` that the session steps use."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from tcia_xnat.errors import Error
+from tcia_xnat.lane import Lane, NotSent, Sent
+from tcia_xnat.model import Label, Series, SourceName
+from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.xnat.prearchive import PrearchiveSession
+from tcia_xnat.xnat.project import XnatProject
+
+QUICK = Patience(RetryPolicy(attempts=2, base=0), lambda _seconds: None)
+
+
+def changed(uid: str) -> str:
+    """Return what a script that hashes makes of a UID."""
+    return f"2.25.{uid.replace('.', '0')}"
+
+
+def images(series: Series) -> frozenset[str]:
+    """Return the SOPInstanceUIDs of a series in these tests."""
+    return frozenset(f"{series.series_instance_uid}.{number}" for number in range(1, series.image_count + 1))
+
+
+@dataclass(slots=True)
+class Session:
+    """A session of the prearchive or archive: SeriesInstanceUID → scan ID, and scan ID → SOPInstanceUIDs."""
+
+    study_instance_uid: str
+    label: Label
+    scans: dict[str, str] = field(default_factory=dict)
+    images: dict[str, set[str]] = field(default_factory=dict)
+    status: str = "READY"
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, uid: str, scan_id: str, images: Iterable[str]) -> None:
+        self.scans[uid] = scan_id
+        self.images.setdefault(scan_id, set()).update(images)
+
+
+@dataclass
+class FakeXnat:
+    """One project.
+
+    Attributes
+    ----------
+    changes_at
+        Where a script changes UIDs: "import", "archive" or "".
+    rejects
+        Whether a script drops an image, told its SOPInstanceUID; `rejects_at` says when.
+    fails
+        Name of a method → errors that its next calls raise, first first.
+    uncounted
+        Whether XNAT tells no counts until they are refreshed.
+    """
+
+    changes_at: str = ""
+    rejects: Callable[[str], bool] = lambda _sop: False
+    rejects_at: str = "archive"
+    fails: dict[str, list[Exception]] = field(default_factory=dict)
+    uncounted: bool = False
+    unlisted: bool = False
+    patience: Patience = QUICK
+    archived: dict[Label, Session] = field(default_factory=dict)
+    waiting: dict[str, Session] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    project: str = "P1"
+
+    @property
+    def prearchive(self) -> "FakeXnat":
+        return self
+
+    @property
+    def as_project(self) -> XnatProject:
+        return cast("XnatProject", self)
+
+    def is_away(self) -> bool:
+        return False
+
+    # the prearchive
+
+    def take(self, series: Series, label: Label, sops: Iterable[str]) -> str:
+        """Import images of one series."""
+        self._call("import_series")
+        hashed = self.changes_at == "import"
+        study = changed(series.study_instance_uid) if hashed else series.study_instance_uid
+        key = study, label
+        url = next((url for url, one in self.waiting.items() if (one.study_instance_uid, one.label) == key), "")
+        if not url:
+            url = f"/prearchive/projects/{self.project}/{len(self.calls)}/{label.session}"
+            self.waiting[url] = Session(study, label)
+        kept = [sop for sop in sops if not (self.rejects_at == "import" and self.rejects(sop))]
+        uid = changed(series.series_instance_uid) if hashed else series.series_instance_uid
+        self.waiting[url].add(uid, series.series_number, map(changed, kept) if hashed else kept)
+        return url
+
+    def sessions(self) -> list[PrearchiveSession]:
+        return [
+            PrearchiveSession(one.study_instance_uid, one.label, one.status, url, prevents_auto_commit=True)
+            for url, one in self.waiting.items()
+        ]
+
+    def status(self, url: str) -> str:
+        self._call("status")
+        return self.waiting[url].status if url in self.waiting else ""
+
+    def build(self, url: str) -> None:
+        assert url in self.waiting
+        self._call("build")
+
+    def scans(self, place: str) -> dict[str, str]:
+        self._call("scans")
+        return dict(self._session(place).scans)
+
+    def image_count(self, url: str, scan_id: str) -> int | None:
+        return len(self.waiting[url].images[scan_id])
+
+    def archive(self, url: str, label: Label, *, overwrite: bool) -> None:
+        self._call("archive")
+        del overwrite
+        coming = self.waiting.pop(url)
+        hashed = self.changes_at == "archive"
+        there = self.archived.setdefault(
+            label, Session(changed(coming.study_instance_uid) if hashed else coming.study_instance_uid, label)
+        )
+        for uid, scan_id in coming.scans.items():
+            kept = {sop for sop in coming.images[scan_id] if not (self.rejects_at == "archive" and self.rejects(sop))}
+            there.add(changed(uid) if hashed else uid, scan_id, map(changed, kept) if hashed else kept)
+        self._call("archived")
+
+    def last_log(self, url: str) -> str:
+        return f"log of {url}"
+
+    def delete(self, url: str) -> None:
+        self._call("delete")
+        self.waiting.pop(url, None)
+
+    # the archive
+
+    def archived_sessions(self) -> list[ArchivedSession]:
+        return [
+            ArchivedSession(self._id(label), one.study_instance_uid, label, dict(one.scans))
+            for label, one in self.archived.items()
+        ]
+
+    def subject_labels(self) -> list[str]:
+        return [label.subject for label in self.archived]
+
+    def experiment_uri(self, label: Label) -> str:
+        return f"/data/projects/{self.project}/subjects/{label.subject}/experiments/{label.session}"
+
+    def experiment_id(self, uri: str) -> str:
+        self._call("experiment_id")
+        return next((self._id(label) for label in self.archived if self.experiment_uri(label) == uri), "")
+
+    def image_counts(self, experiment_id: str) -> dict[str, int]:
+        self._call("image_counts")
+        return {} if self.uncounted else {scan: len(sops) for scan, sops in self._session(experiment_id).images.items()}
+
+    def file_count(self, experiment_id: str, scan_id: str) -> int:
+        self._call("file_count")
+        return len(self._session(experiment_id).images[scan_id])
+
+    def sop_instance_uids(self, experiment_id: str, scan_id: str) -> tuple[str, ...] | None:
+        self._call("sop_instance_uids")
+        return None if self.unlisted else tuple(sorted(self._session(experiment_id).images[scan_id]))
+
+    def refresh_counts(self, experiment_id: str) -> None:
+        del experiment_id
+        self._call("refresh_counts")
+        self.uncounted = False
+
+    def read_session_file(self, experiment_id: str, resource: str, name: str, limit: int) -> bytes | None:
+        del limit
+        self._call("read_session_file")
+        return self._session(experiment_id).files.get(f"{resource}/{name}")
+
+    def put_session_file(self, experiment_id: str, resource: str, name: str, content: bytes) -> None:
+        self._call("put_session_file")
+        self._session(experiment_id).files[f"{resource}/{name}"] = content
+
+    def _session(self, place: str) -> Session:
+        if place in self.waiting:
+            return self.waiting[place]
+        return next(one for label, one in self.archived.items() if self._id(label) == place)
+
+    def _id(self, label: Label) -> str:
+        return f"E_{label.session}"
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self.fails.get(name):
+            raise self.fails[name].pop(0)
+
+
+@dataclass
+class FakeLane:
+    """Sends the images of a series to a `FakeXnat`, or fails as `errors` says by SeriesInstanceUID."""
+
+    xnat: FakeXnat
+    errors: Mapping[str, Error] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+
+    @property
+    def as_lane(self) -> Lane:
+        return cast("Lane", self)
+
+    @property
+    def project(self) -> XnatProject:
+        return self.xnat.as_project
+
+    def listed(self, uids: Iterable[str]) -> Mapping[str, int]:
+        del uids
+        return {}
+
+    def run(self, series: Series, label: Label) -> Sent | NotSent:
+        uid = series.series_instance_uid
+        self.sent.append(uid)
+        if uid in self.errors:
+            return NotSent(series, self.errors[uid])
+        url = self.xnat.take(series, label, images(series))
+        return Sent(series, SourceName.IDC, url, series.image_count, series.byte_count)
+
+
+def series(number: int, study: str = "1.2", images: int = 3, scan: str = "") -> Series:
+    """Return a series of three images."""
+    return Series(
+        f"{study}.{number}", study, "PAT", series_number=scan or str(number), image_count=images, byte_count=100
+    )

@@ -1,0 +1,60 @@
+"""The run of a plan, its XNAT and its lanes handed in."""
+
+from pathlib import Path
+
+import pytest
+
+from tcia_xnat.errors import XnatRefused
+from tcia_xnat.events import Event, SeriesImported, Tell
+from tcia_xnat.ledger import Ledger
+from tcia_xnat.model import Label, Series, State
+from tcia_xnat.plan import Plan, StudyPlan
+from tcia_xnat.stop import Stop
+from tcia_xnat.transfer import TransferResult, transfer
+from tests.unit.fake_xnat import FakeLane, FakeXnat, series
+
+LABEL = Label("PAT", "PAT")
+
+
+def plan_of(*members: Series) -> Plan:
+    studies: dict[str, list[Series]] = {}
+    for one in members:
+        studies.setdefault(one.study_instance_uid, []).append(one)
+    return Plan(tuple(StudyPlan(uid, Label("PAT", f"PAT_{uid}"), tuple(some)) for uid, some in studies.items()), ())
+
+
+def run(tmp_path: Path, lane: FakeLane, plan: Plan, tell: Tell = lambda _event: None) -> TransferResult:
+    with Ledger(tmp_path / "ledger.sqlite", "http://xnat", "P1") as ledger:
+        return transfer(plan, lane.as_lane, ledger, tell, Stop(), transfers=2)
+
+
+def states(result: TransferResult) -> dict[str, State]:
+    return {outcome.series_instance_uid: outcome.state for outcome in result.outcomes}
+
+
+def test_a_defect_of_the_deciding_thread_settles_every_series(tmp_path: Path) -> None:
+    def broken(event: Event) -> None:
+        if isinstance(event, SeriesImported):
+            raise ZeroDivisionError("a defect")
+
+    result = run(tmp_path, FakeLane(FakeXnat()), plan_of(series(1), series(2), series(1, "1.3")), broken)
+    assert set(states(result)) == {"1.2.1", "1.2.2", "1.3.1"}
+    assert not any(state.is_in for state in states(result).values())
+    assert "ZeroDivisionError" in str(result.ended_by)
+    assert result.ended_by is not None
+    assert result.ended_by.exit_code == 1
+
+
+def test_what_one_study_causes_is_its_own_outcome(tmp_path: Path) -> None:
+    xnat = FakeXnat(fails={"build": [KeyError("a defect")]})
+    result = run(tmp_path, FakeLane(xnat), plan_of(series(1), series(1, "1.3")))
+    assert sorted(states(result).values()) == [State.ARCHIVED, State.HELD]
+    assert result.ended_by is None
+    held = next(outcome for outcome in result.outcomes if outcome.state is State.HELD)
+    assert "unexpected KeyError" in held.reason
+
+
+@pytest.mark.parametrize("error", [XnatRefused("no")])
+def test_a_series_that_failed_holds_its_study(tmp_path: Path, error: XnatRefused) -> None:
+    result = run(tmp_path, FakeLane(FakeXnat(), {"1.2.2": error}), plan_of(series(1), series(2)))
+    assert states(result) == {"1.2.1": State.HELD, "1.2.2": State.FAILED}
