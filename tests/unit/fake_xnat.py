@@ -9,7 +9,7 @@ from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.model import Label, Series, SourceName
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.xnat.prearchive import PrearchiveSession
-from tcia_xnat.xnat.project import XnatProject
+from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
 QUICK = Patience(RetryPolicy(attempts=2, base=0), lambda _seconds: None)
 
