@@ -1,6 +1,6 @@
 """What is known of each series before it moves: IDC's embedded index first, NBIA for what it does not list."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,12 +28,19 @@ ASK_BOTH = "leave --source out: the other archive is asked then, too"
 class Catalogue:
     """The series of a manifest, in its order: those that are known, and why the others are not.
 
-    `idc_version` is the version of IDC that lists them, as `v25`; empty when IDC was not asked.
+    `idc_version` is the version of IDC that lists them, as `v25`; empty when IDC was not asked. `listed` is the order
+    of the list, of those that are known and of the others; empty when it has none.
     """
 
     series: Mapping[str, Series]
     missing: Mapping[str, Error]
     idc_version: str = ""
+    listed: Sequence[str] = ()
+
+    @property
+    def order(self) -> Sequence[str]:
+        """Every series in the order of the list; without one, those that are known come first."""
+        return self.listed or (*self.series, *self.missing)
 
 
 def look_up(manifest: Manifest, idc: IdcIndex | None, nbia: TCIAClient | None, patience: Patience) -> Catalogue:
@@ -62,9 +69,11 @@ def look_up(manifest: Manifest, idc: IdcIndex | None, nbia: TCIAClient | None, p
     for uid in (*rest, *manifest.crdc_series_uuids, *manifest.study_instance_uids):
         if uid not in found:
             missing.setdefault(uid, SeriesUnavailable(_nowhere(idc, nbia), hint))
-    wanted = dict.fromkeys([*manifest.series_instance_uids, *found])
+    wanted = dict.fromkeys(_in_order(manifest.series_instance_uids, studies))
+    wanted |= dict.fromkeys([*found, *missing])
+    order = tuple(uid for uid in wanted if uid in found or uid in missing)
     version = idc.version() if idc is not None else ""
-    return Catalogue({uid: found[uid] for uid in wanted if uid in found}, missing, version)
+    return Catalogue({uid: found[uid] for uid in order if uid in found}, missing, version, order)
 
 
 def offered_by(series: Series, sources: Sequence[SourceName]) -> list[SourceName]:
@@ -74,6 +83,12 @@ def offered_by(series: Series, sources: Sequence[SourceName]) -> list[SourceName
 
 def _in_idc(uids: Sequence[str], idc: IdcIndex | None) -> dict[str, Series]:
     return {series.series_instance_uid: series for series in idc.find_series(uids)} if idc and uids else {}
+
+
+def _in_order(uids: Sequence[str], studies: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the series of a list; those of a study stand in its place."""
+    for uid in uids:
+        yield from studies.get(uid, (uid,))
 
 
 def _studies(uids: Sequence[str], idc: IdcIndex | None, found: Mapping[str, Series]) -> Mapping[str, Sequence[str]]:

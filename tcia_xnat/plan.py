@@ -167,10 +167,15 @@ def shard(catalogue: Catalogue, number: int, of: int) -> Catalogue:
 
 
 def limited(catalogue: Catalogue, limit: int | None) -> Catalogue:
-    """Return the first `limit` series of a catalogue, those that nobody offers left out; all for None."""
+    """Return the first `limit` series of a list, also those that nobody offers; all for None."""
     if limit is None:
         return catalogue
-    return replace(catalogue, series=dict(list(catalogue.series.items())[:limit]), missing={})
+    taken = [uid for uid in catalogue.order if uid in catalogue.series or uid in catalogue.missing][:limit]
+    return replace(
+        catalogue,
+        series={uid: catalogue.series[uid] for uid in taken if uid in catalogue.series},
+        missing={uid: catalogue.missing[uid] for uid in taken if uid in catalogue.missing},
+    )
 
 
 def allowed(catalogue: Catalogue, patterns: Sequence[str]) -> Catalogue:

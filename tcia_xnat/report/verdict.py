@@ -1,7 +1,7 @@
 """What a run comes to: one sentence and one exit code (design §5)."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tcia_xnat.errors import SourceUnreachable, XnatUnreachable
 from tcia_xnat.model import Outcome, State
@@ -23,20 +23,24 @@ def exit_code(result: TransferResult) -> int:
     """
     if result.ended_by is not None:
         return result.ended_by.exit_code
-    left = [outcome for outcome in result.outcomes if outcome.state.is_missing]
-    if not left:
-        return _IN
-    kinds = {outcome.kind for outcome in left}
-    if XnatUnreachable.__name__ in kinds:
-        return XnatUnreachable.exit_code
-    if kinds == {SourceUnreachable.__name__} and not any(outcome.state.is_new for outcome in result.outcomes):
-        return SourceUnreachable.exit_code
-    return _SOME_MISSING
+    return _missing_code(result.outcomes, gave=any(outcome.state.is_new for outcome in result.outcomes))
 
 
 def plan_exit_code(plan: Plan) -> int:
-    """Return 0 when every series is there or can be fetched, else 3."""
-    return _SOME_MISSING if any(outcome.state.is_missing for outcome in plan.settled) else _IN
+    """Return 0 when every series is there or can be fetched, else the code that a run would end with."""
+    return _missing_code(plan.settled, gave=bool(plan.send))
+
+
+def _missing_code(outcomes: Iterable[Outcome], *, gave: bool) -> int:
+    """Return the code of what is missing; `gave` says whether the sources gave, or offer, any series."""
+    kinds = {outcome.kind for outcome in outcomes if outcome.state.is_missing}
+    if not kinds:
+        return _IN
+    if XnatUnreachable.__name__ in kinds:
+        return XnatUnreachable.exit_code
+    if kinds == {SourceUnreachable.__name__} and not gave:
+        return SourceUnreachable.exit_code
+    return _SOME_MISSING
 
 
 def verdict(result: TransferResult, *, archive: bool = True, place: str = "in the archive") -> str:

@@ -95,11 +95,18 @@ def test_shards_are_the_whole_cut_by_patient(patients: list[int], of: int) -> No
     assert sum(map(len, owners)) == len(set().union(*owners))
 
 
-def test_a_limit_takes_the_first() -> None:
-    whole = Catalogue(catalogue(series(2), series(1)).series, {"9": SeriesUnavailable("no")})
-    assert list(plan.limited(whole, 1).series) == ["1.1.2"]
-    assert not plan.limited(whole, 1).missing
+def test_a_limit_takes_the_first_of_the_list_also_those_that_nobody_offers() -> None:
+    known, gone = catalogue(series(2), series(1)).series, {"9": SeriesUnavailable("no"), "8": SourceUnreachable("no")}
+    whole = Catalogue(known, gone, listed=("9", "1.1.2", "8", "1.1.1"))
+    assert [list(plan.limited(whole, count).series) for count in (1, 2, 4)] == [[], ["1.1.2"], ["1.1.2", "1.1.1"]]
+    assert [list(plan.limited(whole, count).missing) for count in (1, 2, 3)] == [["9"], ["9"], ["9", "8"]]
     assert plan.limited(whole, None) is whole
+
+
+def test_a_limit_counts_what_a_filter_has_left() -> None:
+    whole = Catalogue(catalogue(series(1)).series, {"9": SeriesUnavailable("no")}, listed=("1.1.2", "1.1.1", "9"))
+    assert list(plan.limited(whole, 1).series) == ["1.1.1"]
+    assert not plan.limited(whole, 1).missing
 
 
 def test_where_folders_name_sessions_a_study_may_be_several_and_each_has_its_own_place_in_the_prearchive() -> None:

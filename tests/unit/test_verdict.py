@@ -3,8 +3,9 @@
 import pytest
 
 from tcia_xnat.errors import Error, LoginRefused, SpaceError, Stopped
-from tcia_xnat.model import Outcome, State
-from tcia_xnat.report.verdict import exit_code, verdict
+from tcia_xnat.model import Label, Outcome, Series, State
+from tcia_xnat.plan import Plan, StudyPlan
+from tcia_xnat.report.verdict import exit_code, plan_exit_code, verdict
 from tcia_xnat.transfer import TransferResult
 
 
@@ -32,6 +33,15 @@ def result(*states: State, kind: str = "", ended_by: Error | None = None) -> Tra
 )
 def test_exit_codes(given: TransferResult, code: int) -> None:
     assert exit_code(given) == code
+
+
+def test_a_plan_ends_as_a_run_would() -> None:
+    away = Outcome("1", State.FAILED, kind="SourceUnreachable")
+    study = StudyPlan("2", Label("P", "P"), (Series("2.1", "2", "P"),))
+    assert plan_exit_code(Plan((), (away,))) == 4
+    assert plan_exit_code(Plan((study,), (away,))) == 3
+    assert plan_exit_code(Plan((), (Outcome("1", State.UNAVAILABLE, kind="SeriesUnavailable"),))) == 3
+    assert plan_exit_code(Plan((study,), ())) == 0
 
 
 @pytest.mark.parametrize(
