@@ -1,6 +1,7 @@
 """`pairs`: the PET/CT pairs of a manifest, of collections or of patients."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 from tcia_xnat import cli
 from tcia_xnat.errors import UsageError
 from tcia_xnat.pairs.judge import Judged, Order, SeriesRow, Verdict, judge
-from tcia_xnat.pairs.rules import load
+from tcia_xnat.pairs.rules import STANDARD, load
 from tcia_xnat.pairs.table import explained_csv, explained_line, pairs_csv
 
 _OTHER_RULES = "--explain says why of each study; --rules FILE takes your own, made after tcia_xnat/pairs/default.toml"
@@ -21,7 +22,15 @@ _ELSEWHERE = "IDC's index lists none of these series; python query.py search --m
 @click.argument("csv", required=False)
 @click.option("--collection", "collections", multiple=True, metavar="NAME", help="Only of this collection; repeatable.")
 @click.option("--patient", "patients", multiple=True, metavar="ID", help="Only of this PatientID; repeatable.")
-@click.option("--rules", default="default", metavar="NAME|FILE", help="default, strict, or a TOML file of rules.")
+@click.option(
+    "--rules",
+    "names",
+    multiple=True,
+    default=STANDARD,
+    metavar="NAME|FILE",
+    help="default, strict, general, or a TOML file of rules; repeatable: the next are tried for patients of whom the "
+    "first find no pair.",
+)
 @click.option("--explain", is_flag=True, help="Say of each study what became of it and why, on stderr.")
 @click.option("--explain-csv", metavar="FILE", help="The same as a table.")
 @click.option(
@@ -40,7 +49,7 @@ def pairs(
     manifest: str | None,
     csv: str | None,
     *,
-    rules: str,
+    names: Sequence[str],
     order: str,
     max_pairs_per_patient: int,
     **options: Any,  # noqa: ANN401  click names and checks them
@@ -48,17 +57,18 @@ def pairs(
     """Pick the PET/CT pairs of MANIFEST and write them to CSV, one row per patient.
 
     A pair is a study with exactly one attenuation-corrected whole-body PET and exactly one CT, by their descriptions;
-    of a patient's pairs the earliest is taken. CSV left out, or -, is stdout. With --collection or --patient MANIFEST
-    may be left out, and a single argument is CSV.
+    of a patient's pairs the earliest is taken. Patients of whom these rules (default) find no pair are judged by the
+    general ones: the best PET that is not uncorrected, and the best CT of the same study. CSV left out, or -, is
+    stdout. With --collection or --patient MANIFEST may be left out, and a single argument is CSV.
 
     download.py takes the CSV as its MANIFEST and brings both series of each row, those of pet_series_instance_uid and
     ct_series_instance_uid. Series that IDC's index does not list are not looked at.
     """
     if (options["collections"] or options["patients"]) and csv is None:
         manifest, csv = None, manifest
-    loaded = load(rules)
+    rules = [load(name) for name in names]
     rows = wanted_rows(manifest, options["collections"], options["patients"], options["idc_index"])
-    studies = judge(rows, loaded, Order(order), max_pairs_per_patient)
+    studies = judge(rows, rules, Order(order), max_pairs_per_patient)
     cli.write_result(csv or cli.STDOUT, pairs_csv(study for study in studies if study.verdict is Verdict.CHOSEN))
     explain(studies, on_stderr=options["explain"], file=options["explain_csv"])
     return 0
@@ -117,4 +127,12 @@ def counted(studies: Sequence[Judged]) -> str:
     patients = len({(study.collection, study.patient_id) for study in chosen})
     rejected = sum(study.verdict is Verdict.REJECTED for study in studies)
     pairs_of = f"{len(chosen)} {'pair' if len(chosen) == 1 else 'pairs'} of {patients} patient{'s'[: patients != 1]}"
-    return f"{pairs_of}, {rejected} of {len(studies)} studies rejected"
+    return f"{pairs_of}{_by_rules(chosen)}, {rejected} of {len(studies)} studies rejected"
+
+
+def _by_rules(chosen: Sequence[Judged]) -> str:
+    """Return how many pairs each rules found; empty where the general ones found none."""
+    found = Counter(study.rules for study in chosen)
+    if STANDARD[1] not in found:
+        return ""
+    return f" ({', '.join(f'{count} by the rules {name}' for name, count in found.items())})"

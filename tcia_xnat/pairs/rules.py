@@ -11,11 +11,23 @@ from typing import Any
 
 from tcia_xnat.errors import UsageError
 
-SHIPPED = ("default", "strict")
+SHIPPED = ("default", "strict", "general")
+STANDARD = ("default", "general")
+"""The rules that are tried where none are named: the second ones for patients of whom the first find no pair."""
 
 _SHOWN_TERMS = 3
 _FOLDER = Path(__file__).parent
-_KEYS = {"modality": str, "match": str, "require": list, "exclude": list}
+_KEYS = {
+    "modality": str,
+    "match": str,
+    "require": list,
+    "exclude": list,
+    "allow": list,
+    "prefer": list,
+    "least_images": int,
+}
+_CALLED: Mapping[type, str] = {str: "text", list: "list", int: "number"}
+_LISTS = ("require", "exclude", "allow", "prefer")
 _LETTER = r"[^\W\d_]"
 _LETTERS, _LETTERS_BEFORE = re.compile(f"{_LETTER}*"), re.compile(f"{_LETTER}*$")
 _WORD = re.compile(rf"(?:{_LETTER}|\*)+|\d+")  # "WB_COR2" is WB, COR, 2
@@ -38,34 +50,52 @@ class SeriesRules:
         Terms of which the description must hold one; empty requires nothing.
     exclude
         Terms of which it must hold none.
+    allow
+        Terms that may stand in it although they hold one of `exclude`: "atten cor" is not coronal.
+    prefer
+        Terms that decide between several series that pass, the best one first; between equals the one with the most
+        images is taken. Empty: several series that pass are no pair.
+    least_images
+        Least number of images.
     """
 
     modality: str
     match: Match = Match.ANYWHERE
     require: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
+    least_images: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What makes a pair."""
+    """What makes a pair; `name` is that of the table."""
 
     pet: SeriesRules
     ct: SeriesRules
+    name: str = ""
+
+
+def rank(rules: SeriesRules, description: str) -> int:
+    """Return the place of the first preferred term that a description holds; their number when it holds none."""
+    found = (number for number, term in enumerate(rules.prefer) if _any_of(rules.match, (term,)).search(description))
+    return next(found, len(rules.prefer))
 
 
 def refusal(rules: SeriesRules, description: str) -> str:
     """Return why a description does not pass, in words that follow it; empty when it passes."""
     reasons: list[str] = []
-    if _any_of(rules.match, rules.exclude).search(description):
-        reasons.append(_excluded(rules, description))
+    rest = _any_of(rules.match, rules.allow).sub(" ", description) if rules.allow else description
+    if _any_of(rules.match, rules.exclude).search(rest):
+        reasons.append(_excluded(rules, rest))
     if rules.require and not _any_of(rules.match, rules.require).search(description):
         reasons.append(_lacking(rules.require))
     return " and ".join(reasons)
 
 
 def load(name: str) -> Rules:
-    """Return rules by name, `default` or `strict`, or from a TOML file of the same keys.
+    """Return rules by name, one of `SHIPPED`, or from a TOML file of the same keys.
 
     Raises
     ------
@@ -76,12 +106,13 @@ def load(name: str) -> Rules:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"no rules {name}: {error.strerror}", f"name a file, or {' or '.join(SHIPPED)}") from error
+        raise UsageError(f"no rules {name}: {error.strerror}", f"name a file, or {', '.join(SHIPPED)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"the rules {name} cannot be read: {error}", _pattern()) from error
     if table.keys() != {"pet", "ct"}:
         raise UsageError(f"the rules {name} have no two tables [pet] and [ct], and nothing else", _pattern())
-    return Rules(*(_read(table[half], f"[{half}] of the rules {name}") for half in ("pet", "ct")))
+    pet, ct = (_read(table[half], f"[{half}] of the rules {name}") for half in ("pet", "ct"))
+    return Rules(pet, ct, path.stem)
 
 
 def _read(table: object, where: str) -> SeriesRules:
@@ -92,22 +123,22 @@ def _read(table: object, where: str) -> SeriesRules:
     return SeriesRules(
         table["modality"],
         Match(table.get("match", Match.ANYWHERE)),
-        tuple(table.get("require", ())),
-        tuple(table.get("exclude", ())),
+        **{key: tuple(table.get(key, ())) for key in _LISTS},
+        least_images=table.get("least_images", 0),
     )
 
 
 def _complaints(table: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"has an unknown key {key}" for key in table if key not in _KEYS)
     wrong = [key for key, kind in _KEYS.items() if not isinstance(table.get(key, kind()), kind)]
-    yield from (f"needs a {'list' if _KEYS[key] is list else 'text'} as {key}" for key in wrong)
+    yield from (f"needs a {_CALLED[_KEYS[key]]} as {key}" for key in wrong)
     if wrong:
         return
     if not table.get("modality"):
         yield "has no modality"
     if table.get("match", Match.ANYWHERE) not in list(Match):
         yield f"has no match {table['match']!r}: {' or '.join(Match)}"
-    terms = [term for key in ("require", "exclude") for term in table.get(key, ())]
+    terms = [term for key in _LISTS for term in table.get(key, ())]
     yield from (f"has a term that is none: {term!r}" for term in terms if not isinstance(term, str) or not term.strip())
 
 

@@ -22,7 +22,7 @@ COLUMNS = (
     "ct_series_instance_uid",
     "series_instance_uid",
 )
-_EXPLAINED = ("collection", "patient_id", "study_instance_uid", "study_date", "verdict", "reason")
+_EXPLAINED = ("collection", "patient_id", "study_instance_uid", "study_date", "verdict", "rules", "reason")
 
 
 def pairs_csv(pairs: Iterable[Judged]) -> str:

@@ -55,7 +55,7 @@ def test_a_manifest_gives_the_reference_rows(index: Path, manifest: Path, tmp_pa
 
 def test_each_study_is_explained_in_a_line(index: Path, manifest: Path, tmp_path: Path) -> None:
     table = tmp_path / "why.csv"
-    done = pairs(manifest, "-", "--idc-index", index, "--explain", "--explain-csv", table)
+    done = pairs(manifest, "-", "--idc-index", index, "--rules", "default", "--explain", "--explain-csv", table)
     assert done.stdout == REFERENCE
     *lines, counted = done.stderr.splitlines()
     assert counted == "7 pairs of 7 patients, 21 of 30 studies rejected"
@@ -87,7 +87,7 @@ def test_only_series_of_the_manifest_are_looked_at(index: Path, tmp_path: Path) 
 
 
 def test_collections_and_patients_in_the_place_of_a_manifest(index: Path, tmp_path: Path) -> None:
-    options = ("--idc-index", index)
+    options = ("--idc-index", index, "--rules", "default")
     heading, *rows = REFERENCE.splitlines(keepends=True)
     assert pairs("--collection", "C1", "--collection", "c2", *options).stdout == REFERENCE
     assert pairs("--collection", "c2", *options).stdout == heading + rows[-1]
@@ -103,6 +103,17 @@ def test_collections_and_patients_in_the_place_of_a_manifest(index: Path, tmp_pa
 def test_order_and_number_of_pairs(index: Path) -> None:
     done = pairs("--patient", "P10", "--max-pairs-per-patient", 2, "--order", "images", "--idc-index", index)
     assert [row["study_instance_uid"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["1.27", "1.26"]
+
+
+def test_general_rules_find_pairs_of_patients_of_whom_the_default_ones_find_none(index: Path) -> None:
+    done = pairs("--collection", "c1", "--idc-index", index)
+    found = {row["patient_id"]: row for row in csv.DictReader(io.StringIO(done.stdout))}
+    assert found["P05"]["pet_series_description"] == "WB 3D AC"
+    first = {row["patient_id"] for row in csv.DictReader(io.StringIO(REFERENCE)) if row["collection"] == "c1"}
+    assert {patient: found[patient] for patient in first} == {
+        row["patient_id"]: row for row in csv.DictReader(io.StringIO(REFERENCE)) if row["collection"] == "c1"
+    }
+    assert "(6 by the rules default, 2 by the rules general)" in done.stderr
 
 
 def test_rules_of_a_file(index: Path, tmp_path: Path) -> None:
@@ -186,7 +197,7 @@ def test_a_real_collection_by_other_means() -> None:
         SELECT PatientID, arg_min(pair, (date, StudyInstanceUID)) FROM studies GROUP BY ALL ORDER BY ALL"""
     with duckdb.connect() as database:
         expected = database.execute(query, [str(index_path())]).fetchall()
-    done = pairs("--collection", "ACRIN-NSCLC-FDG-PET")
+    done = pairs("--collection", "ACRIN-NSCLC-FDG-PET", "--rules", "default")
     found = [
         (row["patient_id"], [row["pet_series_instance_uid"], row["ct_series_instance_uid"]])
         for row in csv.DictReader(io.StringIO(done.stdout))

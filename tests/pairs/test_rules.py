@@ -107,7 +107,7 @@ def test_the_first_term_of_the_table_is_named() -> None:
 
 
 @settings(derandomize=True, deadline=None)
-@given(st.text(max_size=40), st.sampled_from(["default", "strict"]))
+@given(st.text(max_size=40), st.sampled_from(["default", "strict", "general"]))
 def test_any_description_passes_or_has_a_reason_in_one_line(description: str, rules: str) -> None:
     for half in (load(rules).pet, load(rules).ct):
         assert (
@@ -153,4 +153,10 @@ def test_files_that_are_none_of_rules(tmp_path: Path, text: str, said: str) -> N
 def test_no_such_rules() -> None:
     with pytest.raises(UsageError, match="no rules loose") as caught:
         load("loose")
-    assert caught.value.hint == "name a file, or default or strict"
+    assert caught.value.hint == "name a file, or default, strict, general"
+
+
+def test_attenuation_correction_is_not_coronal() -> None:
+    ct = load("general").ct
+    assert refusal(ct, "CT Atten Cor Head In") == ""
+    assert refusal(ct, "CT Atten Cor, COR") == "is excluded by 'cor'"
