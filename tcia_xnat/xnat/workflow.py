@@ -2,11 +2,15 @@
 
 import logging
 import threading
+from collections.abc import Mapping
 
 from tcia_xnat.errors import Error
 from tcia_xnat.events import Event, Planned, SeriesImported, SeriesSettled, SessionArchived
+from tcia_xnat.model import Outcome, State
 from tcia_xnat.xnat.connection import XnatConnection
 
+_LOST = {State.FAILED, State.UNAVAILABLE}
+_MOST = 99  # per cent: the end is for the service to see
 _PAUSE_SECONDS = 60.0
 _ANSWER_SECONDS = 30.0
 _FIELDS = ("wrk:workflowData/percentageComplete", "wrk:workflowData/step_description")
@@ -17,7 +21,8 @@ _LOGGER = logging.getLogger(__name__)
 class WorkflowProgress:
     """Tells XNAT once a minute how far the run is; never its status, by which the service would end the container.
 
-    Best effort: a failure is forgotten. It is told events from any thread, and asks from a thread of its own.
+    Best effort: a failure is forgotten. It is told events from any thread, and asks from a thread of its own. A series
+    counts once, and only if this run has planned to send it.
 
     Parameters
     ----------
@@ -30,17 +35,29 @@ class WorkflowProgress:
     def __init__(self, workflow_id: str, pause: float = _PAUSE_SECONDS) -> None:
         self._path = f"/data/workflows/{workflow_id}"
         self._pause = pause
-        self._planned, self._done, self._sessions = 0, 0, 0
+        self._planned, self._sessions = 0, 0
+        self._sent: Mapping[str, int] = {}
+        self._done: set[str] = set()
+        self._lost: set[str] = set()
         self._ended = threading.Event()
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
         if isinstance(event, Planned):
-            self._planned = event.series_count
-        elif isinstance(event, SeriesImported) or (isinstance(event, SeriesSettled) and event.outcome.kind):
-            self._done += 1
+            self._planned, self._sent = event.series_count, event.sizes
+        elif isinstance(event, SeriesImported):
+            self._done.add(event.series.series_instance_uid)
+        elif isinstance(event, SeriesSettled):
+            self._settle(event.outcome)
         elif isinstance(event, SessionArchived):
             self._sessions += 1
+
+    def _settle(self, outcome: Outcome) -> None:
+        uid = outcome.series_instance_uid
+        if uid in self._sent or uid in self._done:
+            self._done.add(uid)
+            if outcome.state in _LOST:
+                self._lost.add(uid)
 
     def start(self, connection: XnatConnection) -> None:
         """Begin to tell XNAT."""
@@ -51,9 +68,11 @@ class WorkflowProgress:
         self._ended.set()
 
     def fields(self) -> dict[str, str]:
-        """Return what XNAT is told now: 99 per cent at the most, as the end is for the service to see."""
-        percentage = min(100 * self._done // self._planned, 99) if self._planned else 0
-        step = f"{self._done} of {self._planned} series in, {self._sessions} sessions archived"
+        """Return what XNAT is told now."""
+        done, lost = len(self._done), len(self._lost)
+        percentage = min(100 * done // self._planned, _MOST) if self._planned else 0
+        failed = f"{lost} failed, " if lost else ""
+        step = f"{done - lost} of {self._planned} series in, {failed}{self._sessions} sessions archived"
         return dict(zip(_FIELDS, (str(percentage), step if self._planned else "planning"), strict=True))
 
     def _tell(self, connection: XnatConnection) -> None:
