@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from tcia_xnat import __version__
 from tcia_xnat.errors import UsageError
 
 _FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
+_FOUR_SHARDS = "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers"
 _PIXELS = (32, 512)  # of a picture in the report
 
 
@@ -60,7 +61,8 @@ _RUN = (
     click.option(
         "--shard",
         metavar="K/N",
-        help="Take the K-th (from 0) of N equal parts, cut by patient; auto/N: that of this Kubernetes or Slurm task.",
+        help="Take the K-th (from 0) of N equal parts, cut by patient; auto/N: K is the number of this Kubernetes or "
+        "Slurm task; auto: N is the size of a Slurm array 0-M as well.",
     ),
     click.option(
         "--archive/--no-archive", default=True, help="Archive complete sessions, or leave them in the prearchive."
@@ -182,43 +184,60 @@ def parsed_thumbnails(text: str) -> int:
     return int(text)
 
 
-def parsed_shard(text: str | None) -> tuple[int, int] | None:
-    """Return `K/N` as two numbers; `auto` takes K, and N if it is left out, from the scheduler's variables.
+def parsed_shard(text: str | None, environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
+    """Return `K/N` as two numbers; `auto/N` takes K from the scheduler's variables, `auto` N as well.
 
     Raises
     ------
     UsageError
-        It is no part of a whole, or no scheduler says which.
+        The part does not exist, or the scheduler does not say which part this is.
     """
     if not text:
         return None
     number, _, of = text.partition("/")
-    if number == "auto":
-        number, of = _scheduled("number"), of or _scheduled("of")
-    if not (number.isdecimal() and of.isdecimal() and int(number) < int(of)):
-        raise UsageError(f"{text!r} is no part of a whole", "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers")
+    if text == "auto":
+        number, of = _task_number(environment), _task_count(environment)
+    elif number == "auto":
+        number = _task_number(environment)
+    if not (number.isdecimal() and of.isdecimal() and int(of)):
+        raise UsageError(f"{text!r} is not a shard", _FOUR_SHARDS)
+    if int(number) >= int(of):
+        raise UsageError(f"shard {number} of {of} does not exist", f"shards are numbered from 0 to {int(of) - 1}")
     return int(number), int(of)
 
 
-def _scheduled(what: str) -> str:
-    """Return what the scheduler says: an Indexed Job of Kubernetes, or an array of Slurm, which may begin anywhere.
+def _task_number(environment: Mapping[str, str]) -> str:
+    """Return the number of this task, which counts from 0: of an Indexed Job of Kubernetes, or of a Slurm array.
 
     Raises
     ------
     UsageError
+        No scheduler gives one.
     """
-    index, first = os.environ.get("SLURM_ARRAY_TASK_ID", ""), os.environ.get("SLURM_ARRAY_TASK_MIN", "0")
-    in_array = str(int(index) - int(first)) if index.isdecimal() and first.isdecimal() else ""
-    found = {
-        "number": os.environ.get("JOB_COMPLETION_INDEX") or in_array,
-        "of": os.environ.get("SLURM_ARRAY_TASK_COUNT"),
-    }[what]
+    found = environment.get("JOB_COMPLETION_INDEX") or environment.get("SLURM_ARRAY_TASK_ID", "")
     if not found:
         raise UsageError(
             "no scheduler says which part this is",
             "--shard auto/4 needs JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID; --shard auto needs an array of Slurm",
         )
     return found
+
+
+def _task_count(environment: Mapping[str, str]) -> str:
+    """Return the number of tasks of a whole Slurm array: one that is submitted in part does not tell it.
+
+    Raises
+    ------
+    UsageError
+        The array does not begin at 0, or has gaps.
+    """
+    first, last, count = (environment.get(f"SLURM_ARRAY_TASK_{what}", "") for what in ("MIN", "MAX", "COUNT"))
+    if not (first == "0" and last.isdecimal() and count.isdecimal() and int(count) == int(last) + 1):
+        raise UsageError(
+            "--shard auto does not know the number of parts: only a Slurm array 0-M without gaps tells it",
+            "name it, --shard auto/8 for eight parts; tasks of any array then take the parts of their numbers",
+        )
+    return count
 
 
 def parsed_licences(text: str | None) -> tuple[str, ...]:
