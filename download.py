@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tcia_xnat import cli
+from tcia_xnat.core import streams
 from tcia_xnat.errors import ManifestError, UsageError
 from tcia_xnat.options import common_options, parsed_licences, parsed_shard, view_options
-from tcia_xnat.stop import Stop
 
 if TYPE_CHECKING:
     from tcia_xnat.job import Job, Login
@@ -65,7 +65,7 @@ def download(given: tuple[str, ...], *, dry_run: bool, check: bool, verify: bool
     taken as MANIFEST if it is a file. It stores a small file in PROJECT and removes it, and changes nothing else.
 
     Exit: 0 all series are there, 1 unexpected, 2 usage or manifest, 3 some series are not, 4 source unreachable,
-    5 XNAT unreachable or login or rights refused, 6 not enough space, 130 and 143 stopped.
+    5 XNAT unreachable or login or rights refused, 6 not enough space, 129, 130 and 143 stopped.
     """
     if check:
         return check_only(given, options)
@@ -185,9 +185,9 @@ def plan_only(job: "Job", login: "Login | None", options: dict[str, Any]) -> int
     from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
 
     if isinstance(job, to_disk.FolderJob):
-        prepared, where = to_disk.dry_run(job, Stop()), f"folder {job.output_dir}"
+        prepared, where = to_disk.dry_run(job, cli.stop_of_command()), f"folder {job.output_dir}"
     else:
-        prepared = to_xnat.dry_run(job, login, Stop())
+        prepared = to_xnat.dry_run(job, login, cli.stop_of_command())
         where = f"project {job.project}" if login else "a project that holds nothing yet (no XNAT was asked)"
     if text := licences.warning(licences.non_commercial(prepared.plan.send)):
         cli.say_warning(text)
@@ -206,16 +206,17 @@ def compare(job: "Job", asked: Mapping[str, str], options: dict[str, Any]) -> in
     from tcia_xnat.verify import job as verify  # noqa: PLC0415  as above
     from tcia_xnat.verify import report  # noqa: PLC0415  as above
 
-    stop, one_way = Stop(), options["one_way"]
-    stop.on_signals()
+    stop, one_way = cli.stop_of_command(), options["one_way"]
     if isinstance(job, FolderJob):
         done = verify.verify_disk(job, stop, geometry=options["check_geometry"], one_way=one_way)
     else:
         done = verify.verify_archive(job, read_login(asked), stop, one_way=one_way)
-    for line in () if options["quiet"] else report.lines(done):
-        click.echo(line)
-    click.echo(report.verdict(done))
-    click.echo(f"Report: {report.write(done)}, verify.csv beside it")
+    written = report.write(done)
+    with streams.forgiving(sys.stdout):
+        for line in () if options["quiet"] else report.lines(done):
+            click.echo(line)
+        click.echo(report.verdict(done))
+        click.echo(f"Report: {written}, verify.csv beside it")
     return report.exit_code(done)
 
 

@@ -5,7 +5,6 @@ import csv
 import functools
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,6 @@ import click
 
 from tcia_xnat import __version__, cli
 from tcia_xnat.command_list import CommandList
-from tcia_xnat.errors import Stopped
 from tcia_xnat.tcia_commands import DOWNLOADS, OPTIONS, QUERIES, Download, Query
 
 if TYPE_CHECKING:
@@ -191,14 +189,11 @@ def _connected(
 
     patience = Patience(
         RetryPolicy(retries, retry_wait),
-        time.sleep,
+        cli.stop_of_command().wait,
         lambda error, delay: click.echo(f"{error}; tried again in {delay:.0f} s", err=True),
     )
-    try:
-        with TCIAClient(services_url(nbia_url), source_timeout) as client:
-            yield client, patience
-    except KeyboardInterrupt as interrupt:
-        raise Stopped from interrupt
+    with TCIAClient(services_url(nbia_url), source_timeout) as client:
+        yield client, patience
 
 
 def _method(name: str) -> str:

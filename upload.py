@@ -15,7 +15,6 @@ import click
 from tcia_xnat import cli
 from tcia_xnat.errors import UsageError
 from tcia_xnat.options import parsed_shard, run_options
-from tcia_xnat.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +78,7 @@ def upload(arguments: Sequence[str], *, dry_run: bool, **options: Any) -> int:  
     command again continues where it was.
 
     Exit: 0 everything is in the archive, 1 unexpected, 2 usage, 3 something is not in, 5 XNAT unreachable or login or
-    rights refused, 6 not enough space, 130 and 143 stopped.
+    rights refused, 6 not enough space, 129, 130 and 143 stopped.
     """
     warnings.filterwarnings("ignore", module="pydicom")  # what is odd in a header is said once, in the report
     root, project, *who = _in_order(arguments)
@@ -153,10 +152,8 @@ def plan_only(upload: "Upload", login: "Login | None", *, quiet: bool) -> int:
         results(sys.stdout).print(shown)
         codes.append(upload_plan.exit_code(prepared, tree))
 
-    stop = Stop()
-    stop.on_signals()
     with watch(quiet=quiet, debug=cli.debugging()) as tell:
-        dry_run(upload, login, stop, tell, show)
+        dry_run(upload, login, cli.stop_of_command(), tell, show)
     return codes[0]
 
 

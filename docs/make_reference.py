@@ -126,7 +126,10 @@ def _is_own(context: click.Context, variable: str) -> bool:
 
 
 def _exit_codes() -> Iterator[str]:
-    yield "0 is success; 130 is Ctrl-C and 143 SIGTERM: the report is written, the same command continues.\n"
+    yield (
+        "0 is success; 130 is Ctrl-C, 143 SIGTERM and 129 SIGHUP (the terminal is gone): the report is written, "
+        "the same command continues.\n"
+    )
     found = [kind for kind in _kinds(errors.Error) if kind is not errors.Stopped]
     rows = (
         (

@@ -1,7 +1,6 @@
 """Options and their environment variables, shared by the scripts; errors become one line, a hint and an exit code."""
 
 import functools
-import io
 import os
 import re
 import signal
@@ -9,6 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,9 +16,11 @@ from urllib.parse import urlsplit
 import click
 from click.core import ParameterSource
 
+from tcia_xnat.core import streams
+from tcia_xnat.core.storage import FULL, storage_error
 from tcia_xnat.errors import Error, UsageError
 from tcia_xnat.harmless import one_line
-from tcia_xnat.stop import Stop
+from tcia_xnat.stop import SIGNALS, Stop
 
 if TYPE_CHECKING:
     from tcia_xnat.events import Tell
@@ -36,34 +38,80 @@ CONTEXT = {
 }
 
 STDOUT = "-"
+ENDING_SECONDS = 7.5
+"""How long a stopped run may take to settle what is in flight and to write its report."""
+_IDLE = {SIGNALS}  # threads that end with the process, whatever they wait for
+_STOP = "tcia_xnat.stop"  # where a command's context keeps its wish to end
 
 _SECRET = re.compile(r"://[^/]*@")  # an address with a password in it
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
 
 
 def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
-    """Make a command end with its exit code, and an error with one line, a hint and its own code."""
+    """Make a command end with its exit code, and an error with one line, a hint and its own code.
+
+    A signal ends the command within seconds wherever it waits, see `Stop.supervise`.
+    """
 
     @functools.wraps(command)
     def wrapped(*, debug: bool, **options: Any) -> None:  # noqa: ANN401  whatever the command takes
-        _write_anything()
-        try:
-            code = command(**options)
+        streams.prepare()
+        context = click.get_current_context(silent=True)
+        stop = Stop()
+        stop.on_signals()
+
+        def run() -> int:
+            with context.scope(cleanup=False) if context else nullcontext():
+                code = command(**options)
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever reads the results has enough of them
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 128 + signal.SIGPIPE
-        except Error as error:
-            say_error(error, debug=debug)
-            code = error.exit_code
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
-            raise
-        except Exception as error:  # noqa: BLE001  the last place before a traceback
-            say_error(Error(f"unexpected {type(error).__name__}: {error}", "--debug shows where"), debug=debug)
-            code = Error.exit_code
+            return code
+
+        with streams.kept_terminal():
+            code = _exit_code(lambda: _under(stop, context, run), debug=debug)
         _leave(code)
 
     return wrapped
+
+
+def stop_of_command() -> Stop:
+    """Return the wish to end of the command that runs; it hears the signals of the process."""
+    context = click.get_current_context(silent=True)
+    found = context.meta.get(_STOP) if context else None
+    return found if isinstance(found, Stop) else Stop()
+
+
+def _under(stop: Stop, context: click.Context | None, run: Callable[[], int]) -> int:
+    if context:
+        context.meta[_STOP] = stop
+    return stop.supervise(run)
+
+
+def _exit_code(run: Callable[[], int], *, debug: bool) -> int:
+    """Return the exit code of a command; an error is told on stderr."""
+    try:
+        return run()
+    except BrokenPipeError:  # whoever reads the results has enough of them
+        streams.give_up(sys.stdout)
+        return 128 + signal.SIGPIPE
+    except Error as error:
+        say_error(error, debug=debug)
+        return error.exit_code
+    except click.Abort:  # nobody answered a question
+        say_error(UsageError("a question was not answered", "set XNAT_USER and XNAT_PASS, or keep them in ~/.netrc"))
+        return UsageError.exit_code
+    except (click.exceptions.Exit, click.ClickException):
+        raise
+    except Exception as error:  # noqa: BLE001  the last place before a traceback
+        told = unexpected(error)
+        say_error(told, debug=debug)
+        return told.exit_code
+
+
+def unexpected(error: Exception) -> Error:
+    """Return an exception that nobody foresaw as an error of ours; a full disk has its own."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return storage_error(error)
+    return Error(f"unexpected {type(error).__name__}: {error}", "--debug shows where")
 
 
 def debugging() -> bool:
@@ -72,18 +120,13 @@ def debugging() -> bool:
     return bool(context and context.params.get("debug"))
 
 
-def _write_anything() -> None:
-    """Have letters that a stream does not know shown as question marks, not end the run."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-
-
 def _leave(code: int) -> None:
-    """End the process; threads of a stopped run that still wait for a server do not keep it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+    """End the process; threads of a stopped run that still wait for a server do not keep it.
+
+    Python would wait for threads of pools, also for those that are daemons.
+    """
+    streams.flush()
+    if any(thread is not threading.main_thread() and thread.name not in _IDLE for thread in threading.enumerate()):
         os._exit(code)
     sys.exit(code)
 
@@ -158,14 +201,16 @@ def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool, log_json: st
     from tcia_xnat.events import Ended  # noqa: PLC0415  as above
     from tcia_xnat.progress.watch import watch  # noqa: PLC0415  as above
 
-    stop = Stop()
-    stop.on_signals()
+    stop = stop_of_command()
+    stop.ending_seconds = ENDING_SECONDS
     with watch(quiet=quiet, debug=debugging(), log_json=log_json) as tell:
         done = start(stop, tell)
         result, job = done.result, done.job
         code = report.exit_code(result)
         tell(Ended(code, report.verdict(result, archive=job.archive, place=job.place), result.ended_by))
-    terminal.results(sys.stderr if log_json == "-" else sys.stdout).print(report.summary.summary(done), crop=False)
+    stream = sys.stderr if log_json == "-" else sys.stdout
+    with streams.forgiving(stream):
+        terminal.results(stream).print(report.summary.summary(done), crop=False)
     if result.ended_by:
         say_error(result.ended_by)
     return code
@@ -194,7 +239,8 @@ def _as_typed(option: click.Option, value: object) -> Iterator[str]:
 
 def say_warning(text: str) -> None:
     """Say on stderr what people must know although nothing is wrong."""
-    click.echo(f"warning: {text}", err=True)
+    with streams.forgiving(sys.stderr):
+        click.echo(f"warning: {text}", err=True)
 
 
 def write_result(name: str, text: str) -> None:
@@ -210,6 +256,8 @@ def write_result(name: str, text: str) -> None:
     try:
         Path(name).write_text(text, encoding="utf-8", newline="")
     except OSError as error:
+        if error.errno in FULL:
+            raise storage_error(error) from error
         told = f"{name} cannot be written: {error.strerror}"
         raise UsageError(told, "name a file in a folder that is there") from error
 
@@ -218,8 +266,9 @@ def say_error(error: Error, *, debug: bool = False) -> None:
     """Say on stderr what went wrong and what to do about it, a line each."""
     from tcia_xnat.report.causes import way_out  # noqa: PLC0415  --help need not wait for it
 
-    if debug:
-        traceback.print_exc()
-    click.echo(f"error: {one_line(str(error))}", err=True)
-    if hint := error.hint or way_out(type(error).__name__):
-        click.echo(f"hint: {one_line(hint)}", err=True)
+    with streams.forgiving(sys.stderr):
+        if debug:
+            traceback.print_exc()
+        click.echo(f"error: {one_line(str(error))}", err=True)
+        if hint := error.hint or way_out(type(error).__name__):
+            click.echo(f"hint: {one_line(hint)}", err=True)

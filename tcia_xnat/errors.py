@@ -17,7 +17,7 @@
     │   └── ArchiveConflict                       the archive holds something that is in the way
     ├── FolderError               3               the disk does not take or give a file
     ├── SpaceError                6               not enough room on a disk
-    └── Stopped                   130/143         Ctrl-C or SIGTERM
+    └── Stopped                   130/143/129     Ctrl-C, SIGTERM or SIGHUP
 
 One series' failure never ends a run: the lane turns it into an `Outcome`. Those of `FATAL` end it.
 """
@@ -147,7 +147,7 @@ class SpaceError(Error):
 
 
 class Stopped(Error):
-    """Ctrl-C or SIGTERM: the report is written and the same command continues."""
+    """Ctrl-C, SIGTERM or SIGHUP: the report is written and the same command continues."""
 
     def __init__(self, exit_code: int = 130) -> None:
         super().__init__("stopped on request", "the same command continues where this run ended")

@@ -56,6 +56,10 @@ class _Console(Console):
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(harmless(segment.text), segment.style)
 
+    def on_broken_pipe(self) -> None:
+        """Raise the error that is being handled: rich would end the process with 1, whatever the run came to."""
+        raise  # noqa: PLE0704  rich calls this while it handles the error
+
     def show_cursor(self, show: bool = True) -> bool:  # noqa: FBT001, FBT002  as rich has it
         """Leave the cursor: a second Ctrl-C ends the process at once, and nobody would bring it back."""
         del show

@@ -7,15 +7,14 @@ import os
 import shutil
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from tcia_xnat.closing import Closing
-from tcia_xnat.errors import FolderError, SpaceError, UsageError
+from tcia_xnat.core.storage import FULL, storage_error, storage_errors
+from tcia_xnat.errors import UsageError
 from tcia_xnat.folder.kept import KeptFile
 
-_AGAIN = "then run the same command again"
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
 
 
@@ -43,6 +42,8 @@ class Incoming(Closing):
             self._folder, self._lock = _claimed(base)
             self._folder.mkdir()
         except OSError as error:
+            if error.errno in FULL:
+                raise storage_error(error, root) from error
             raise UsageError(
                 f"nothing can be written to {root}: {error.strerror}", "choose another OUTPUT_DIR, or make it writable"
             ) from error
@@ -145,26 +146,9 @@ def locked(root: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Turn what the system says of the disk into errors of ours.
-
-    Raises
-    ------
-    SpaceError
-        There is no room left.
-    FolderError
-        Anything else.
-    """
-    try:
-        yield
-    except OSError as error:
-        said = f"{error.filename or 'the output folder'}: {error.strerror}"
-        if error.errno in _FULL:
-            raise SpaceError(f"the disk is full ({said})", f"free some space, {_AGAIN}: it continues") from error
-        raise FolderError(
-            f"the disk does not do it ({said})", f"look at the rights and at the disk, {_AGAIN}"
-        ) from error
+def disk_errors() -> AbstractContextManager[None]:
+    """Turn what the system says of the disk of the output folder into errors of ours, see `storage_errors`."""
+    return storage_errors("the output folder")
 
 
 def sync_folder(path: Path) -> None:

@@ -5,12 +5,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol, TextIO
 
+from tcia_xnat.core.storage import FULL, storage_error
 from tcia_xnat.errors import Error, UsageError
 from tcia_xnat.events import Ended, Event, Tell
 from tcia_xnat.progress.json_lines import JsonLines
@@ -128,9 +129,14 @@ def _log(name: str | None) -> Iterator[TextIO | None]:
     if name is None or name == "-":
         yield sys.stdout if name else None
         return
-    with ExitStack() as opened:
-        try:
-            file = opened.enter_context(Path(name).open("a", encoding="utf-8", newline="\n"))
-        except OSError as error:
-            raise UsageError(f"{name} cannot be written: {error.strerror}", "choose another for --log-json") from error
+    try:
+        file = Path(name).open("a", encoding="utf-8", newline="\n")  # noqa: SIM115  closing has its own errors
+    except OSError as error:
+        if error.errno in FULL:
+            raise storage_error(error, name) from error
+        raise UsageError(f"{name} cannot be written: {error.strerror}", "choose another for --log-json") from error
+    try:
         yield file
+    finally:
+        with suppress(OSError):  # what is left in the buffer of a full disk: the run matters more
+            file.close()

@@ -24,7 +24,6 @@ from tcia_xnat.progress.lines import Lines
 from tcia_xnat.progress.watch import tell_all
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.settings import THUMBNAILS
-from tcia_xnat.stop import Stop
 from tcia_xnat.supply import SOURCES
 from tcia_xnat.terminal import line_writer, results
 from tcia_xnat.xnat.connection import XnatConnection
@@ -41,8 +40,8 @@ def ingest(environment: Mapping[str, str]) -> int:
     settings = _Settings(environment)
     login = settings.login()
     job = settings.job(login)
-    stop = Stop()
-    stop.on_signals()
+    stop = cli.stop_of_command()
+    stop.ending_seconds = cli.ENDING_SECONDS
     if settings.flag("TCIA_XNAT_DRY_RUN"):
         prepared = dry_run(job, login, stop)
         where = f"project {job.project}"
@@ -148,7 +147,7 @@ def _run_name(workflow_id: str) -> str:
 
 def _fetched(login: Login, project: str, name: str) -> Path:
     """Fetch a manifest from the project's resource."""
-    patience = Patience(RetryPolicy(), Stop().wait)
+    patience = Patience(RetryPolicy(), cli.stop_of_command().wait)
     connection = XnatConnection(login.host, login.user, login.password, patience)
     try:
         path = f"/data/projects/{quote(project)}/resources/{_MANIFESTS}/files/{quote(name)}"

@@ -1,0 +1,1 @@
+"""What everybody uses and nobody owns."""
