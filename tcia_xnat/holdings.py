@@ -4,20 +4,34 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.destinations.xnat.counts import count_images
 from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, SourceName
 from tcia_xnat.plan import Held
+from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.xnat.prearchive import PrearchiveSession
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
 _QUESTIONS_AT_ONCE = 8  # sessions whose files are counted side by side
 
 
-def look(project: XnatProject, catalogue: Catalogue, asked: Catalogue, remembered: Iterable[Imported]) -> Held:
+def look(
+    project: XnatProject,
+    catalogue: Catalogue,
+    asked: Catalogue,
+    remembered: Iterable[Imported],
+    *,
+    may_refresh: bool = True,
+) -> Held:
     """Ask XNAT what it holds: labels for the whole catalogue, images for the part that is asked for.
 
     A series counts as imported only when the ledger remembers that XNAT took it whole and its prearchive session
     is still the one it went to: what else lies in the prearchive may be the rest of a broken upload.
+
+    Parameters
+    ----------
+    may_refresh
+        Whether XNAT may be told to count what it has not counted; a dry run changes nothing.
     """
     wanted = {series.study_instance_uid for series in catalogue.series.values()}
     archived = project.archived_sessions()
@@ -26,11 +40,11 @@ def look(project: XnatProject, catalogue: Catalogue, asked: Catalogue, remembere
     theirs = [session for session in waiting if session.study_instance_uid in wanted]
     urls = {session.url for session in waiting}
     taken = [session.label for session in archived] + [session.label for session in waiting]
-    counted = _counted(project, ours, asked)
+    counted = _counted(project, ours, asked, may_refresh=may_refresh)
     return Held(
         labels=_labels([*reversed(ours), *reversed(theirs)]),
         archived_as={uid: label for uid, (_, label) in counted.items()},
-        image_counts={uid: count for uid, (count, _) in counted.items()},
+        holdings={uid: Holding(count) for uid, (count, _) in counted.items()},
         imported={
             entry.series_instance_uid: entry
             for entry in remembered
@@ -67,12 +81,17 @@ def _left(sessions: Iterable[PrearchiveSession]) -> dict[str, tuple[str, ...]]:
 
 
 def _counted(
-    project: XnatProject, sessions: Iterable[ArchivedSession], asked: Catalogue
+    project: XnatProject, sessions: Iterable[ArchivedSession], asked: Catalogue, *, may_refresh: bool
 ) -> Mapping[str, tuple[int | None, Label]]:
     """Count the images of every archived series that was asked for; the fullest counts where it is there twice."""
+
+    def count(session: ArchivedSession) -> dict[str, int | None]:
+        wanted = {scan_id for uid, scan_id in session.scans.items() if uid in asked.series}
+        return count_images(project, session.experiment_id, wanted, may_refresh=may_refresh)
+
     holding = [session for session in sessions if not asked.series.keys().isdisjoint(session.scans)]
     with ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "holdings") as pool:
-        counted = pool.map(project.image_counts, (session.experiment_id for session in holding))
+        counted = pool.map(count, holding)
         found: dict[str, tuple[int | None, Label]] = {}
         for session, counts in zip(holding, counted, strict=True):
             for uid, scan_id in session.scans.items():

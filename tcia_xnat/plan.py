@@ -11,6 +11,8 @@ from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import Error, SeriesUnavailable, UsageError
 from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Outcome, Series, State
+from tcia_xnat.planning import completeness
+from tcia_xnat.planning.completeness import Holding, Judgement, Wanted
 
 
 class Existing(StrEnum):
@@ -31,8 +33,8 @@ class Held:
         StudyInstanceUID → the labels under which XNAT has it, those of the archive first.
     archived_as
         SeriesInstanceUID → the label of the session in the archive that has most of its images.
-    image_counts
-        SeriesInstanceUID → images in the archive; None when XNAT has not counted them.
+    holdings
+        SeriesInstanceUID → what the archive has of it.
     imported
         By SeriesInstanceUID what the ledger remembers of series that an earlier run proved and sent, and that still
         wait in the prearchive.
@@ -44,7 +46,7 @@ class Held:
 
     labels: Mapping[str, Sequence[Label]] = field(default_factory=dict)
     archived_as: Mapping[str, Label] = field(default_factory=dict)
-    image_counts: Mapping[str, int | None] = field(default_factory=dict)
+    holdings: Mapping[str, Holding] = field(default_factory=dict)
     imported: Mapping[str, Imported] = field(default_factory=dict)
     prearchive: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sessions: frozenset[str] = frozenset()
@@ -142,8 +144,8 @@ def make(catalogue: Catalogue, held: Held, names: Mapping[str, Label], existing:
         label = names[session_key]
         left: list[Series] = []
         for series in all_series:
-            if _is_present(series, held, existing):
-                settled.append(_present_outcome(series, label, held))
+            if outcome := _settled(series, label, held, existing):
+                settled.append(outcome)
             else:
                 left.append(series)
         if left:
@@ -233,21 +235,26 @@ def _in_prearchive(series: Series, label: Label, held: Held) -> tuple[str, ...]:
     return urls if series.folder is None else tuple(url for url in urls if url.rsplit("/", 1)[-1] == label.session)
 
 
-def _is_present(series: Series, held: Held, existing: Existing) -> bool:
+def _settled(series: Series, label: Label, held: Held, existing: Existing) -> Outcome | None:
+    """Return the outcome of a series that is not to be sent; None for one that is."""
     uid = series.series_instance_uid
-    if uid not in held.image_counts or uid in held.imported or existing is Existing.APPEND:
-        return False
+    if uid not in held.holdings or uid in held.imported or existing is Existing.APPEND:
+        return None
     if existing is Existing.ERROR:
         raise UsageError(
             f"series {uid} is there already",
             "with --existing skip what is there is left alone, with --existing append it is replaced",
         )
-    return _is_whole(series, held)
+    judged = _judged(series, held)
+    if judged.is_complete:
+        return _present_outcome(series, label, held, judged)
+    if judged.held is None:
+        return _unknown_outcome(series, label, held, judged)
+    return None
 
 
-def _is_whole(series: Series, held: Held) -> bool:
-    count = held.image_counts[series.series_instance_uid]
-    return count is None or count >= series.image_count
+def _judged(series: Series, held: Held) -> Judgement:
+    return completeness.judge(Wanted(series.image_count), held.holdings.get(series.series_instance_uid))
 
 
 def _study_plan(label: Label, left: Sequence[Series], held: Held, existing: Existing) -> StudyPlan:
@@ -261,19 +268,31 @@ def _study_plan(label: Label, left: Sequence[Series], held: Held, existing: Exis
             if series.series_instance_uid in held.imported
         ),
         overwrite=any(
-            series.series_instance_uid in held.image_counts
-            and (existing is Existing.APPEND or not _is_whole(series, held))
+            series.series_instance_uid in held.holdings
+            and (existing is Existing.APPEND or not _judged(series, held).is_complete)
             for series in left
         ),
         prearchive=_in_prearchive(left[0], label, held),
     )
 
 
-def _present_outcome(series: Series, label: Label, held: Held) -> Outcome:
+def _present_outcome(series: Series, label: Label, held: Held, judged: Judgement) -> Outcome:
     return Outcome(
         series.series_instance_uid,
         State.PRESENT,
         held.archived_as.get(series.series_instance_uid, label),
-        image_count=held.image_counts[series.series_instance_uid] or series.image_count,
+        image_count=judged.held or 0,
         byte_count=series.byte_count,
+    )
+
+
+def _unknown_outcome(series: Series, label: Label, held: Held, judged: Judgement) -> Outcome:
+    """Return the outcome of a series that the archive has, nobody knows how much of it."""
+    return Outcome(
+        series.series_instance_uid,
+        State.FAILED,
+        held.archived_as.get(series.series_instance_uid, label),
+        reason=f"XNAT holds {judged}",
+        hint="have an owner refresh the catalogs of its session in XNAT; --existing append replaces the series",
+        kind="Uncounted",
     )

@@ -112,7 +112,7 @@ def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop
         with connection_of(settings, login, patience) as connection:
             project = XnatProject(connection, settings.project)
             asked = asked_part(settings, work.catalogue)
-            held = look(project, work.catalogue, asked, ()) if project.exists() else Held()
+            held = look(project, work.catalogue, asked, (), may_refresh=False) if project.exists() else Held()
         return prepare(settings, work.manifest, work.catalogue, held)
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tcia_xnat.confirm import Finished, confirm, missing
+from tcia_xnat.confirm import Finished, confirm
 from tcia_xnat.errors import ArchiveConflict, XnatBusy, XnatError, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
+from tcia_xnat.planning.completeness import Holding, Judgement, Wanted, judge, shortages
 from tcia_xnat.xnat.project import XnatProject
 
 _POLL_SECONDS = 0.5, 10.0  # between two looks at a session that XNAT works on, first and last
@@ -35,7 +36,7 @@ class SessionSteps:
     label
         Its names in the archive.
     sent
-        SeriesInstanceUID → number of images that XNAT took.
+        SeriesInstanceUID → the images that XNAT took.
     listed
         Tells the number of images that the catalogue lists, for series that others have put into the session.
     overwrite
@@ -47,7 +48,7 @@ class SessionSteps:
     project: XnatProject
     urls: Sequence[str]
     label: Label
-    sent: Mapping[str, int]
+    sent: Mapping[str, Wanted]
     listed: Listed = lambda _uids: {}
     overwrite: bool = False
     at_step: Callable[[str], None] = lambda _step: None
@@ -75,7 +76,8 @@ class SessionSteps:
         for url in self.urls:
             if self._built(url):
                 counts = self._counts(url)
-                if counts and confirm(self.project, self.label, counts).is_whole:
+                wanted = {uid: Wanted(held.count) for uid, held in counts.items() if held.count is not None}
+                if counts and len(wanted) == len(counts) and confirm(self.project, self.label, wanted).is_whole:
                     self.project.prearchive.delete(url)
 
     @property
@@ -93,32 +95,33 @@ class SessionSteps:
             return self._tidied(finished)  # the archive has all of it already (§16.13)
         return self._tidied(self._confirm())
 
-    def _lacking_in_prearchive(self) -> dict[str, str]:
+    def _lacking_in_prearchive(self) -> Mapping[str, Judgement]:
         """Build the session and compare it with what was sent (§13.7)."""
         self.at_step("build")
         try:
             self.project.patience.call(lambda: self.project.prearchive.build(self._url))
             counts = self._counts(self._url)
             self._refuse_fragments(counts)
-            return missing(self.sent, counts)
+            # a renamed scan has no page that counts it (§7.4): the archive tells
+            return {uid: one for uid, one in shortages(self.sent, counts).items() if one.is_short}
         except (XnatBusy, XnatRefused, ArchiveConflict) as error:
             if not self._has_left(error):
                 raise
-            return dict.fromkeys(self.sent, "its session has left the prearchive")
+            return shortages(self.sent, {})
 
-    def _refuse_fragments(self, counts: Mapping[str, int | None]) -> None:
+    def _refuse_fragments(self, counts: Mapping[str, Holding]) -> None:
         """Refuse to archive what lies in the same session and is not whole: the rest of a broken upload.
 
         Raises
         ------
         ArchiveConflict
         """
-        others = {uid: count for uid, count in counts.items() if uid not in self.sent and count is not None}
-        listed = self.listed(list(others)) if others else {}
-        for uid, count in others.items():
-            if count < listed.get(uid, 0):
+        others = [uid for uid in counts if uid not in self.sent]
+        for uid, count in (self.listed(others) if others else {}).items():
+            judged = judge(Wanted(count), counts[uid])
+            if judged.is_short:
                 raise ArchiveConflict(
-                    f"its session also holds {count} of {listed[uid]} images of series {uid}, not sent by this run",
+                    f"its session also holds {judged}, of series {uid} that this run did not send",
                     "run the manifest that has this series, or delete its scan in the prearchive; then run this again",
                 )
 
@@ -133,10 +136,10 @@ class SessionSteps:
             return False
         return False
 
-    def _counts(self, url: str) -> dict[str, int | None]:
+    def _counts(self, url: str) -> dict[str, Holding]:
         """Count the images of a built session by SeriesInstanceUID: scan IDs may change (§7.7)."""
         prearchive = self.project.prearchive
-        return {uid: prearchive.image_count(url, scan_id) for uid, scan_id in prearchive.scans(url).items()}
+        return {uid: Holding(prearchive.image_count(url, scan)) for uid, scan in prearchive.scans(url).items()}
 
     def _archive(self) -> None:
         """Archive; after an answer that leaves it open, look before it is asked for again (§12.3)."""

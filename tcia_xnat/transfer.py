@@ -10,7 +10,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tcia_xnat.confirm import Finished
-from tcia_xnat.errors import FATAL, Error, SeriesUnavailable, XnatError, XnatUnreachable
+from tcia_xnat.errors import (
+    FATAL,
+    ArchiveConflict,
+    Error,
+    RightsRefused,
+    SeriesUnavailable,
+    XnatBusy,
+    XnatError,
+    XnatRefused,
+    XnatUnreachable,
+)
 from tcia_xnat.events import (
     SeriesImported,
     SeriesSettled,
@@ -25,6 +35,7 @@ from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.ledger import Imported, Ledger
 from tcia_xnat.model import Outcome, Series, SourceName, State
 from tcia_xnat.plan import Plan, StudyPlan, missing_outcome
+from tcia_xnat.planning.completeness import Wanted
 from tcia_xnat.session import SessionSteps
 from tcia_xnat.stop import Stop
 from tcia_xnat.workers import Workers
@@ -48,6 +59,7 @@ class _Study:
     waiting: set[str]
     sent: dict[str, Sent] = field(default_factory=dict)
     not_sent: dict[str, NotSent] = field(default_factory=dict)
+    step: str = ""
     resends: int = 0
     overwrite: bool = False
 
@@ -155,13 +167,17 @@ class _Run:
             self._lane.project,
             study.urls,
             study.plan.label,
-            {uid: sent.image_count for uid, sent in study.sent.items()},
+            {uid: Wanted(sent.image_count) for uid, sent in study.sent.items()},
             self._lane.listed,
             overwrite=study.overwrite,
-            at_step=lambda step: self._tell(SessionStep(study.plan.label, step)),
+            at_step=partial(self._at_step, study),
         )
         work = partial(_timed, steps, self._archive, self._tell)
         self._workers.hand_out(self._sessions, work, partial(self._session_done, study))
+
+    def _at_step(self, study: _Study, step: str) -> None:
+        study.step = step
+        self._tell(SessionStep(study.plan.label, step))
 
     def _session_done(self, study: _Study, result: Finished | Error) -> None:
         if isinstance(result, Error) or not result.is_whole:
@@ -178,19 +194,21 @@ class _Run:
             for sent in study.sent.values():
                 self._settle(_outcome(study, sent, State.ARCHIVED))
             study.sent.clear()
+        study.step = ""
 
     def _lost(self, study: _Study, result: Finished) -> None:
         """Send series again of which XNAT holds less than it took; give them up when that does not help."""
         self._ledger.forget(result.short)
-        if study.resends < _RESENDS:
+        short = [uid for uid, judged in result.short.items() if judged.is_short]  # what is unknown stays so
+        if short and study.resends < _RESENDS:
             study.resends += 1
             study.overwrite |= bool(result.uri)
-            study.waiting.update(result.short)
-            for uid in result.short:
+            study.waiting.update(short)
+            for uid in short:
                 self._send(study, study.sent.pop(uid).series)
             return
-        for uid, reason in result.short.items():
-            self._settle(_outcome(study, study.sent.pop(uid), State.FAILED, reason))
+        for uid, judged in result.short.items():
+            self._settle(_outcome(study, study.sent.pop(uid), State.FAILED, f"XNAT holds {judged}"))
         if result.uri:
             for sent in study.sent.values():
                 self._settle(_outcome(study, sent, State.ARCHIVED))
@@ -199,8 +217,9 @@ class _Run:
             self._hold(study, f"waits for {len(result.short)} series of its study that XNAT does not hold whole")
 
     def _hold(self, study: _Study, reason: str, error: Error | None = None) -> None:
+        state, said = _whereabouts(study.step, reason, error)
         for sent in study.sent.values():
-            self._settle(_outcome(study, sent, State.HELD, reason, error))
+            self._settle(_outcome(study, sent, state, said, error))
         study.sent.clear()
 
     def _leave(self, study: _Study) -> None:
@@ -220,6 +239,15 @@ class _Run:
         self._outcomes[outcome.series_instance_uid] = outcome
         if self._defect is None:  # else what is told may be what is broken
             self._tell(SeriesSettled(outcome))
+
+
+def _whereabouts(step: str, reason: str, error: Error | None) -> tuple[State, str]:
+    """Return what is known of a session that did not come through its steps: only some still wait in the prearchive."""
+    if step == "confirm":
+        return State.FAILED, f"its session has left the prearchive, and was not found whole in the archive: {reason}"
+    if step == "archive" and not isinstance(error, ArchiveConflict | XnatBusy | XnatRefused | RightsRefused):
+        return State.FAILED, f"XNAT was asked to archive its session, and what came of that is not known: {reason}"
+    return State.HELD, reason
 
 
 def unexpected(error: Exception) -> Error:

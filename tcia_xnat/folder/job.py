@@ -29,6 +29,7 @@ from tcia_xnat.job import Job, clients_of, read_manifest
 from tcia_xnat.model import Outcome
 from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Existing, Held, Plan, missing_outcome
+from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.room import Room
 from tcia_xnat.run import Prepared, Run, announce, asked_part, both, patience_of, prepare
 from tcia_xnat.stop import Stop
@@ -180,7 +181,7 @@ def _lies_in(folder: Path) -> str:
 
 def _on_disk(job: FolderJob, catalogue: Catalogue, kept: Kept, folders: Mapping[str, str]) -> Held:
     """Return what is on disk and right by what is remembered; the rest is looked at by its lane."""
-    right: dict[str, int | None] = {}
+    right: dict[str, Holding] = {}
     for uid, series in asked_part(job, catalogue).series.items():
         entry = kept.series(uid)
         if (
@@ -189,8 +190,8 @@ def _on_disk(job: FolderJob, catalogue: Catalogue, kept: Kept, folders: Mapping[
             and is_as_listed(entry, series)
             and is_unchanged(job.output_dir, entry, kept.files(uid))
         ):
-            right[uid] = None  # as many as the catalogue lists: that was proved when it was stored
-    return Held(image_counts=right)
+            right[uid] = Holding(entry.image_count, is_proved=True)  # when it was stored
+    return Held(holdings=right)
 
 
 def _make_room(job: FolderJob, plan: Plan, room: Room) -> None:

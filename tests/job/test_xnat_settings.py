@@ -149,7 +149,7 @@ def test_images_that_a_filter_drops_are_missed(tmp_path: Path) -> None:
         assert done.code == 3
         row = next(row for row in done.rows if row["SeriesInstanceUID"] == thinned)
         assert row["state"] == "failed"
-        assert f"{wanted.images[thinned] - 1} of the {wanted.images[thinned]} images" in row["reason"]
+        assert f"{wanted.images[thinned] - 1} of its {wanted.images[thinned]} images" in row["reason"]
         settings.series_import_filter = None
         assert download(sandbox, listed, tmp_path / "out", "THINNED", *quick()).code == 0
         assert_holds(sandbox, "THINNED", wanted)
@@ -195,13 +195,13 @@ def test_the_rest_of_a_broken_upload_is_not_archived(sandbox: Sandbox, tmp_path:
     assert not in_prearchive(sandbox, "REST")
 
 
-def copied(sandbox: Sandbox, project: str, uid: str, **more: str) -> None:
-    """Import a series beside the tool."""
+def copied(sandbox: Sandbox, project: str, uid: str, first: int = 0, **more: str) -> str:
+    """Import a series beside the tool, or its `first` images; return where it waits in the prearchive."""
     row = sandbox.index.nbia_series(uid)
     assert row is not None
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
-        for number in range(1, row["instanceCount"] + 1):
+        for number in range(1, (first or row["instanceCount"]) + 1):
             archive.writestr(f"{number}.dcm", sandbox.images.image(row, number))
     query = {"import-handler": "DICOM-zip", "inbody": "true", "project": project, "subject": row["PatientID"]}
     query |= {"session": SESSION, **more}
@@ -214,6 +214,23 @@ def copied(sandbox: Sandbox, project: str, uid: str, **more: str) -> None:
         timeout=30,
     )
     answer.raise_for_status()
+    return answer.text.strip()
+
+
+def test_a_series_that_xnat_has_not_counted_is_counted_and_made_whole(tmp_path: Path) -> None:
+    with site(tmp_path, Settings(populate_stats=False)) as sandbox:
+        wanted = expected(sandbox, several(sandbox, tmp_path / "m.tcia"))
+        uid = max(wanted.images, key=wanted.images.__getitem__)
+        subject = dict(zip(("subject", "session"), wanted.sessions[uid], strict=True))
+        requests.put(f"{sandbox.xnat.url}/data/projects/UNCOUNTED", auth=ADMIN, timeout=10).raise_for_status()
+        url = copied(sandbox, "UNCOUNTED", uid, 1, **subject)
+        for path, query in ((url, {"action": "build"}), ("/data/services/archive", {"src": url[5:], **subject})):
+            requests.post(sandbox.xnat.url + path, params=query, auth=ADMIN, timeout=30).raise_for_status()
+        assert len(images(sandbox, "UNCOUNTED")) == 1
+        listed = manifest(tmp_path / "one.tcia", [uid])
+        done = download(sandbox, listed, tmp_path / "out", "UNCOUNTED", *quick())
+        assert (done.code, done.states()) == (0, {uid: "archived"}), done.out
+        assert len(images(sandbox, "UNCOUNTED")) == wanted.images[uid]
 
 
 @pytest.mark.parametrize("ours", [True, False])
@@ -225,7 +242,7 @@ def test_a_copy_that_a_killed_run_left_is_tidied_up_and_nobody_else_s(
     listed, name = several(sandbox, tmp_path / "m.tcia"), f"COPY_{ours}"
     wanted = expected(sandbox, listed)
     assert download(sandbox, listed, tmp_path / "out", name, *quick()).code == 0
-    copied(sandbox, name, of_session(wanted, SESSION)[0], **({"prevent_auto_commit": "true"} if ours else {}))
+    copied(sandbox, name, of_session(wanted, SESSION)[0], 0, **({"prevent_auto_commit": "true"} if ours else {}))
     assert in_prearchive(sandbox, name)
     done = download(sandbox, listed, tmp_path / "out", name, *quick())
     assert (done.code, set(done.states().values())) == (0, {"present"})
@@ -240,7 +257,7 @@ def test_a_copy_that_holds_more_than_the_archive_is_left(sandbox: Sandbox, tmp_p
     listed, label = manifest(tmp_path / "one.tcia", [one]), ("--session-label", SESSION)
     assert download(sandbox, listed, tmp_path / "out", "MORE", *quick(*label)).code == 0
     for uid in (one, other):
-        copied(sandbox, "MORE", uid, prevent_auto_commit="true")
+        copied(sandbox, "MORE", uid, 0, prevent_auto_commit="true")
     before = in_prearchive(sandbox, "MORE")
     assert download(sandbox, listed, tmp_path / "out", "MORE", *quick(*label)).code == 0
     assert in_prearchive(sandbox, "MORE") == before

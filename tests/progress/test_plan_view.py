@@ -15,6 +15,7 @@ from tcia_xnat.ledger import Imported
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Series
 from tcia_xnat.plan import Held
+from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.run import Prepared
 from tests.job.case import ONE_PATIENT, WHOLE, command, download, environment, manifest, run
 from tests.progress.screen import on_terminal
@@ -61,7 +62,7 @@ MIXED = [
 ]
 HELD = Held(
     labels={"1.1.2": [Label("P1", "Old")], "1.2.1": [Label("P2", "P2")]},
-    image_counts={"1.1.2.1": 10, "1.2.1.1": 10},
+    holdings={"1.1.2.1": Holding(10), "1.2.1.1": Holding(10)},
     imported={"1.3.1.1": Imported("1.3.1.1", "1.3.1", "/prearchive/x", "idc", 10, GB)},
 )
 

@@ -12,6 +12,7 @@ from tcia_xnat.errors import SeriesUnavailable, SourceUnreachable, UsageError
 from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Series, State
 from tcia_xnat.plan import Existing, Held
+from tcia_xnat.planning.completeness import Holding
 
 LABEL = Label("P", "P")
 SENT = Imported("1.1.1", "1.1", "/prearchive/x", "idc", 3, 100)
@@ -39,25 +40,29 @@ def test_an_empty_project_gets_everything() -> None:
 
 
 def test_what_is_there_whole_is_left_alone() -> None:
-    held = Held(image_counts={"1.1.1": 3})
+    held = Held(holdings={"1.1.1": Holding(3)})
     assert made([series(1), series(2)], held) == (["1.1.2"], {"1.1.1": State.PRESENT})
 
 
 @pytest.mark.parametrize(("count", "sent"), [(2, True), (3, False), (4, False), (None, False), (0, True)])
 def test_a_series_with_too_few_images_is_sent_again(count: int | None, sent: bool) -> None:  # noqa: FBT001  a parameter
-    held = Held(image_counts={"1.1.1": count})
+    held = Held(holdings={"1.1.1": Holding(count)})
     assert made([series(1)], held)[0] == (["1.1.1"] if sent else [])
+
+
+def test_what_nobody_has_counted_is_neither_present_nor_sent() -> None:
+    assert made([series(1)], Held(holdings={"1.1.1": Holding(None)})) == ([], {"1.1.1": State.FAILED})
 
 
 def test_a_repair_overwrites_and_a_first_sending_does_not() -> None:
     names = {"1.1": LABEL, "1.2": LABEL}
     both = catalogue(series(1), series(1, "1.2"))
-    short = plan.make(both, Held(image_counts={"1.1.1": 1}), names)
+    short = plan.make(both, Held(holdings={"1.1.1": Holding(1)}), names)
     assert [study.overwrite for study in short.studies] == [True, False]
 
 
 def test_append_sends_all_and_error_refuses() -> None:
-    held = Held(image_counts={"1.1.1": 3})
+    held = Held(holdings={"1.1.1": Holding(3)})
     assert made([series(1)], held, Existing.APPEND) == (["1.1.1"], {})
     with pytest.raises(UsageError, match="is there already"):
         made([series(1)], held, Existing.ERROR)
@@ -72,7 +77,7 @@ def test_what_waits_in_the_prearchive_is_not_sent_again() -> None:
 
 
 def test_a_copy_in_the_prearchive_of_what_is_archived_is_settled_and_never_overwrites() -> None:
-    held = Held(image_counts={"1.1.1": 3}, imported={"1.1.1": SENT})
+    held = Held(holdings={"1.1.1": Holding(3)}, imported={"1.1.1": SENT})
     result = plan.make(catalogue(series(1)), held, {"1.1": LABEL})
     (study,) = result.studies
     assert (study.send, study.imported) == ((), ((series(1), SENT),))

@@ -54,6 +54,27 @@ def test_what_one_study_causes_is_its_own_outcome(tmp_path: Path) -> None:
     assert "unexpected KeyError" in held.reason
 
 
+def test_counts_that_stay_unknown_are_not_archived_and_not_sent_again(tmp_path: Path) -> None:
+    refused: dict[str, list[Exception]] = {name: [XnatRefused("400")] * 9 for name in ("refresh_counts", "file_count")}
+    lane = FakeLane(FakeXnat(uncounted=True, unlisted=True, fails=refused))
+    result = run(tmp_path, lane, plan_of(series(1)))
+    (outcome,) = result.outcomes
+    assert (outcome.state, lane.sent) == (State.FAILED, ["1.2.1"])
+    assert "XNAT does not tell how many" in outcome.reason
+
+
+def test_an_error_after_the_archive_step_is_not_told_as_waiting_in_the_prearchive(tmp_path: Path) -> None:
+    xnat = FakeXnat(fails={"experiment_id": [XnatRefused("XNAT answered 400: no")]})
+    (outcome,) = run(tmp_path, FakeLane(xnat), plan_of(series(1))).outcomes
+    assert outcome.state is State.FAILED
+    assert "left the prearchive" in outcome.reason
+
+
+def test_a_refused_refresh_after_archiving_does_no_harm(tmp_path: Path) -> None:
+    xnat = FakeXnat(uncounted=True, fails={"refresh_counts": [XnatRefused("400")]})
+    assert states(run(tmp_path, FakeLane(xnat), plan_of(series(1)))) == {"1.2.1": State.ARCHIVED}
+
+
 @pytest.mark.parametrize("error", [XnatRefused("no")])
 def test_a_series_that_failed_holds_its_study(tmp_path: Path, error: XnatRefused) -> None:
     result = run(tmp_path, FakeLane(FakeXnat(), {"1.2.2": error}), plan_of(series(1), series(2)))
