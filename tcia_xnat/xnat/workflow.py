@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Mapping
 
 from tcia_xnat.errors import Error
 from tcia_xnat.events import Event, Planned, SeriesImported, SeriesSettled, SessionArchived
@@ -36,7 +35,7 @@ class WorkflowProgress:
         self._path = f"/data/workflows/{workflow_id}"
         self._pause = pause
         self._planned, self._sessions = 0, 0
-        self._sent: Mapping[str, int] = {}
+        self._sent: frozenset[str] = frozenset()
         self._done: set[str] = set()
         self._lost: set[str] = set()
         self._ended = threading.Event()
@@ -44,7 +43,7 @@ class WorkflowProgress:
     def __call__(self, event: Event) -> None:
         """Count an event."""
         if isinstance(event, Planned):
-            self._planned, self._sent = event.series_count, event.sizes
+            self._planned, self._sent = event.series_count, frozenset(event.sizes)
         elif isinstance(event, SeriesImported):
             self._done.add(event.series.series_instance_uid)
         elif isinstance(event, SeriesSettled):

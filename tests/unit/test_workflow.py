@@ -15,7 +15,7 @@ def imported(uid: str) -> SeriesImported:
 
 
 def settled(uid: str, state: State) -> SeriesSettled:
-    return SeriesSettled(Outcome(uid, state, reason="r", kind="K" if state not in {State.ARCHIVED} else ""))
+    return SeriesSettled(Outcome(uid, state, reason="r", kind="K" if state is not State.ARCHIVED else ""))
 
 
 @pytest.mark.parametrize(
