@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from click.core import ParameterSource
 
 from tcia_xnat.core import streams
 from tcia_xnat.core.storage import FULL, storage_error
+from tcia_xnat.core.unexpected import unexpected
 from tcia_xnat.errors import Error, UsageError
 from tcia_xnat.harmless import one_line
 from tcia_xnat.stop import SIGNALS, Stop
@@ -55,6 +56,7 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*, debug: bool, **options: Any) -> None:  # noqa: ANN401  whatever the command takes
+        others = threading.enumerate()
         streams.prepare()
         context = click.get_current_context(silent=True)
         stop = Stop()
@@ -68,7 +70,7 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
 
         with streams.kept_terminal():
             code = _exit_code(lambda: _under(stop, context, run), debug=debug)
-        _leave(code)
+        _leave(code, others)
 
     return wrapped
 
@@ -107,26 +109,19 @@ def _exit_code(run: Callable[[], int], *, debug: bool) -> int:
         return told.exit_code
 
 
-def unexpected(error: Exception) -> Error:
-    """Return an exception that nobody foresaw as an error of ours; a full disk has its own."""
-    if isinstance(error, OSError) and error.errno in FULL:
-        return storage_error(error)
-    return Error(f"unexpected {type(error).__name__}: {error}", "--debug shows where")
-
-
 def debugging() -> bool:
     """Whether --debug was given."""
     context = click.get_current_context(silent=True)
     return bool(context and context.params.get("debug"))
 
 
-def _leave(code: int) -> None:
+def _leave(code: int, others: Collection[threading.Thread]) -> None:
     """End the process; threads of a stopped run that still wait for a server do not keep it.
 
-    Python would wait for threads of pools, also for those that are daemons.
+    Python would wait for threads of pools, also for those that are daemons. `others` were there before the command.
     """
     streams.flush()
-    if any(thread is not threading.main_thread() and thread.name not in _IDLE for thread in threading.enumerate()):
+    if any(thread not in others and thread.name not in _IDLE for thread in threading.enumerate()):
         os._exit(code)
     sys.exit(code)
 

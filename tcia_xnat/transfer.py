@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tcia_xnat.confirm import Finished
+from tcia_xnat.core.unexpected import unexpected
 from tcia_xnat.errors import (
     FATAL,
     ArchiveConflict,
@@ -248,13 +249,6 @@ def _whereabouts(step: str, reason: str, error: Error | None) -> tuple[State, st
     if step == "archive" and not isinstance(error, ArchiveConflict | XnatBusy | XnatRefused | RightsRefused):
         return State.FAILED, f"XNAT was asked to archive its session, and what came of that is not known: {reason}"
     return State.HELD, reason
-
-
-def unexpected(error: Exception) -> Error:
-    """Return what a defect of ours is reported as; the exception itself is its cause."""
-    told = Error(f"unexpected {type(error).__name__}: {error}", "--debug shows where")
-    told.__cause__ = error
-    return told
 
 
 def _timed(steps: SessionSteps, archive: bool, tell: Tell) -> Finished | Error:  # noqa: FBT001  as below
