@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """TCIA's NBIA server from the shell, a command per question; and `TCIAClient`, as the old SDK had it, to import."""
 
-import csv
 import functools
 import json
 import sys
@@ -14,6 +13,7 @@ import click
 
 from tcia_xnat import __version__, cli
 from tcia_xnat.command_list import CommandList
+from tcia_xnat.core.tables import TableWriter
 from tcia_xnat.tcia_commands import DOWNLOADS, OPTIONS, QUERIES, Download, Query
 
 if TYPE_CHECKING:
@@ -128,9 +128,7 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], form: str) -
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     elif form == "csv":
         every = dict.fromkeys([*columns, *(name for row in rows for name in row)])
-        table = csv.DictWriter(sys.stdout, list(every), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+        TableWriter(sys.stdout, list(every)).mappings(rows)
     elif rows:
         _print_table(rows, columns)
     else:

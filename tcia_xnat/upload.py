@@ -1,7 +1,5 @@
 """An upload: the series of a tree on disk into a project of XNAT, the same way as those of a manifest."""
 
-import csv
-import io
 import json
 import os
 import shlex
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from tcia_xnat import run as runs
 from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.core.tables import TableWriter, table
 from tcia_xnat.errors import UsageError
 from tcia_xnat.events import FilesRead, Tell
 from tcia_xnat.labels import clean
@@ -135,13 +134,8 @@ def _asked(upload: Upload, tree: Tree) -> bytes:
 
 
 def _labelled(tree: Tree, labels: Mapping[str, Label]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_LABELLED)
-    for uid, series in tree.catalogue.series.items():
-        label = labels[series.session_key]
-        writer.writerow((tree.folders[uid], label.subject, label.session, uid))
-    return text.getvalue().encode()
+    named = ((uid, labels[series.session_key]) for uid, series in tree.catalogue.series.items())
+    return table(_LABELLED, ((tree.folders[uid], label.subject, label.session, uid) for uid, label in named)).encode()
 
 
 def _listed(catalogue: Catalogue, series_instance_uids: Sequence[str]) -> dict[str, int]:
@@ -154,7 +148,5 @@ def _write_left_out(inventory: Inventory, folder: Path) -> Iterator[Path]:
     path = folder / "left_out.csv"
     part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two runs may report into one folder
     with part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_LEFT_OUT)
-        writer.writerows(inventory.passed_one_by_one())
+        TableWriter(file, _LEFT_OUT).rows(inventory.passed_one_by_one())
     yield part.replace(path)

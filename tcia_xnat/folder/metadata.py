@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydicom.uid import UID
 
+from tcia_xnat.core.tables import cell
 from tcia_xnat.folder.disk import disk_errors, locked, replace_text
 from tcia_xnat.folder.kept import Kept, KeptSeries
 from tcia_xnat.folder.layout import Layout
@@ -75,8 +76,8 @@ def _read(path: Path) -> dict[str, str]:
 
 def _cell(column: str, value: str) -> str:
     if column in _FREE_TEXT:
-        return " ".join(_PLAIN.sub(" ", value).split())
-    return re.sub(r"[,\r\n]", " ", value)
+        value = " ".join(_PLAIN.sub(" ", value).split())
+    return str(cell(re.sub(r"[,\r\n]", " ", value)))
 
 
 def _doi(doi: str) -> str:

@@ -1,9 +1,8 @@
 """From series to lists: .tcia as the NBIA Data Retriever reads it, CSV, s5cmd, and the list with session labels."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 
+from tcia_xnat.core.tables import table
 from tcia_xnat.manifest.model import Manifest
 from tcia_xnat.model import Series
 
@@ -40,11 +39,8 @@ def write_tcia(series_instance_uids: Iterable[str], databasket_id: str) -> str:
 
 def write_csv(series: Iterable[Series]) -> str:
     """Return a table with a row for each series, under the headings of IDC's index."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([heading for heading, _ in _COLUMNS])
-    writer.writerows([getattr(one, attribute) for _, attribute in _COLUMNS] for one in series)
-    return text.getvalue()
+    rows = ([getattr(one, attribute) for _, attribute in _COLUMNS] for one in series)
+    return table([heading for heading, _ in _COLUMNS], rows)
 
 
 def write_s5cmd(series: Iterable[Series]) -> str:

@@ -1,9 +1,8 @@
 """Pairs and verdicts as tables."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 
+from tcia_xnat.core.tables import table
 from tcia_xnat.pairs.judge import Judged
 
 COLUMNS = (
@@ -31,12 +30,12 @@ def pairs_csv(pairs: Iterable[Judged]) -> str:
     `series_instance_uid` is that of the CT, for programs that take one series of a row; a manifest reader that knows
     `pet_series_instance_uid` and `ct_series_instance_uid` takes both.
     """
-    return _csv(COLUMNS, _pair_rows(pairs))
+    return table(COLUMNS, _pair_rows(pairs))
 
 
 def explained_csv(studies: Iterable[Judged]) -> str:
     """Return each study with its verdict and the reason."""
-    return _csv(_EXPLAINED, ([getattr(study, column) for column in _EXPLAINED] for study in studies))
+    return table(_EXPLAINED, ([getattr(study, column) for column in _EXPLAINED] for study in studies))
 
 
 def explained_line(study: Judged) -> str:
@@ -65,11 +64,3 @@ def _pair_rows(pairs: Iterable[Judged]) -> Iterator[Sequence[object]]:
                 ct.series_instance_uid,
                 ct.series_instance_uid,
             )
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()

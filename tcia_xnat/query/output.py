@@ -1,6 +1,5 @@
 """Where an answer goes: a file by its ending, a table on a terminal, a list of series on a pipe."""
 
-import csv
 import json
 import os
 import sys
@@ -14,6 +13,8 @@ import click
 
 from tcia_xnat.clients.database import Database
 from tcia_xnat.clients.questions import Answer, Query
+from tcia_xnat.core import tables
+from tcia_xnat.core.tables import TableWriter
 from tcia_xnat.errors import UsageError
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.query.options import Target
@@ -28,6 +29,7 @@ ENDINGS = {
 }
 """What DuckDB writes by itself; .tcia and .xlsx are written here."""
 
+_OPENED = {".csv", ".tsv"}  # by spreadsheets, which run formulas
 _SHOWN = 50  # rows on a terminal
 _SHEET = 1_048_575  # rows of a sheet, its heading apart
 _CONTROLS = dict.fromkeys(c for c in range(32) if c not in {9, 10, 13})  # a workbook cannot hold them
@@ -129,7 +131,7 @@ def _write(database: Database, table: Table, limit: int | None, path: Path) -> i
     try:
         if kind in ENDINGS:
             query = table.limited(limit)
-            database.save(query, part, ENDINGS[kind])
+            database.save(_neutral(query) if kind in _OPENED else query, part, ENDINGS[kind])
             ((count,),) = database.ask(query.within("SELECT count(*)")).rows
         elif kind == ".tcia":
             uids = _uids(database, table, limit)
@@ -145,6 +147,17 @@ def _write(database: Database, table: Table, limit: int | None, path: Path) -> i
     finally:
         part.unlink(missing_ok=True)
     return int(count)
+
+
+def _neutral(query: Query) -> Query:
+    """Return the question for the same rows with cells as `core.tables.cell` makes them."""
+    text = f"regexp_replace(COLUMNS(*)::VARCHAR, '{tables.CONTROL}', '\ufffd', 'g')"
+    is_formula, is_number = (
+        f"regexp_matches(COLUMNS(*)::VARCHAR, '{pattern.replace(chr(39), chr(39) * 2)}')"
+        for pattern in (tables.FORMULA, tables.NUMBER)
+    )
+    cell = f"CASE WHEN {is_formula} AND NOT {is_number} THEN chr(39) || {text} ELSE {text} END"
+    return query.within(f'SELECT {cell} AS "\\0"')
 
 
 def _write_workbook(answer: Answer, path: Path) -> None:
@@ -196,9 +209,7 @@ def _print_rows(answer: Answer, form: str) -> None:
     if form == "json":
         click.echo(json.dumps(answer.dicts(), indent=1, ensure_ascii=False, default=str))
         return
-    writer = csv.writer(sys.stdout, delimiter="\t" if form == "tsv" else ",", lineterminator="\n")
-    writer.writerow(answer.columns)
-    writer.writerows(answer.rows)
+    TableWriter(sys.stdout, answer.columns, "\t" if form == "tsv" else ",").rows(answer.rows)
 
 
 def _print_table(database: Database, table: Table, limit: int | None) -> None:

@@ -1,7 +1,5 @@
 """The files of a report: report.json for programs, report.csv for tables, report.html for people, failed.tcia."""
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tcia_xnat.clients.idc_index import IdcIndex
+from tcia_xnat.core.tables import table_of
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.model import SourceName, State
 from tcia_xnat.pictures import read_pictures
@@ -46,7 +45,7 @@ def write_files(content: Document, folder: Path, pictures: Sequence[Path]) -> li
 
     return [
         _replace(folder / "report.json", _json(content)),
-        _replace(folder / "report.csv", [_table(COLUMNS, rows)]),
+        _replace(folder / "report.csv", [table_of(COLUMNS, rows)]),
         *([] if content["source"] == SourceName.LOCAL else _write_for_manifest(folder, content)),
         _replace(folder / "report.html", page(content, shown)),
     ]
@@ -55,14 +54,6 @@ def write_files(content: Document, folder: Path, pictures: Sequence[Path]) -> li
 def _json(content: Document) -> Iterator[str]:
     yield from json.JSONEncoder(indent=1, ensure_ascii=False).iterencode(content)
     yield "\n"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Row]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _write_for_manifest(folder: Path, content: Document) -> list[Path]:
@@ -74,7 +65,7 @@ def _write_licences(folder: Path, content: Document) -> list[Path]:
     with closing(IdcIndex()) as index:
         datasets = index.datasets({row["source_DOI"] for row in rows})
     return [
-        _replace(folder / "licences.csv", [_table(licences.COLUMNS, rows)]),
+        _replace(folder / "licences.csv", [table_of(licences.COLUMNS, rows)]),
         _replace(folder / "LICENSES.md", [licences.as_markdown(rows, datasets)]),
         _replace(folder / "CITATION.bib", [licences.as_bibtex(rows, datasets)]),
     ]
@@ -89,6 +80,6 @@ def _write_failed(path: Path, rows: Iterable[Row]) -> list[Path]:
 def _replace(path: Path, pieces: Iterable[str]) -> Path:
     """Write pieces of text one after the other: the whole of a long report takes memory."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two runs may report into one folder
-    with part.open("w", encoding="utf-8", newline="") as file:
+    with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         file.writelines(pieces)
     return part.replace(path)

@@ -1,7 +1,5 @@
 """verify.json and verify.csv for programs, and lines for people."""
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -9,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tcia_xnat import __version__
+from tcia_xnat.core.tables import table_of
 from tcia_xnat.folder.disk import replace_text
 from tcia_xnat.progress import counted
 from tcia_xnat.verify.job import Verified
@@ -75,7 +74,9 @@ def write(verified: Verified) -> Path:
         "rows": rows,
     }
     replace_text(folder / "verify.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-    replace_text(folder / "verify.csv", _table(rows))
+    replace_text(
+        folder / "verify.csv", table_of(COLUMNS, (row | {"reasons": "; ".join(row["reasons"])} for row in rows))
+    )
     return folder / "verify.json"
 
 
@@ -91,11 +92,3 @@ def _cells(row: Row) -> dict[str, Any]:
         list(row.reasons),
     )
     return dict(zip(COLUMNS, values, strict=True))
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row | {"reasons": "; ".join(row["reasons"])} for row in rows)
-    return text.getvalue()

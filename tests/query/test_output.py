@@ -187,3 +187,19 @@ def test_a_closed_pipe_is_no_failure() -> None:
         process.stdout.readline()
         process.stdout.close()
         assert (process.stderr.read(), process.wait()) == (b"", 0)
+
+
+def test_a_formula_in_an_answer_is_a_text_in_every_table(tmp_path: Path) -> None:
+    asked = "SELECT '=1+1' AS \"a b\", '-5' AS n, 1.5 AS d, true AS t, NULL AS nothing, '1.2.3' AS SeriesInstanceUID"
+    for ending, separator in (("csv", ","), ("tsv", "\t")):
+        path = tmp_path / f"formula.{ending}"
+        assert query("sql", asked, "-o", path).code == 0
+        with path.open(newline="") as file:
+            written = list(csv.reader(file, delimiter=separator))
+        shown = list(csv.reader(query("sql", asked, "--format", ending).lines, delimiter=separator))
+        assert written[0] == shown[0] == ["a b", "n", "d", "t", "nothing", "SeriesInstanceUID"]
+        assert written[1][:2] == shown[1][:2] == ["'=1+1", "-5"]
+        assert written[1][2:] == ["1.5", "true", "", "1.2.3"]
+    assert query("sql", asked, "-o", tmp_path / "formula.xlsx").code == 0
+    sheet = openpyxl.load_workbook(tmp_path / "formula.xlsx").active
+    assert sheet["A2"].data_type == "s"
