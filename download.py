@@ -4,7 +4,6 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import click
 from tcia_xnat import cli
 from tcia_xnat.core import streams
 from tcia_xnat.errors import ManifestError, UsageError
-from tcia_xnat.options import common_options, parsed_licences, parsed_shard, view_options
+from tcia_xnat.options import common_options, source_option, view_options
 
 if TYPE_CHECKING:
     from tcia_xnat.job import Job, Login
@@ -28,12 +27,7 @@ USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 @click.argument("given", nargs=-1, metavar=" ".join(f"[{name.upper()}]" for name in ARGUMENTS))
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, and change nothing.")
 @click.option("--check", is_flag=True, help="Only look whether a run would succeed; every argument may be left out.")
-@click.option(
-    "--source",
-    type=click.Choice(["auto", "idc", "nbia"]),
-    default="auto",
-    help="Where images come from; auto asks IDC first, NBIA for the rest.",
-)
+@source_option
 @click.option(
     "--query",
     default="",
@@ -67,14 +61,15 @@ def download(given: tuple[str, ...], *, dry_run: bool, check: bool, verify: bool
     Exit: 0 all series are there, 1 unexpected, 2 usage or manifest, 3 some series are not, 4 source unreachable,
     5 XNAT unreachable or login or rights refused, 6 not enough space, 129, 130 and 143 stopped.
     """
+    cli.warn_of_unknown_variables()
+    modes = {"dry_run": dry_run, "check": check, "verify": verify}
     if check:
-        return check_only(given, options)
+        return check_only(given, options, modes)
     if not given and not options["query"]:
         return list_manifests([READY, Path.cwd()])
-    if options["check_geometry"] and not verify:
-        raise UsageError("--check-geometry belongs to --verify", "add --verify: nothing is moved then")
     asked = read_arguments(given, options["query"])
-    job = replace(read_job(asked, options, whole=not dry_run), typed=typed(given, options["query"]))
+    refuse_idle(asked, options, modes)
+    job = read_job(asked, options, whole=not dry_run, typed=typed(given, options["query"]))
     if dry_run:
         return plan_only(job, read_login(asked) if job.project and asked.get("host") else None, options)
     if verify:
@@ -82,13 +77,15 @@ def download(given: tuple[str, ...], *, dry_run: bool, check: bool, verify: bool
     return carry_out(job, asked, options)
 
 
-def check_only(given: Sequence[str], options: dict[str, Any]) -> int:
+def check_only(given: Sequence[str], options: dict[str, Any], modes: Mapping[str, bool]) -> int:
     """Show what would keep a run from succeeding."""
     from tcia_xnat import check_up  # noqa: PLC0415  --help need not wait for it
 
     names = check_up.names(given, ARGUMENTS)
     asked = read_arguments([*[""] * ARGUMENTS.index(names[0]), *given], "")
-    job = read_job({name: value for name, value in asked.items() if value}, options, whole=False)
+    asked = {name: value for name, value in asked.items() if value}
+    refuse_idle(asked, options, modes)
+    job = read_job(asked, options, whole=False)
     findings = check_up.check_up(check_up.Asked(job, check_up.login(asked)))
     if options["format"] == "text":
         return check_up.show_lines(findings, sys.stdout)
@@ -142,7 +139,22 @@ def typed(given: Sequence[str], query: str) -> tuple[str, ...]:
     return (*host, *cli.typed_options("query", "limit", "shard"))  # failed.tcia is a part already
 
 
-def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool) -> "Job":
+def refuse_idle(asked: Mapping[str, str], options: dict[str, Any], modes: Mapping[str, bool]) -> None:
+    """Refuse options on the command line that cannot have an effect on what is asked for.
+
+    Raises
+    ------
+    UsageError
+    """
+    from tcia_xnat.jobs import effect  # noqa: PLC0415  as above
+
+    to = effect.Destination
+    destination = to.XNAT if "project" in asked else to.DISK if "output_dir" in asked else to.OPEN
+    mode = effect.Mode(destination=destination, source=options["source"], zipped=options["layout"] == "zips", **modes)
+    effect.refuse_idle(cli.typed_names(), mode)
+
+
+def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool, typed: tuple[str, ...] = ()) -> "Job":
     """Return the job that the command line asks for; a dry run needs no folder and no project.
 
     Raises
@@ -152,25 +164,19 @@ def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool) 
     from tcia_xnat.folder.job import FolderJob  # noqa: PLC0415  as above
     from tcia_xnat.folder.layout import layout_of  # noqa: PLC0415  as above
     from tcia_xnat.job import Job  # noqa: PLC0415  as above
-    from tcia_xnat.plan import Existing  # noqa: PLC0415  as above
+    from tcia_xnat.jobs.given import source_settings  # noqa: PLC0415  as above
 
     folder, project = asked.get("output_dir"), asked.get("project")
     if whole and not folder:
         raise UsageError("OUTPUT_DIR is missing", USAGE)
     if folder and Path(folder).exists() and not Path(folder).is_dir():
         raise UsageError(f"OUTPUT_DIR {folder} is a file", USAGE)
-    kind = FolderJob if folder and project is None else Job
-    options |= {
-        "manifest": asked.get("manifest", ""),
-        "output_dir": Path(folder or "."),
-        "project": "" if project is None else cli.checked_project(project),
-        "shard": parsed_shard(options["shard"]),
-        "licence_filter": parsed_licences(options["licence_filter"]),
-        "existing": Existing(options["existing"]),
-        "layout": layout_of(options["dir_template"], options["layout"]),
-    }
-    known = {field.name for field in fields(kind)}
-    return kind(**{name: value for name, value in options.items() if value is not None and name in known})
+    settings, manifest, query = source_settings(options), asked.get("manifest", ""), options["query"]
+    layout, output_dir = layout_of(options["dir_template"], options["layout"]), Path(folder or ".")
+    if folder and project is None:
+        return FolderJob(**settings, manifest=manifest, query=query, output_dir=output_dir, layout=layout, typed=typed)
+    checked = "" if project is None else cli.checked_project(project)
+    return Job(**settings, manifest=manifest, query=query, output_dir=output_dir, project=checked, typed=typed)
 
 
 def read_login(asked: Mapping[str, str]) -> "Login":

@@ -72,7 +72,7 @@ def __getattr__(name: str) -> object:
     return TCIAClient
 
 
-@click.group(cls=CommandList, context_settings=cli.CONTEXT)
+@click.group(cls=CommandList, context_settings=cli.CONTEXT | {"auto_envvar_prefix": None})
 @click.version_option(__version__, prog_name="xnat-tcia-download")
 def main() -> None:
     """Ask TCIA's NBIA server; COMMAND --help shows what each question takes.

@@ -6,7 +6,6 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ import click
 
 from tcia_xnat import cli
 from tcia_xnat.errors import UsageError
-from tcia_xnat.options import parsed_shard, run_options
+from tcia_xnat.options import run_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,6 +79,7 @@ def upload(arguments: Sequence[str], *, dry_run: bool, **options: Any) -> int:  
     Exit: 0 everything is in the archive, 1 unexpected, 2 usage, 3 something is not in, 5 XNAT unreachable or login or
     rights refused, 6 not enough space, 129, 130 and 143 stopped.
     """
+    cli.warn_of_unknown_variables()
     warnings.filterwarnings("ignore", module="pydicom")  # what is odd in a header is said once, in the report
     root, project, *who = _in_order(arguments)
     host, user, password = (given or os.environ.get(name) for given, name in zip(who, _WHO, strict=True))
@@ -98,27 +98,25 @@ def read_upload(root: str, project: str, host: str, options: dict[str, Any], *, 
     ------
     UsageError
     """
-    from tcia_xnat.local.choice import ZipMode  # noqa: PLC0415  --help need not wait for it
+    from tcia_xnat.jobs.given import run_settings  # noqa: PLC0415  --help need not wait for it
+    from tcia_xnat.local.choice import ZipMode  # noqa: PLC0415  as above
     from tcia_xnat.local.layout import Layout  # noqa: PLC0415  as above
-    from tcia_xnat.plan import Existing  # noqa: PLC0415  as above
     from tcia_xnat.upload import Upload  # noqa: PLC0415  as above
 
     if whole and not project:
         raise UsageError("PROJECT is missing", _USAGE)
     zip_mode, layout = options["zipmode"], options["layout"]
-    given = options | {
-        "root": Path(root),
-        "project": cli.checked_project(project) if project else "",
-        "output_dir": options["workdir"],
-        "layout": Layout(layout) if layout else None,
-        "zip_mode": ZipMode(zip_mode) if zip_mode else None,
-        "filters": read_filters(options),
-        "shard": parsed_shard(options["shard"]),
-        "existing": Existing(options["existing"]),
-        "typed": (root, project, *filter(None, [host]), *cli.typed_options()),
-    }
-    known = {field.name for field in fields(Upload)}
-    return Upload(**{name: value for name, value in given.items() if value is not None and name in known})
+    return Upload(
+        **run_settings(options),
+        root=Path(root),
+        project=cli.checked_project(project) if project else "",
+        output_dir=options["workdir"],
+        layout=Layout(layout) if layout else None,
+        zip_mode=ZipMode(zip_mode) if zip_mode else None,
+        mapping=options["mapping"],
+        filters=read_filters(options),
+        typed=(root, project, *filter(None, [host]), *cli.typed_options()),
+    )
 
 
 def read_filters(options: dict[str, Any]) -> "Filters":

@@ -52,7 +52,7 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """Return the pages: name of the file → text."""
-    contexts = [context for name, command in SCRIPTS.items() for context in _contexts(name, command)]
+    contexts = [context for name, command in SCRIPTS.items() for context in contexts_of(name, command)]
     return {
         "commands.md": _page("Commands and options", *map(_command, contexts)),
         "variables.md": _page("Variables", *_variables(contexts)),
@@ -72,13 +72,13 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-def _contexts(name: str, command: click.Command, parent: click.Context | None = None) -> Iterator[click.Context]:
+def contexts_of(name: str, command: click.Command, parent: click.Context | None = None) -> Iterator[click.Context]:
     """Yield the context of a command and of those below it: names and variables depend on it."""
     context = command.context_class(command, info_name=name, parent=parent, **command.context_settings)
     yield context
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
-            yield from _contexts(below, command.commands[below], context)
+            yield from contexts_of(below, command.commands[below], context)
 
 
 def _command(context: click.Context) -> str:
@@ -99,16 +99,19 @@ def _options(context: click.Context) -> Iterator[tuple[str, str]]:
 
 def _variables(contexts: Iterable[click.Context]) -> Iterator[str]:
     yield _table(["variable", "what"], ((f"`{names.replace(', ', '`, `')}`", what) for names, what in _FIXED.items()))
-    yield "An option on the command line wins over its variable.\n"
+    yield (
+        "An option on the command line wins over its variable. A variable may be set for other runs: where its option "
+        "has no effect, it is not looked at, while the option itself is refused. A name that no option has is told.\n"
+    )
     options_of: dict[str, dict[str, None]] = {}
     for context in contexts:
-        for variable, option in _option_variables(context):
+        for variable, option in option_variables(context):
             path = context.command_path if _is_own(context, variable) else f"{context.find_root().info_name} …"
             options_of.setdefault(variable, {})[f"`{path} {option}`"] = None
     yield _table(["variable", "option"], ((f"`{name}`", ", ".join(given)) for name, given in options_of.items()))
 
 
-def _option_variables(context: click.Context) -> Iterator[tuple[str, str]]:
+def option_variables(context: click.Context) -> Iterator[tuple[str, str]]:
     """Yield variable and option, as click makes the one of the other."""
     prefix = context.auto_envvar_prefix
     for option in context.command.params:

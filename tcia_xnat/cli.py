@@ -19,6 +19,7 @@ from click.core import ParameterSource
 from tcia_xnat.core import streams
 from tcia_xnat.core.storage import FULL, storage_error
 from tcia_xnat.core.unexpected import unexpected
+from tcia_xnat.core.variables import PREFIX, unknown_variables
 from tcia_xnat.errors import Error, UsageError
 from tcia_xnat.harmless import one_line
 from tcia_xnat.stop import SIGNALS, Stop
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
     from tcia_xnat.run import Run
     from tcia_xnat.settings import Login
 
-PREFIX = "TCIA_XNAT"
-"""Every option `--like-this` can be given as the variable `TCIA_XNAT_LIKE_THIS`."""
 
+# Every option `--like-this` can be given as the variable `TCIA_XNAT_LIKE_THIS`.
 CONTEXT = {
     "auto_envvar_prefix": PREFIX,
     "help_option_names": ["-h", "--help"],
@@ -230,6 +230,18 @@ def _as_typed(option: click.Option, value: object) -> Iterator[str]:
         return
     for one in value if isinstance(value, tuple) else [value]:
         yield from (option.opts[0], str(one))
+
+
+def typed_names() -> set[str]:
+    """Return the names of the parameters that stand on the command line."""
+    context = click.get_current_context()
+    return {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+
+
+def warn_of_unknown_variables() -> None:
+    """Say which variables look like those of options and are none."""
+    for line in unknown_variables([name for name, value in os.environ.items() if value.strip()]):
+        say_warning(line)
 
 
 def say_warning(text: str) -> None:

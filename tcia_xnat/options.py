@@ -147,6 +147,14 @@ _VIEW = (
 )
 
 
+source_option = click.option(
+    "--source",
+    type=click.Choice(["auto", "idc", "nbia"]),
+    default="auto",
+    help="Where images come from; auto asks IDC first, NBIA for the rest.",
+)
+
+
 def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of the plan and the checks."""
     for option in reversed(_VIEW):

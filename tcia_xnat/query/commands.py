@@ -8,6 +8,7 @@ import click
 
 from tcia_xnat import __version__, cli
 from tcia_xnat.clients.idc_selection import Selection
+from tcia_xnat.core.variables import PREFIX
 from tcia_xnat.doi import DOI_URL, CitationFormat
 from tcia_xnat.errors import UsageError
 from tcia_xnat.query.group import Commands
@@ -120,9 +121,7 @@ def licences(selection: Selection, place: Place, target: Target) -> int:
 @click.option(
     "--style", type=click.Choice([form.value for form in CitationFormat]), default="apa", help="In which form."
 )
-@click.option(
-    "--doi-url", metavar="URL", default=DOI_URL, envvar=f"{cli.PREFIX}_DOI_URL", help="Where DOIs are resolved."
-)
+@click.option("--doi-url", metavar="URL", default=DOI_URL, envvar=f"{PREFIX}_DOI_URL", help="Where DOIs are resolved.")
 @asks()
 def citations(selection: Selection, place: Place, target: Target, style: str, doi_url: str) -> int:
     """Cite: in the words of the DOI service; without a network the DOIs."""

@@ -11,6 +11,7 @@ import click
 
 from tcia_xnat import cli
 from tcia_xnat.clients.idc_selection import Selection
+from tcia_xnat.core.variables import PREFIX
 
 FORMATS = ("table", "list", "csv", "tsv", "json")
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -95,13 +96,13 @@ _PLACE = (
     ),
     click.option(
         "--idc-index",
-        envvar=f"{cli.PREFIX}_IDC_INDEX",
+        envvar=f"{PREFIX}_IDC_INDEX",
         metavar="FILE",
         help="Another parquet in the place of IDC's embedded index.",
     ),
     click.option(
         "--nbia-url",
-        envvar=f"{cli.PREFIX}_NBIA_URL",
+        envvar=f"{PREFIX}_NBIA_URL",
         metavar="URL",
         help="NBIA's services, the part before /v4/.  [default: TCIA's]",
     ),

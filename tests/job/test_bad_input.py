@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.sandbox import Sandbox
-from tests.job.case import ONE_SERIES, Done, download, projects
+from tests.job.case import ONE_SERIES, Done, download, projects, run
 
 HEADER = "manifestVersion={}\nListOfSeriesToDownload=\n"
 UID = "1.3.6.1.4.1.14519.5.2.1.1"
@@ -85,3 +85,16 @@ def test_a_project_that_is_not_to_be_created(sandbox: Sandbox, tmp_path: Path) -
     assert (done.code, done.out) == (5, "")
     assert "hint: " in done.err
     assert "NEVER" not in projects(sandbox)
+
+
+def test_an_option_without_effect_is_refused_before_anything_happens(sandbox: Sandbox, tmp_path: Path) -> None:
+    done = run(sandbox, tmp_path / "out", ONE_SERIES, tmp_path / "out", "--session-label", "{StudyDate}")
+    assert_refused(done, 2, "--session-label has no effect on a run to disk")
+    done = run(sandbox, tmp_path / "out", ONE_SERIES, tmp_path / "out", "--one-way")
+    assert_refused(done, 2, "--one-way belongs to --verify")
+
+
+def test_variables_may_be_set_for_other_runs_but_must_be_those_of_options(sandbox: Sandbox, tmp_path: Path) -> None:
+    done = run(sandbox, tmp_path / "out", ONE_SERIES, "--dry-run", TCIA_XNAT_UPLOADS="3", TCIA_XNAT_TRANSFER="8")
+    assert done.code == 0
+    assert done.err.startswith("warning: no option has the variable TCIA_XNAT_TRANSFER; did you mean")

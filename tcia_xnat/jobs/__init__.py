@@ -1,0 +1,1 @@
+"""The jobs: what each is asked to do, made of options."""

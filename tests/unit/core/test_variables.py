@@ -1,0 +1,36 @@
+"""Variables that look like those of options and are none are told, with the nearest name."""
+
+import pytest
+
+from docs.make_reference import SCRIPTS, contexts_of, option_variables
+from tcia_xnat.core.variables import KNOWN, PREFIX, unknown_variables
+
+
+@pytest.mark.parametrize(
+    ("name", "warning"),
+    [
+        ("TCIA_XNAT_TRANSFER", "no option has the variable TCIA_XNAT_TRANSFER; did you mean TCIA_XNAT_TRANSFERS?"),
+        ("TCIA_XNAT_ZZZZ", "no option has the variable TCIA_XNAT_ZZZZ"),
+        (
+            "TCIA_XNAT_LICENSE_FILTER",
+            "no option has the variable TCIA_XNAT_LICENSE_FILTER; did you mean TCIA_XNAT_LICENCE_FILTER?",
+        ),
+    ],
+)
+def test_an_unknown_variable(name: str, warning: str) -> None:
+    assert list(unknown_variables([name, "PATH", "TCIA_XNAT_LIMIT"])) == [warning]
+
+
+def test_what_a_program_has_besides_is_known() -> None:
+    assert not list(unknown_variables(["TCIA_XNAT_NEW"], {"TCIA_XNAT_NEW"}))
+
+
+def test_the_variables_of_every_program_are_known() -> None:
+    of_options = {
+        variable
+        for name, command in SCRIPTS.items()
+        for context in contexts_of(name, command)
+        for variable, _ in option_variables(context)
+        if variable.startswith(f"{PREFIX}_")
+    }
+    assert of_options <= KNOWN
