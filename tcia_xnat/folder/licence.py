@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from tcia_xnat.core.markup import doi_url
 from tcia_xnat.folder.disk import disk_errors, locked, replace_text
 from tcia_xnat.folder.layout import Layout
 from tcia_xnat.model import Series
@@ -67,7 +68,7 @@ def listed_text(series: Series) -> str:
     lines = [
         f"Collection {series.collection_id}: images are distributed under {series.licence or 'a licence not named'}"
         + (f", {address}." if address else "."),
-        f"Cite https://doi.org/{series.source_doi}" if series.source_doi else "",
+        f"Cite {source}" if (source := doi_url(series.source_doi)) else "",
         f"TCIA's data usage policy: {_POLICY}",
     ]
     return "\n".join(filter(None, lines))

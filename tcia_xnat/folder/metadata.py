@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydicom.uid import UID
 
+from tcia_xnat.core.markup import doi_url
 from tcia_xnat.core.tables import cell
 from tcia_xnat.folder.disk import disk_errors, locked, replace_text
 from tcia_xnat.folder.kept import Kept, KeptSeries
@@ -22,7 +23,7 @@ _COLUMNS: Mapping[str, Callable[[Series, KeptSeries, str, bool], str]] = {
     "Series UID": lambda series, _entry, _name, _derived: series.series_instance_uid,
     "Collection": lambda _series, _entry, name, _derived: name,
     "3rd Party Analysis": lambda _series, _entry, _name, derived: "YES" if derived else "NO",
-    "Data Description URI": lambda series, _entry, _name, _derived: _doi(series.source_doi),
+    "Data Description URI": lambda series, _entry, _name, _derived: doi_url(series.source_doi),
     "Subject ID": lambda series, _entry, _name, _derived: series.patient_id,
     "Study UID": lambda series, _entry, _name, _derived: series.study_instance_uid,
     "Study Description": lambda series, _entry, _name, _derived: series.study_description,
@@ -78,10 +79,6 @@ def _cell(column: str, value: str) -> str:
     if column in _FREE_TEXT:
         value = " ".join(_PLAIN.sub(" ", value).split())
     return str(cell(re.sub(r"[,\r\n]", " ", value)))
-
-
-def _doi(doi: str) -> str:
-    return f"https://doi.org/{doi}" if doi else ""
 
 
 def _american(iso: str) -> str:

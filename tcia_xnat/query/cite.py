@@ -1,5 +1,6 @@
 """What to cite for a choice of series."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import click
@@ -8,11 +9,10 @@ from tcia_xnat.citations import Citations
 from tcia_xnat.clients.database import Database
 from tcia_xnat.clients.idc_selection import Selection
 from tcia_xnat.clients.idc_tables import dois
-from tcia_xnat.doi import IDC_PAPER, CitationFormat
+from tcia_xnat.doi import IDC_PAPER, CitationFormat, bare_doi
 from tcia_xnat.errors import UsageError
 from tcia_xnat.query.options import Target
-
-_BETWEEN = {CitationFormat.CSL_JSON: ",\n"}
+from tcia_xnat.report.citation import citation, datasets, entry
 
 
 def cite(  # noqa: PLR0913  what is asked, where it goes, and in which form
@@ -35,11 +35,11 @@ def cite(  # noqa: PLR0913  what is asked, where it goes, and in which form
     if not found:
         click.echo("nothing fits", err=True)
         return 0
-    with closing(Citations(doi_url)) as citations:
-        texts = [citations.text(doi, form) for doi in (*found, *((IDC_PAPER,) if with_idc else ()))]
-    if citations.problem:
-        click.echo(f"some are bare DOIs: {citations.problem}", err=True)
-    text = "\n".join(texts)
+    wanted = (*found, *((IDC_PAPER,) if with_idc else ()))
+    with closing(Citations(doi_url)) as service:
+        text = "\n".join(_texts(wanted, form, service))
+    if service.problem:
+        click.echo(f"some are not in the words of the DOI service: {service.problem}", err=True)
     if target.path is None:
         click.echo(text)
         return 0
@@ -48,3 +48,18 @@ def cite(  # noqa: PLR0913  what is asked, where it goes, and in which form
     except OSError as error:
         raise UsageError(f"{target.path} cannot be written: {error.strerror}", "choose another file") from error
     return 0
+
+
+def _texts(wanted: Sequence[str], form: CitationFormat, service: Citations) -> Iterator[str]:
+    """Yield each citation: in plain words as the report has it, other forms as the DOI service gives them.
+
+    What the service does not give comes from IDC's index where it can.
+    """
+    known = datasets(wanted)
+    for doi in wanted:
+        if form is CitationFormat.APA and doi in known:
+            yield citation(doi, known[doi])
+            continue
+        text = service.text(doi, form)
+        is_bare = text == bare_doi(doi)
+        yield entry(doi, known.get(doi)) if is_bare and form is CitationFormat.BIBTEX else text

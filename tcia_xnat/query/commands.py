@@ -124,7 +124,10 @@ def licences(selection: Selection, place: Place, target: Target) -> int:
 @click.option("--doi-url", metavar="URL", default=DOI_URL, envvar=f"{PREFIX}_DOI_URL", help="Where DOIs are resolved.")
 @asks()
 def citations(selection: Selection, place: Place, target: Target, style: str, doi_url: str) -> int:
-    """Cite: in the words of the DOI service; without a network the DOIs."""
+    """Cite: in the words of the report, or in the form that the DOI service gives.
+
+    Plain citations, and BibTeX without a network, come from IDC's index.
+    """
     from tcia_xnat.query.cite import cite  # noqa: PLC0415  as above
 
     _some(selection)

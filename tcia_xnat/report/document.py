@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import quote
 
 from tcia_xnat import __version__
 from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.core.markup import doi_url
 from tcia_xnat.model import Label, Outcome, Series, SourceName, State
 from tcia_xnat.report.causes import Cause, causes
 from tcia_xnat.report.verdict import exit_code, verdict
@@ -145,14 +145,9 @@ def licences(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Return what is to be heeded and cited: one row for each collection, licence and DOI, with its series."""
     counted = Counter((row["collection_id"], row["licence"], row["source_DOI"]) for row in rows if row["collection_id"])
     return [
-        dict(zip(LICENCE_COLUMNS, (*key, doi_link(key[2]), count), strict=True))
+        dict(zip(LICENCE_COLUMNS, (*key, doi_url(key[2]), count), strict=True))
         for key, count in sorted(counted.items())
     ]
-
-
-def doi_link(doi: str) -> str:
-    """Return the address of a DOI; nothing for none."""
-    return f"https://doi.org/{quote(doi, safe='/:;()')}" if doi else ""
 
 
 def is_short(rows: Iterable[Row]) -> bool:

@@ -2,16 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tcia_xnat.clients.idc_index import IdcIndex
+from tcia_xnat.clients.idc_index import Dataset
 from tcia_xnat.core.tables import table_of
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.model import SourceName, State
 from tcia_xnat.pictures import read_pictures
 from tcia_xnat.report import licences
+from tcia_xnat.report.citation import datasets
 from tcia_xnat.report.document import COLUMNS, Document, Row, document
 from tcia_xnat.run import Run
 from tcia_xnat.settings import FAILED
@@ -43,11 +43,12 @@ def write_files(content: Document, folder: Path, pictures: Sequence[Path]) -> li
     shown = read_pictures(pictures, (row["SeriesInstanceUID"] for row in rows), _PICTURE_BYTES)
     from tcia_xnat.report.page import page  # noqa: PLC0415  its libraries are loaded when a run is over
 
+    known = datasets({row["source_DOI"] for row in rows if row["source_DOI"]})
     return [
         _replace(folder / "report.json", _json(content)),
         _replace(folder / "report.csv", [table_of(COLUMNS, rows)]),
-        *([] if content["source"] == SourceName.LOCAL else _write_for_manifest(folder, content)),
-        _replace(folder / "report.html", page(content, shown)),
+        *([] if content["source"] == SourceName.LOCAL else _write_for_manifest(folder, content, known)),
+        _replace(folder / "report.html", page(content, shown, known)),
     ]
 
 
@@ -56,18 +57,16 @@ def _json(content: Document) -> Iterator[str]:
     yield "\n"
 
 
-def _write_for_manifest(folder: Path, content: Document) -> list[Path]:
-    return [*_write_licences(folder, content), *_write_failed(folder / FAILED, content["series"])]
+def _write_for_manifest(folder: Path, content: Document, known: Mapping[str, Dataset]) -> list[Path]:
+    return [*_write_licences(folder, content, known), *_write_failed(folder / FAILED, content["series"])]
 
 
-def _write_licences(folder: Path, content: Document) -> list[Path]:
+def _write_licences(folder: Path, content: Document, known: Mapping[str, Dataset]) -> list[Path]:
     rows = licences.licences(content["series"], content.get("idc_version", ""))
-    with closing(IdcIndex()) as index:
-        datasets = index.datasets({row["source_DOI"] for row in rows})
     return [
         _replace(folder / "licences.csv", [table_of(licences.COLUMNS, rows)]),
-        _replace(folder / "LICENSES.md", [licences.as_markdown(rows, datasets)]),
-        _replace(folder / "CITATION.bib", [licences.as_bibtex(rows, datasets)]),
+        _replace(folder / "LICENSES.md", [licences.as_markdown(rows, known)]),
+        _replace(folder / "CITATION.bib", [licences.as_bibtex(rows, known)]),
     ]
 
 

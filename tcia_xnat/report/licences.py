@@ -1,15 +1,15 @@
 """Licences and citations that follow the data: a table of series, a text for people, entries for bibliographies."""
 
-import html
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tcia_xnat.clients.idc_index import Dataset
+from tcia_xnat.core.markup import doi_url, markdown, web_address
 from tcia_xnat.doi import IDC_PAPER
 from tcia_xnat.licences import UNKNOWN, is_non_commercial
 from tcia_xnat.model import SourceName, State
+from tcia_xnat.report import citation
 
 COLUMNS = (
     "SeriesInstanceUID",
@@ -26,15 +26,6 @@ COLUMNS = (
 Row = Mapping[str, Any]
 
 _WITH_DATA = {State.ARCHIVED, State.STORED, State.PRESENT, State.HELD}
-_PAPER = Dataset(
-    IDC_PAPER,
-    "National Cancer Institute Imaging Data Commons: Toward Transparency, Reproducibility, and Scalability in "
-    "Imaging Artificial Intelligence",
-    "",
-    "",
-    "",
-    "",
-)
 _DUTIES = """\
 Keep this page with the images, also when they are copied on. TCIA and IDC ask everybody who uses them
 
@@ -43,7 +34,6 @@ Keep this page with the images, also when they are copied on. TCIA and IDC ask e
 - to pass these terms on with the data; the page of each collection, at its DOI, has the last word.
 """
 _HEADING = "What is to be cited for these images; LICENSES.md has the licences.\n"  # no entry, so a comment
-_SPECIAL = re.compile(r"([&%$#_{}])")
 
 
 def licences(rows: Iterable[Row], idc_version: str) -> list[Row]:
@@ -67,7 +57,7 @@ def _licence(row: Row, idc_version: str) -> Row:
         licence,
         "yes" if is_non_commercial(licence) else "no" if licence else "",
         doi,
-        f"https://doi.org/{doi}" if doi else "",
+        doi_url(doi),
         source,
         idc_version if source == SourceName.IDC else "",
     )
@@ -81,25 +71,28 @@ def as_markdown(rows: Sequence[Row], datasets: Mapping[str, Dataset]) -> str:
         counted[row["licence"] or UNKNOWN, row["collection_id"], row["source_DOI"]] += 1
     lines = ["# Licences and citations", "", _DUTIES]
     if forbidden := sorted({licence for licence, *_ in counted if is_non_commercial(licence)}):
-        lines += [f"**Not for commercial use: {', '.join(forbidden)}.**", ""]
+        lines += [f"**Not for commercial use: {markdown(', '.join(forbidden))}.**", ""]
     lines += ["| licence | collection | DOI | series |", "| --- | --- | --- | ---: |"]
     lines += [
-        f"| {licence} | {name} | {_link(doi)} | {count} |" for (licence, name, doi), count in sorted(counted.items())
+        f"| {markdown(licence)} | {markdown(name)} | {_link(doi)} | {count} |"
+        for (licence, name, doi), count in sorted(counted.items())
     ]
     lines += ["", "## The licences", ""]
-    lines += [f"- {licence}{_address(licence, datasets.values())}" for licence in sorted({key[0] for key in counted})]
+    lines += [
+        f"- {markdown(licence)}{_address(licence, datasets.values())}"
+        for licence in sorted({key[0] for key in counted})
+    ]
     lines += ["", "## To cite", ""]
-    lines += [f"- {_cited(datasets.get(doi), doi)}" for doi in _dois(rows)]
+    lines += [f"- {markdown(citation.citation(doi, datasets.get(doi)))}" for doi in _dois(rows)]
     return "\n".join([*lines, ""])
 
 
 def as_bibtex(rows: Sequence[Row], datasets: Mapping[str, Dataset]) -> str:
     """Return CITATION.bib: an entry for each DOI, and IDC's own paper when series came from there."""
-    known = dict(datasets)
-    dois = _dois(rows)
+    known, dois = dict(datasets), _dois(rows)
     if any(row["source"] == SourceName.IDC for row in rows):
-        dois, known = [*dois, IDC_PAPER], known | {IDC_PAPER: _PAPER}
-    return "\n".join([_HEADING, *(_entry(doi, known.get(doi)) for doi in dois)])
+        dois, known = [*dois, IDC_PAPER], known | citation.datasets([IDC_PAPER])
+    return "\n".join([_HEADING, *(citation.entry(doi, known.get(doi)) for doi in dois)])
 
 
 def _dois(rows: Iterable[Row]) -> list[str]:
@@ -107,34 +100,10 @@ def _dois(rows: Iterable[Row]) -> list[str]:
 
 
 def _link(doi: str) -> str:
-    return f"[{doi}](https://doi.org/{doi})" if doi else UNKNOWN
+    address = doi_url(doi)
+    return f"[{markdown(doi)}]({address})" if address else markdown(doi) or UNKNOWN
 
 
 def _address(licence: str, datasets: Iterable[Dataset]) -> str:
     found = next((one for one in datasets if one.licence == licence and one.licence_url), None)
-    return f": {found.licence_name}, {found.licence_url}" if found else ""
-
-
-def _cited(dataset: Dataset | None, doi: str) -> str:
-    return _plain(dataset.citation) if dataset and dataset.citation else f"https://doi.org/{doi}"
-
-
-def _plain(citation: str) -> str:
-    """Return a citation without the markup in which IDC keeps it."""
-    return " ".join(html.unescape(re.sub(r"</?[a-z]+>", "", citation)).split())
-
-
-def _entry(doi: str, dataset: Dataset | None) -> str:
-    fields = {
-        "title": f"{{{_escaped(dataset.title if dataset else doi)}}}",
-        "doi": doi,
-        "url": f"https://doi.org/{doi}",
-    }
-    if dataset and dataset.citation:
-        fields["note"] = _escaped(_plain(dataset.citation))
-    inner = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
-    return f"@misc{{{re.sub(r'[^A-Za-z0-9.-]', '_', doi)},\n{inner}}}\n"
-
-
-def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", text.replace("\\", r"\textbackslash "))
+    return f": {markdown(found.licence_name)}, {markdown(web_address(found.licence_url))}" if found else ""

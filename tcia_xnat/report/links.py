@@ -3,18 +3,20 @@
 from collections.abc import Iterable
 from urllib.parse import quote, urlencode
 
+from tcia_xnat.core.markup import web_address
+
 _VIEWERS = "https://viewer.imaging.datacommons.cancer.gov"
 _SLIDES = "SM"  # slide microscopy has a viewer of its own
 
 
 def project_link(host: str, project: str) -> str:
     """Return the page of a project."""
-    return f"{host}/data/projects/{quote(project, safe='')}?format=html" if host else ""
+    return f"{host}/data/projects/{quote(project, safe='')}?format=html" if web_address(host) else ""
 
 
 def session_link(host: str, project: str, subject: str, session: str) -> str:
     """Return the page of an archived session, by its labels (xnat-http.md §0.5, §10)."""
-    if not host:
+    if not web_address(host):
         return ""
     parts = ("projects", project, "subjects", subject, "experiments", session)
     return f"{host}/data/{'/'.join(quote(part, safe='') for part in parts)}?format=html"
@@ -22,7 +24,7 @@ def session_link(host: str, project: str, subject: str, session: str) -> str:
 
 def prearchive_link(host: str) -> str:
     """Return the page of the prearchive."""
-    return f"{host}/app/template/XDATScreen_prearchives.vm" if host else ""
+    return f"{host}/app/template/XDATScreen_prearchives.vm" if web_address(host) else ""
 
 
 def study_viewer(study_instance_uid: str, modalities: Iterable[str]) -> str:

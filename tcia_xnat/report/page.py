@@ -12,15 +12,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tcia_xnat.clients.idc_index import Dataset
 from tcia_xnat.model import State
 from tcia_xnat.progress import counted, size
 from tcia_xnat.report import links
 from tcia_xnat.report.charts import charts
+from tcia_xnat.report.citation import citation
 from tcia_xnat.report.document import Document, Row, licences
 from tcia_xnat.report.figures import duration, moment
 
@@ -68,7 +71,9 @@ class Subject:
     sessions: Sequence[Session]
 
 
-def page(document: Document, pictures: Mapping[str, bytes]) -> Iterator[str]:
+def page(
+    document: Document, pictures: Mapping[str, bytes], datasets: Mapping[str, Dataset] = MappingProxyType({})
+) -> Iterator[str]:
     """Yield the page, piece by piece: all of it at once is 20 MB.
 
     Parameters
@@ -77,6 +82,8 @@ def page(document: Document, pictures: Mapping[str, bytes]) -> Iterator[str]:
         What report.json holds.
     pictures
         SeriesInstanceUID → WebP.
+    datasets
+        DOI → what is known of it, for the words to cite.
     """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -86,7 +93,7 @@ def page(document: Document, pictures: Mapping[str, bytes]) -> Iterator[str]:
         lstrip_blocks=True,
     )
     environment.filters |= {"size": size, "moment": moment, "counted": counted, "base64": _base64}
-    return environment.get_template("report.html.j2").generate(_values(_printable(document), pictures))
+    return environment.get_template("report.html.j2").generate(_values(_printable(document), pictures, datasets))
 
 
 def _printable(value: Any) -> Any:  # noqa: ANN401  JSON
@@ -98,7 +105,7 @@ def _printable(value: Any) -> Any:  # noqa: ANN401  JSON
     return [_printable(one) for one in value] if isinstance(value, list) else value
 
 
-def _values(document: Document, pictures: Mapping[str, bytes]) -> dict[str, Any]:
+def _values(document: Document, pictures: Mapping[str, bytes], datasets: Mapping[str, Dataset]) -> dict[str, Any]:
     rows: Sequence[Row] = document["series"]
     shown = sorted((row for row in rows if row["session"]), key=_order)[:_SERIES]
     script = _text("report.js")
@@ -112,12 +119,17 @@ def _values(document: Document, pictures: Mapping[str, bytes]) -> dict[str, Any]
         "left_out": sum(bool(row["session"]) for row in rows) - len(shown),
         "charts": charts(rows, document["timeline"]),
         "licences": licences(rows),
+        "citations": [citation(doi, datasets.get(doi)) for doi in _dois(rows)],
         "project_link": links.project_link(document["host"], document["project"]),
         "prearchive_link": links.prearchive_link(document["host"]),
         "style": Markup(_text("report.css")),  # noqa: S704  our own file
         "script": Markup(script),  # noqa: S704  our own file
         "script_hash": _base64(hashlib.sha256(script.encode()).digest()),
     }
+
+
+def _dois(rows: Iterable[Row]) -> list[str]:
+    return sorted({row["source_DOI"] for row in rows if row["source_DOI"]})
 
 
 def _base64(data: bytes) -> str:

@@ -16,6 +16,7 @@ from sandbox.serve import Server
 from tcia_xnat.citations import Citations
 from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.doi import IDC_PAPER, CitationFormat
+from tcia_xnat.report.citation import citation, datasets
 from tests.query.case import query
 
 DOI = "10.7937/pcte-6m66"
@@ -119,9 +120,20 @@ def test_the_client_cites_what_is_selected(service: Service, url: str) -> None:
     assert [doi for doi, _ in service.asked] == [*dois, IDC_PAPER]
 
 
-def test_the_command_cites_and_without_a_network_names_the_dois(url: str) -> None:
-    done = query("citations", "-c", "cmb_aml", "--style", "apa", TCIA_XNAT_DOI_URL=url)
-    assert (done.code, set(done.lines)) == (0, {TEXTS["text/x-bibliography; style=apa; locale=en-US"]})
-    done = query("citations", "-c", "cmb_aml", TCIA_XNAT_DOI_URL="http://127.0.0.1:9")
-    assert (done.code, done.lines[-2:]) == (0, [DOI, IDC_PAPER])
+def test_the_command_cites_as_the_report_does_and_asks_the_service_for_other_forms(url: str) -> None:
+    plain = query("citations", "-c", "cmb_aml", "--style", "apa", TCIA_XNAT_DOI_URL="http://127.0.0.1:9")
+    known = datasets([DOI, IDC_PAPER])
+    assert (plain.code, plain.err) == (0, "")
+    assert plain.lines[-2:] == [citation(DOI, known[DOI]), citation(IDC_PAPER, known[IDC_PAPER])]
+    assert "Cancer Moonshot Biobank - Acute Myeloid Leukemia" in plain.lines[-2]
+    asked = query("citations", "-c", "cmb_aml", "--style", "bibtex", TCIA_XNAT_DOI_URL=url)
+    assert set(asked.lines) == {TEXTS["application/x-bibtex"]}
+
+
+def test_without_a_network_bibtex_comes_from_the_index() -> None:
+    done = query("citations", "-c", "cmb_aml", "--style", "bibtex", TCIA_XNAT_DOI_URL="http://127.0.0.1:9")
+    assert done.code == 0
+    assert "Acute Myeloid Leukemia" in done.out
     assert "cannot be reached" in done.err
+    done = query("citations", "-c", "cmb_aml", "--style", "turtle", TCIA_XNAT_DOI_URL="http://127.0.0.1:9")
+    assert done.lines[-2:] == [DOI, IDC_PAPER]

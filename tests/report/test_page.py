@@ -122,7 +122,7 @@ def test_what_is_missing_is_named_with_what_to_do(tree: Element, tmp_path: Path)
 
 def test_licences_can_be_pasted(tree: Element) -> None:
     (block,) = elements(by_id(tree, "licences"), "pre")
-    assert text(block) == "some_collection, https://doi.org/10.7937/abcd-1234. Licence: CC BY 4.0."
+    assert text(block) == "https://doi.org/10.7937/abcd-1234"
 
 
 def test_series_of_no_collection_have_no_licences_to_paste(tmp_path: Path) -> None:
@@ -245,3 +245,10 @@ def test_every_colour_of_text_is_seen_on_every_ground(tree: Element) -> None:
         for plot in ("plot-0", "plot-1", "plot-2"):  # graphics need 3
             pair = sorted((luminance(colours["card"]), luminance(colours[plot])))
             assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 3, plot
+
+
+@pytest.mark.parametrize("host", ["javascript:alert(1)///", "data:text/html,x", "//evil.example.org"])
+def test_only_web_addresses_become_links(tmp_path: Path, host: str) -> None:
+    content = report_json(tmp_path, [(series(0), outcome(series(0))), (series(1), outcome(series(1), State.HELD))])
+    found = [value for name, value in attributes(parsed(page(content | {"host": host}, {}))) if name == "href"]
+    assert all(value.startswith(("#", "https://")) for value in found)

@@ -107,3 +107,18 @@ def test_every_dataset_of_the_index_can_be_cited(tmp_path: Path) -> None:
     assert "&amp;" not in entries
     assert "<i>" not in entries
     assert all(one.citation and one.licence for one in datasets.values())
+
+
+HOSTILE = "x\n| <script>alert(1)</script> | [y](javascript:alert(2)) |\n# "
+
+
+def test_texts_of_others_are_no_markup_of_the_page() -> None:
+    hostile = row(HOSTILE, "10.1/x}\n@misc{evil,") | {"collection_id": HOSTILE}
+    datasets = {"10.1/a_b": Dataset("10.1/a_b", "}\n@misc{evil,", HOSTILE, HOSTILE, HOSTILE, "javascript:alert(1)")}
+    text = as_markdown([hostile, row("CC BY 4.0", "10.1/a_b")], datasets)
+    assert "<script" not in text
+    assert "[y](javascript" not in text
+    assert not [line for line in text.splitlines() if line.startswith(("# x", "| <"))]
+    bib = as_bibtex([hostile, row("CC BY 4.0", "10.1/a_b")], datasets)
+    assert len([line for line in bib.splitlines() if line.startswith("@")]) == 3
+    assert bib.count("{") - bib.count("\\{") == bib.count("}") - bib.count("\\}")
