@@ -1,6 +1,6 @@
 """What XNAT holds of the studies asked for, and what the ledger remembers of them: the truth a plan starts from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from tcia_xnat.catalogue import Catalogue
@@ -15,13 +15,14 @@ from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 _QUESTIONS_AT_ONCE = 8  # sessions whose files are counted side by side
 
 
-def look(
+def look(  # noqa: PLR0913  what decides, each once
     project: XnatProject,
     catalogue: Catalogue,
     asked: Catalogue,
     remembered: Iterable[Imported],
     *,
     may_refresh: bool = True,
+    is_alive: Callable[[str], bool] = lambda _mark: False,
 ) -> Held:
     """Ask XNAT what it holds: labels for the whole catalogue, images for the part that is asked for.
 
@@ -32,13 +33,17 @@ def look(
     ----------
     may_refresh
         Whether XNAT may be told to count what it has not counted; a dry run changes nothing.
+    is_alive
+        Whether a run, named by its mark, is at work beside this one: what it has sent is not ours to archive.
     """
     wanted = {series.study_instance_uid for series in catalogue.series.values()}
     archived = project.archived_sessions()
     waiting = project.prearchive.sessions()
     ours = [session for session in archived if session.study_instance_uid in wanted]
     theirs = [session for session in waiting if session.study_instance_uid in wanted]
-    urls = {session.url for session in waiting}
+    urls = {session.url for session in waiting if not is_alive(session.mark)}
+    remembered = list(remembered)
+    known = {entry.prearchive for entry in remembered}
     taken = [session.label for session in archived] + [session.label for session in waiting]
     counted = _counted(project, ours, asked, may_refresh=may_refresh)
     return Held(
@@ -50,7 +55,8 @@ def look(
             for entry in remembered
             if entry.prearchive in urls and _is_same(entry, catalogue)
         },
-        prearchive=_left(theirs),
+        prearchive=_left(theirs, urls, known),
+        left=frozenset(urls & known),
         sessions=frozenset(label.session for label in taken),
         subjects=frozenset([*project.subject_labels(), *(label.subject for label in taken)]),
     )
@@ -71,11 +77,13 @@ def _labels(sessions: Iterable[ArchivedSession | PrearchiveSession]) -> dict[str
     return labels
 
 
-def _left(sessions: Iterable[PrearchiveSession]) -> dict[str, tuple[str, ...]]:
-    """Return the sessions that imports like ours made, by study: people's own are theirs."""
+def _left(
+    sessions: Iterable[PrearchiveSession], over: Collection[str], known: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the sessions that runs of this tool have left, by study: people's own are theirs."""
     urls: dict[str, tuple[str, ...]] = {}
     for session in sessions:
-        if session.prevents_auto_commit:
+        if session.url in over and (session.mark or session.url in known):
             urls[session.study_instance_uid] = (*urls.get(session.study_instance_uid, ()), session.url)
     return urls
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tcia_xnat.destinations.xnat.turns import Turns
 from tcia_xnat.errors import (
     FATAL,
     Error,
@@ -69,9 +70,12 @@ class Lane:
         Entered for each import: a semaphore limits how many XNAT gets at once.
     depict
         Draws a series while XNAT takes it.
+    turns
+        Which run may send into which session.
     """
 
     project: XnatProject
+    turns: Turns
     sources: Mapping[SourceName, Source]
     order: Sequence[SourceName]
     tell: Tell
@@ -92,6 +96,7 @@ class Lane:
         started = time.monotonic()
         try:
             self.check()
+            self.turns.check(label)
             with Spool(self.spool_dir) as spool:
                 return _Journey(self, series, label, spool).run(started)
         except FATAL:
@@ -128,16 +133,17 @@ class _Journey:
     def _send_all(self, packages: Iterator[SeriesPackage]) -> list[SeriesPackage]:
         sent = []
         for package in packages:
-            self._import(ZipStream(self.spool, package.members))
+            self._import(package)
             sent.append(package)
         return sent
 
-    def _import(self, body: ZipStream) -> None:
-        project = self.lane.project
+    def _import(self, package: SeriesPackage) -> None:
+        patience, prearchive = self.lane.project.patience, self.lane.project.prearchive
+        uid = self.series.series_instance_uid
+        first, body = (ZipStream(self.spool, members) for members in (package.members[:1], package.members))
         with self.lane.uploads:
-            self.prearchive = project.patience.call(
-                lambda: project.prearchive.import_series(body, self.label), self.series.series_instance_uid
-            )
+            patience.call(lambda: self.lane.turns.take(self.label, lambda: first), uid)
+            self.prearchive = patience.call(lambda: prearchive.import_series(body, self.label), uid)
 
 
 def _sent(series: Series, fetched: Fetched[list[SeriesPackage]], prearchive: str, seconds: float) -> Sent:

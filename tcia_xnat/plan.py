@@ -40,6 +40,8 @@ class Held:
         wait in the prearchive.
     prearchive
         StudyInstanceUID → URLs of its sessions in the prearchive that runs of this tool have left there.
+    left
+        URLs of sessions in the prearchive that runs which are over have left, as the ledger tells.
     sessions, subjects
         All labels that are taken in the project.
     """
@@ -49,6 +51,7 @@ class Held:
     holdings: Mapping[str, Holding] = field(default_factory=dict)
     imported: Mapping[str, Imported] = field(default_factory=dict)
     prearchive: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
     sessions: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
 
@@ -247,7 +250,7 @@ def _settled(series: Series, label: Label, held: Held, existing: Existing) -> Ou
         )
     judged = _judged(series, held)
     if judged.is_complete:
-        return _present_outcome(series, label, held, judged)
+        return present_outcome(series, held.archived_as.get(uid, label), judged.held)
     if judged.held is None:
         return _unknown_outcome(series, label, held, judged)
     return None
@@ -276,12 +279,13 @@ def _study_plan(label: Label, left: Sequence[Series], held: Held, existing: Exis
     )
 
 
-def _present_outcome(series: Series, label: Label, held: Held, judged: Judgement) -> Outcome:
+def present_outcome(series: Series, label: Label, image_count: int | None = None) -> Outcome:
+    """Return the outcome of a series that was there already, under a label, with as many images as were counted."""
     return Outcome(
         series.series_instance_uid,
         State.PRESENT,
-        held.archived_as.get(series.series_instance_uid, label),
-        image_count=judged.held or 0,
+        label,
+        image_count=series.image_count if image_count is None else image_count,
         byte_count=series.byte_count,
     )
 

@@ -4,14 +4,17 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from tcia_xnat import licences
 from tcia_xnat import plan as plans
 from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.core.run_lock import RunLock, is_alive
+from tcia_xnat.destinations.xnat.turns import Turns
 from tcia_xnat.errors import Error, RightsRefused, SpaceError, Stopped, XnatUnreachable
 from tcia_xnat.events import Event, NonCommercial, NotKept, Planned, Retrying, Tell
 from tcia_xnat.holdings import look
@@ -34,6 +37,7 @@ from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.project import XnatProject
 from tcia_xnat.xnat.workflow import WorkflowProgress
 
+_QUIET_SECONDS = 300.0  # nothing comes to the session of a run for as long: it is dead
 _HURRIED_SECONDS = 1.0  # a stopped run has few left
 
 
@@ -149,17 +153,20 @@ def run(  # noqa: PLR0913  what a run needs, each once
         _progress(settings, connection, tell) as tell_all,
         Ledger(settings.state_dir / "ledger.sqlite", login.host, settings.project) as ledger,
         work_of(patience) as work,
+        ExitStack() as stack,
     ):
         project = XnatProject(connection, settings.project)
         stop.check()
         _claim(project, settings, work.asked)
-        held = look(project, work.catalogue, asked_part(settings, work.catalogue), ledger.imported())
+        alive = stack.enter_context(_alive(settings, project))
+        held = look(project, work.catalogue, asked_part(settings, work.catalogue), ledger.imported(), is_alive=alive)
         stop.check()
         prepared = prepare(settings, work.manifest, work.catalogue, held)
         _make_room(settings, work, prepared.plan)
         _keep(project, work.labelled(prepared.labels))
         announce(prepared, tell_all)
-        with _lane(settings, work, prepared, project, tell_all, stop) as lane:
+        turns = Turns(project.prearchive, held.left, min(settings.max_outage, _QUIET_SECONDS))
+        with _lane(settings, work, prepared, project, turns, tell_all, stop) as lane:
             result = transfer(
                 prepared.plan, lane, ledger, tell_all, stop, transfers=settings.transfers, archive=settings.archive
             )
@@ -169,13 +176,22 @@ def run(  # noqa: PLR0913  what a run needs, each once
 
 
 @contextmanager
+def _alive(settings: Settings, project: XnatProject) -> Iterator[Callable[[str], bool]]:
+    """Say that this run is alive to others of its output folder; yield whether another, named by its mark, is."""
+    folder = settings.state_dir / "runs"
+    with RunLock(folder, project.prearchive.mark):
+        yield partial(is_alive, folder)
+
+
+@contextmanager
 def _lane(  # noqa: PLR0913, PLR0917  what all lanes share
-    settings: Settings, work: Work, prepared: Prepared, project: XnatProject, tell: Tell, stop: Stop
+    settings: Settings, work: Work, prepared: Prepared, project: XnatProject, turns: Turns, tell: Tell, stop: Stop
 ) -> Iterator[Lane]:
     uploads = threading.BoundedSemaphore(settings.uploads or settings.transfers)
     with painter(settings.pictures_dir, settings.thumbnails, len(prepared.plan.send)) as depict:
         yield Lane(
             project,
+            turns,
             work.sources,
             tuple(work.sources),
             tell,

@@ -104,7 +104,7 @@ class SessionSteps:
             self._refuse_fragments(counts)
             # a renamed scan has no page that counts it (§7.4): the archive tells
             return {uid: one for uid, one in shortages(self.sent, counts).items() if one.is_short}
-        except (XnatBusy, XnatRefused, ArchiveConflict) as error:
+        except (XnatBusy, XnatRefused, XnatUnreachable, ArchiveConflict) as error:
             if not self._has_left(error):
                 raise
             return shortages(self.sent, {})

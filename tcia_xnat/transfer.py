@@ -4,13 +4,15 @@ One thread, the caller's, decides; lanes and session steps work in pools.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from tcia_xnat.confirm import Finished
+from tcia_xnat.confirm import Finished, confirm
 from tcia_xnat.core.unexpected import unexpected
+from tcia_xnat.destinations.xnat.counts import ask
+from tcia_xnat.destinations.xnat.turns import AnotherRun
 from tcia_xnat.errors import (
     FATAL,
     ArchiveConflict,
@@ -23,6 +25,7 @@ from tcia_xnat.errors import (
     XnatUnreachable,
 )
 from tcia_xnat.events import (
+    Retrying,
     SeriesImported,
     SeriesSettled,
     SessionArchived,
@@ -35,12 +38,14 @@ from tcia_xnat.events import (
 from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.ledger import Imported, Ledger
 from tcia_xnat.model import Outcome, Series, SourceName, State
-from tcia_xnat.plan import Plan, StudyPlan, missing_outcome
+from tcia_xnat.plan import Plan, StudyPlan, missing_outcome, present_outcome
+from tcia_xnat.planning.completeness import State as Completeness
 from tcia_xnat.planning.completeness import Wanted
 from tcia_xnat.session import SessionSteps
 from tcia_xnat.stop import Stop
 from tcia_xnat.workers import Workers
 
+_MEET_SECONDS = 1.0  # between two looks at sessions that other runs are at
 _RESENDS = 2  # how often a series is sent again when XNAT has lost some of its images
 
 
@@ -60,6 +65,7 @@ class _Study:
     waiting: set[str]
     sent: dict[str, Sent] = field(default_factory=dict)
     not_sent: dict[str, NotSent] = field(default_factory=dict)
+    met: dict[str, Series] = field(default_factory=dict)  # series that wait for another run to leave the session
     step: str = ""
     resends: int = 0
     overwrite: bool = False
@@ -102,22 +108,25 @@ class _Run:
         self._workers = Workers(stop)
         self._outcomes: dict[str, Outcome] = {}
         self._defect: Error | None = None
+        self._studies: list[_Study] = []
+        self._is_waiting = False
 
     def carry_out(self, plan: Plan, transfers: int) -> TransferResult:
-        studies = [_study(study) for study in plan.studies]
+        self._studies = [_study(study) for study in plan.studies]
         self._lanes = ThreadPoolExecutor(2 * transfers, "lane")
         self._sessions = ThreadPoolExecutor(transfers, "session")
+        self._waiter = ThreadPoolExecutor(1, "waiter")
         try:
-            self._work(plan, studies)
+            self._work(plan)
         except Exception as error:  # noqa: BLE001  a defect of ours ends the run, and the run keeps its record
             self._defect = unexpected(error)
             self._stop.request()
         finally:
-            for pool in (self._lanes, self._sessions):
+            for pool in (self._lanes, self._sessions, self._waiter):
                 pool.shutdown(wait=False, cancel_futures=True)
         for outcome in plan.settled:
             self._settle(outcome)
-        for study in studies:
+        for study in self._studies:
             self._leave(study)
         return TransferResult(tuple(self._outcomes.values()), self._ended_by)
 
@@ -125,10 +134,10 @@ class _Run:
     def _ended_by(self) -> Error | None:
         return self._defect or self._workers.ended_by
 
-    def _work(self, plan: Plan, studies: Sequence[_Study]) -> None:
+    def _work(self, plan: Plan) -> None:
         for outcome in plan.settled:
             self._settle(outcome)
-        for study in studies:
+        for study in self._studies:
             for series in study.plan.send:
                 self._send(study, series)
             self._proceed(study)
@@ -150,6 +159,10 @@ class _Run:
 
     def _series_done(self, study: _Study, result: Sent | NotSent) -> None:
         uid = result.series.series_instance_uid
+        if isinstance(result, NotSent) and isinstance(result.error, AnotherRun):
+            study.met[uid] = result.series
+            self._wait_for_others(result.error)
+            return
         study.waiting.discard(uid)
         if isinstance(result, Sent):
             study.sent[uid] = result
@@ -160,10 +173,35 @@ class _Run:
             self._settle(_not_sent_outcome(study, result))
         self._proceed(study)
 
+    def _wait_for_others(self, error: AnotherRun | None = None) -> None:
+        """Have one thread look, now and then, whether other runs have left the sessions that this one needs."""
+        met = [(study, dict(study.met)) for study in self._studies if study.met]
+        if met and not self._is_waiting:
+            self._is_waiting = True
+            if error:
+                self._tell(Retrying(error, _MEET_SECONDS))
+            self._workers.hand_out(self._waiter, partial(_after_others, self._lane, met), self._others_left)
+
+    def _others_left(self, freed: Sequence[tuple[_Study, Finished, Mapping[str, Series]]]) -> None:
+        """Count what another run has archived, and send the rest."""
+        self._is_waiting = False
+        for study, finished, met in freed:
+            for uid, series in met.items():
+                del study.met[uid]
+                if finished.uri and uid not in finished.short:
+                    study.waiting.discard(uid)
+                    self._settle(present_outcome(series, study.plan.label))
+                else:
+                    study.overwrite |= bool(finished.uri) and finished.short[uid].state is Completeness.INCOMPLETE
+                    self._send(study, series)
+            self._proceed(study)
+        self._wait_for_others()
+
     def _proceed(self, study: _Study) -> None:
         """Start the session steps when all series of a study are in."""
         if study.waiting or study.may_still_come or not study.sent or self._workers.ended_by:
             return
+        self._lane.turns.leave(study.plan.label)
         steps = SessionSteps(
             self._lane.project,
             study.urls,
@@ -270,6 +308,21 @@ def _try_steps(steps: SessionSteps, archive: bool) -> Finished | Error:  # noqa:
         return error
     except Exception as error:  # noqa: BLE001  whatever one study causes is its own outcome
         return unexpected(error)
+
+
+def _after_others(
+    lane: Lane, met: Sequence[tuple[_Study, Mapping[str, Series]]]
+) -> list[tuple[_Study, Finished, Mapping[str, Series]]]:
+    """Return the studies whose sessions other runs have left, with what the archive now has of their series."""
+    lane.project.patience.wait(_MEET_SECONDS)
+    labels = ask(lane.project, lambda: lane.turns.free(study.plan.label for study, _ in met)) or ()
+    freed = []
+    for study, waiting in met:
+        if (label := study.plan.label) in labels:
+            wanted = {uid: Wanted(series.image_count) for uid, series in waiting.items()}
+            if finished := ask(lane.project, partial(confirm, lane.project, label, wanted)):
+                freed.append((study, finished, waiting))
+    return freed
 
 
 def _try_to_tidy(steps: SessionSteps) -> None:

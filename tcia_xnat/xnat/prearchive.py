@@ -1,5 +1,6 @@
 """The prearchive of one project: imports, building, archiving (xnat-http.md §5, §7, §8)."""
 
+import secrets
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -15,17 +16,29 @@ _IMPORT_SECONDS = 1800.0  # XNAT reads, anonymises and stores every image before
 _ARCHIVE_SECONDS = 900.0  # XNAT itself gives up waiting after 600 (§8.1)
 _ARCHIVED = OK | {301, 303}  # §13.8
 _JSON = {"format": "json"}
+_MARK = "tcia-xnat-"  # SOURCE of what this tool imports; XNAT shows it in its listing, and keeps that of the first
 
 
 @dataclass(frozen=True, slots=True)
 class PrearchiveSession:
-    """A session of the prearchive; `url` starts at /prearchive."""
+    """A session of the prearchive.
+
+    Attributes
+    ----------
+    url
+        Starts at /prearchive.
+    mark
+        The run of this tool that made it; empty when somebody else did.
+    changed
+        When something last came to it, in XNAT's words.
+    """
 
     study_instance_uid: str
     label: Label
     status: str
     url: str
-    prevents_auto_commit: bool = False
+    mark: str = ""
+    changed: str = ""
 
 
 class Prearchive:
@@ -37,11 +50,17 @@ class Prearchive:
         The login.
     project
         ID of the project.
+
+    Attributes
+    ----------
+    mark
+        Names this run in what it imports.
     """
 
     def __init__(self, connection: XnatConnection, project: str) -> None:
         self._xnat = connection
         self._project = project
+        self.mark = f"{_MARK}{secrets.token_hex(6)}"
 
     def sessions(self) -> list[PrearchiveSession]:
         """Return what lies there (§7.4)."""
@@ -65,6 +84,7 @@ class Prearchive:
             "inbody": "true",
             "rename": "true",
             "prevent_auto_commit": "true",
+            "SOURCE": self.mark,
             **dict.fromkeys(("project", "PROJECT_ID"), self._project),
             **dict.fromkeys(("subject", "SUBJECT_ID"), label.subject),
             **dict.fromkeys(("session", "EXPT_LABEL"), label.session),
@@ -184,5 +204,6 @@ def _session(row: Row) -> PrearchiveSession:
         label=Label(row.get("subject", ""), row.get("name", "")),
         status=row.get("status", ""),
         url=row.get("url", ""),
-        prevents_auto_commit=row.get("prevent_auto_commit", "") == "true",
+        mark=source if (source := row.get("SOURCE", "")).startswith(_MARK) else "",
+        changed=row.get("lastmod", ""),
     )

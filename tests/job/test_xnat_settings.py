@@ -242,7 +242,7 @@ def test_a_copy_that_a_killed_run_left_is_tidied_up_and_nobody_else_s(
     listed, name = several(sandbox, tmp_path / "m.tcia"), f"COPY_{ours}"
     wanted = expected(sandbox, listed)
     assert download(sandbox, listed, tmp_path / "out", name, *quick()).code == 0
-    copied(sandbox, name, of_session(wanted, SESSION)[0], 0, **({"prevent_auto_commit": "true"} if ours else {}))
+    copied(sandbox, name, of_session(wanted, SESSION)[0], 0, **({"SOURCE": "tcia-xnat-dead"} if ours else {}))
     assert in_prearchive(sandbox, name)
     done = download(sandbox, listed, tmp_path / "out", name, *quick())
     assert (done.code, set(done.states().values())) == (0, {"present"})
@@ -257,7 +257,7 @@ def test_a_copy_that_holds_more_than_the_archive_is_left(sandbox: Sandbox, tmp_p
     listed, label = manifest(tmp_path / "one.tcia", [one]), ("--session-label", SESSION)
     assert download(sandbox, listed, tmp_path / "out", "MORE", *quick(*label)).code == 0
     for uid in (one, other):
-        copied(sandbox, "MORE", uid, 0, prevent_auto_commit="true")
+        copied(sandbox, "MORE", uid, 0, SOURCE="tcia-xnat-dead")
     before = in_prearchive(sandbox, "MORE")
     assert download(sandbox, listed, tmp_path / "out", "MORE", *quick(*label)).code == 0
     assert in_prearchive(sandbox, "MORE") == before

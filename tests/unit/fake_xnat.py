@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from tcia_xnat.errors import Error
+from tcia_xnat.destinations.xnat.turns import Turns
+from tcia_xnat.errors import Error, XnatError
 from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.model import Label, Series, SourceName
 from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.xnat.prearchive import PrearchiveSession
+from tcia_xnat.xnat.prearchive import Prearchive, PrearchiveSession
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
 QUICK = Patience(RetryPolicy(attempts=2, base=0), lambda _seconds: None)
@@ -34,6 +35,7 @@ class Session:
     images: dict[str, set[str]] = field(default_factory=dict)
     status: str = "READY"
     files: dict[str, bytes] = field(default_factory=dict)
+    mark: str = ""
 
     def add(self, uid: str, scan_id: str, images: Iterable[str]) -> None:
         self.scans[uid] = scan_id
@@ -67,6 +69,7 @@ class FakeXnat:
     waiting: dict[str, Session] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     project: str = "P1"
+    mark: str = "tcia-xnat-this"
 
     @property
     def prearchive(self) -> "FakeXnat":
@@ -90,7 +93,7 @@ class FakeXnat:
         url = next((url for url, one in self.waiting.items() if (one.study_instance_uid, one.label) == key), "")
         if not url:
             url = f"/prearchive/projects/{self.project}/{len(self.calls)}/{label.session}"
-            self.waiting[url] = Session(study, label)
+            self.waiting[url] = Session(study, label, mark=self.mark)
         kept = [sop for sop in sops if not (self.rejects_at == "import" and self.rejects(sop))]
         uid = changed(series.series_instance_uid) if hashed else series.series_instance_uid
         self.waiting[url].add(uid, series.series_number, map(changed, kept) if hashed else kept)
@@ -98,7 +101,7 @@ class FakeXnat:
 
     def sessions(self) -> list[PrearchiveSession]:
         return [
-            PrearchiveSession(one.study_instance_uid, one.label, one.status, url, prevents_auto_commit=True)
+            PrearchiveSession(one.study_instance_uid, one.label, one.status, url, one.mark, str(len(one.scans)))
             for url, one in self.waiting.items()
         ]
 
@@ -201,7 +204,11 @@ class FakeLane:
 
     xnat: FakeXnat
     errors: Mapping[str, Error] = field(default_factory=dict)
+    turns: Turns = field(init=False)
     sent: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(cast("Prearchive", self.xnat))
 
     @property
     def as_lane(self) -> Lane:
@@ -217,6 +224,10 @@ class FakeLane:
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:
         uid = series.series_instance_uid
+        try:
+            self.turns.check(label)
+        except XnatError as error:
+            return NotSent(series, error)
         self.sent.append(uid)
         if uid in self.errors:
             return NotSent(series, self.errors[uid])

@@ -1,5 +1,6 @@
 """The run of a plan, its XNAT and its lanes handed in."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tcia_xnat.model import Label, Series, State
 from tcia_xnat.plan import Plan, StudyPlan
 from tcia_xnat.stop import Stop
 from tcia_xnat.transfer import TransferResult, transfer
-from tests.unit.fake_xnat import FakeLane, FakeXnat, series
+from tests.unit.fake_xnat import QUICK, FakeLane, FakeXnat, Session, images, series
 
 LABEL = Label("PAT", "PAT")
 
@@ -73,6 +74,32 @@ def test_an_error_after_the_archive_step_is_not_told_as_waiting_in_the_prearchiv
 def test_a_refused_refresh_after_archiving_does_no_harm(tmp_path: Path) -> None:
     xnat = FakeXnat(uncounted=True, fails={"refresh_counts": [XnatRefused("400")]})
     assert states(run(tmp_path, FakeLane(xnat), plan_of(series(1)))) == {"1.2.1": State.ARCHIVED}
+
+
+def test_what_another_run_archives_is_waited_for_and_counted(tmp_path: Path) -> None:
+    one, label = series(1), Label("PAT", "PAT_1.2")
+    others = Session("1.2", label, mark="tcia-xnat-other")
+    others.add("1.2.1", "1", images(one))
+    xnat = FakeXnat(waiting={"/prearchive/x": others})
+    looks = iter(range(9))
+
+    def wait(_seconds: float) -> None:
+        if next(looks) == 1:
+            xnat.archive("/prearchive/x", label, overwrite=False)
+
+    xnat.patience = replace(QUICK, wait=wait)
+    lane = FakeLane(xnat)
+    result = run(tmp_path, lane, plan_of(one, series(2)))
+    assert states(result) == {"1.2.1": State.PRESENT, "1.2.2": State.ARCHIVED}
+    assert lane.sent == ["1.2.2"]
+
+
+def test_a_session_of_somebody_else_is_not_joined(tmp_path: Path) -> None:
+    xnat = FakeXnat(waiting={"/prearchive/x": Session("1.2", Label("PAT", "PAT_1.2"))})
+    (outcome,) = run(tmp_path, FakeLane(xnat), plan_of(series(1))).outcomes
+    assert outcome.state is State.FAILED
+    assert "not of this tool" in outcome.reason
+    assert "archive" not in xnat.calls
 
 
 @pytest.mark.parametrize("error", [XnatRefused("no")])

@@ -1,0 +1,139 @@
+"""Whose turn it is to send into a session: runs that meet in one project wait for each other, study by study.
+
+XNAT lets objects into a session of the prearchive in every status. What comes while the session is being archived may
+be lost (xnat-http.md §7.1), and no status that is read before an import says what it is during the import. Sessions of
+their own for each run would need labels of their own, which XNAT's default script writes into the images as PatientID.
+So each session has one run that sends into it, and archives it:
+
+- Every import says in SOURCE which run it is from. XNAT keeps the SOURCE of the import that makes the session, and
+  making it or finding it is one step for XNAT: the run that it names has the turn.
+- A run looks for the session first, then takes the turn with one image, then looks who has it. A session is archived
+  several round trips after its first image at the earliest, so the image of a run that came second is in before that.
+- A run that has not the turn sends nothing. It waits until the session is gone, asks the archive what it holds, and
+  takes the turn for what is still missing.
+- The session of a run that is over is taken over: at once when the lock in its output folder is free, else when
+  nothing has changed in it for as long as the user would wait for XNAT itself.
+- A session without our mark belongs to others. Nothing is sent into it.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from tcia_xnat.errors import XnatBusy, XnatRefused
+from tcia_xnat.model import Label
+from tcia_xnat.xnat.connection import Body
+from tcia_xnat.xnat.prearchive import Prearchive, PrearchiveSession
+
+_RESTING = {"RECEIVING", "RECEIVING_INTERRUPT", "READY", "CONFLICT", "ERROR"}
+
+
+class AnotherRun(XnatBusy):
+    """Another run has the turn at the session of a study."""
+
+    retryable = False
+
+
+class Turns:
+    """The turns of one run.
+
+    Parameters
+    ----------
+    prearchive
+        The prearchive of the project.
+    left
+        URLs of sessions that runs which are over have left, as the ledger tells.
+    quiet_seconds
+        How long nothing may change in the session of another run before that run counts as dead.
+    clock
+        Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        prearchive: Prearchive,
+        left: Collection[str] = (),
+        quiet_seconds: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._prearchive, self._left, self._quiet_seconds, self._clock = prearchive, left, quiet_seconds, clock
+        self._lock = threading.Lock()
+        self._studies: dict[str, threading.Lock] = {}
+        self._mine: set[str] = set()
+        self._seen: dict[str, tuple[str, float]] = {}
+
+    def check(self, label: Label) -> None:
+        """Refuse to fetch what could not be sent now.
+
+        Raises
+        ------
+        AnotherRun
+            Another run has the turn.
+        XnatRefused
+            The session in the prearchive is not of this tool.
+        """
+        if label.session not in self._mine:
+            self._refuse(label, self._prearchive.sessions())
+
+    def take(self, label: Label, first: Callable[[], Body]) -> None:
+        """Take the turn at the session of a label, or keep it.
+
+        Parameters
+        ----------
+        first
+            Makes the zip of one image of the study.
+
+        Raises
+        ------
+        AnotherRun, XnatRefused
+            As `check`.
+        """
+        with self._lock:
+            study = self._studies.setdefault(label.session, threading.Lock())
+        with study:
+            if label.session in self._mine:
+                return
+            rows = self._prearchive.sessions()
+            self._refuse(label, rows)
+            if not _named(label, rows):
+                self._prearchive.import_series(first(), label)
+                self._refuse(label, self._prearchive.sessions())
+            self._mine.add(label.session)
+
+    def leave(self, label: Label) -> None:
+        """Give the turn back: what is sent from now on would go into another session."""
+        self._mine.discard(label.session)
+
+    def free(self, labels: Iterable[Label]) -> list[Label]:
+        """Return the labels at whose sessions no other run has the turn."""
+        rows = self._prearchive.sessions()
+        return [label for label in labels if not any(self._is_taken(row) for row in _named(label, rows))]
+
+    def _refuse(self, label: Label, rows: Iterable[PrearchiveSession]) -> None:
+        for row in _named(label, rows):
+            if not row.mark and row.url not in self._left:
+                raise XnatRefused(
+                    f"session {label.session} waits in the prearchive ({row.url}), and it is not of this tool",
+                    "archive it or delete it in XNAT, then run the same command again",
+                )
+            if self._is_taken(row):
+                raise AnotherRun(f"another run is at session {label.session}")
+
+    def _is_taken(self, row: PrearchiveSession) -> bool:
+        if row.mark == self._prearchive.mark:
+            return False
+        is_resting = row.status in _RESTING
+        if is_resting and row.url in self._left:
+            return False
+        state = f"{row.status} {row.changed}"
+        with self._lock:
+            before, since = self._seen.get(row.url, ("", 0.0))
+            if before != state:
+                since = self._clock()
+                self._seen[row.url] = state, since
+        return not is_resting or self._clock() - since < self._quiet_seconds
+
+
+def _named(label: Label, rows: Iterable[PrearchiveSession]) -> list[PrearchiveSession]:
+    """Return the sessions that an import under a label could go to; labels are compared as XNAT does, without case."""
+    return [row for row in rows if row.label.session.lower() == label.session.lower()]

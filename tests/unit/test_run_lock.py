@@ -1,0 +1,38 @@
+"""A run is alive as long as its process."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tcia_xnat.core.run_lock import RunLock, is_alive
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = """
+import sys, time
+from pathlib import Path
+from tcia_xnat.core.run_lock import RunLock
+lock = RunLock(Path(sys.argv[1]), "run-1")
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    assert not is_alive(folder, "run-1")
+    with subprocess.Popen(
+        [sys.executable, "-c", CODE, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert is_alive(folder, "run-1")
+        assert not is_alive(folder, "run-2")
+        process.send_signal(signal.SIGKILL)
+    assert not is_alive(folder, "run-1")
+
+
+def test_a_run_that_ends_leaves_no_lock(tmp_path: Path) -> None:
+    with RunLock(tmp_path, "run-1"):
+        assert is_alive(tmp_path, "run-1")
+    assert not list(tmp_path.iterdir())
