@@ -12,7 +12,7 @@ import click
 from tcia_xnat import cli
 from tcia_xnat.core import streams
 from tcia_xnat.errors import ManifestError, UsageError
-from tcia_xnat.options import common_options, source_option, view_options
+from tcia_xnat.options import common_options, dry_run_option, source_option, view_options
 
 if TYPE_CHECKING:
     from tcia_xnat.job import Job, Login
@@ -25,7 +25,7 @@ USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 
 @click.command(context_settings=cli.CONTEXT)
 @click.argument("given", nargs=-1, metavar=" ".join(f"[{name.upper()}]" for name in ARGUMENTS))
-@click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, and change nothing.")
+@dry_run_option
 @click.option("--check", is_flag=True, help="Only look whether a run would succeed; every argument may be left out.")
 @source_option
 @click.option(

@@ -18,9 +18,11 @@ import tciaclient
 import upload
 from docs import meanings
 from tcia_xnat import errors
+from tcia_xnat.core import variables
 from tcia_xnat.model import State
 from tcia_xnat.progress import json_lines
 from tcia_xnat.report import document
+from tcia_xnat.xnat_command import variables as command_variables
 
 FOLDER = Path(__file__).parent / "reference"
 SCRIPTS: Mapping[str, click.Command] = {
@@ -109,6 +111,19 @@ def _variables(contexts: Iterable[click.Context]) -> Iterator[str]:
             path = context.command_path if _is_own(context, variable) else f"{context.find_root().info_name} …"
             options_of.setdefault(variable, {})[f"`{path} {option}`"] = None
     yield _table(["variable", "option"], ((f"`{name}`", ", ".join(given)) for name, given in options_of.items()))
+    yield from _variables_of_the_xnat_command()
+
+
+def _variables_of_the_xnat_command() -> Iterator[str]:
+    yield "## The XNAT command\n"
+    yield "`environment-variables` in command.json sets them. These are its own:\n"
+    own = ((f"`{variables.PREFIX}_{name}`", what) for name, what in variables.OF_XNAT_COMMAND.items())
+    yield _table(["variable", "what"], [*own, ("`XNAT_WORKFLOW_ID`", "set by XNAT: where progress is shown")])
+    heeded = sorted(command_variables.variable_of(str(option.name)) for option in command_variables.OPTIONS)
+    yield f"It reads these as `download.py` does: {', '.join(f'`{name}`' for name in heeded)}.\n"
+    yield "It refuses the others of `download.py`, with exit code 2:\n"
+    refused = ((f"`{command_variables.variable_of(name)}`", hint) for name, hint in command_variables.REFUSED.items())
+    yield _table(["variable", "what to do"], refused)
 
 
 def option_variables(context: click.Context) -> Iterator[tuple[str, str]]:

@@ -147,6 +147,7 @@ _VIEW = (
 )
 
 
+dry_run_option = click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, and change nothing.")
 source_option = click.option(
     "--source",
     type=click.Choice(["auto", "idc", "nbia"]),

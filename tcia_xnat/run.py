@@ -254,7 +254,7 @@ def _claim(project: XnatProject, settings: Settings, asked: Iterable[Kept]) -> N
         if not settings.create_project:
             raise RightsRefused(
                 f"project {settings.project} is not there, or this user may not see it",
-                "leave --no-create-project out to have it created",
+                settings.missing_project_hint,
             )
         project.create()
     for kept in asked:

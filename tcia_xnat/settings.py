@@ -67,6 +67,11 @@ class Settings:
         return "in the archive"
 
     @property
+    def missing_project_hint(self) -> str:
+        """What to do when the project is missing and is not to be created."""
+        return "leave --no-create-project out to have it created"
+
+    @property
     def next_command(self) -> str:
         """The command that asks again for what is not in."""
         return ask_again(self.report_dir, self.output_dir, self.project, *self.typed)

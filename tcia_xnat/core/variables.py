@@ -19,19 +19,18 @@ _OF_OTHER_PROGRAMS = (
     "LOG_JSON MAPPING MAX_OUTAGE MAX_PAIRS_PER_PATIENT MODALITY NAMES NBIA_URL ONE_WAY ORDER OUTPUT PATIENTS QUERY "
     "QUIET RATE RETRIES RETRY_WAIT SESSION_LABEL SHARD SOURCE SOURCE_TIMEOUT SPOOL_DIR SPOOL_LIMIT SUBJECT_LABEL "
     "THUMBNAILS TRANSFERS UPLOADS VERIFY WORKDIR ZIPMODE"
-)  # one shell is set up for all of them; a test compares this with their options
+)  # a test compares this with their options
 KNOWN = frozenset(f"{PREFIX}_{name}" for name in (*OF_XNAT_COMMAND, *_OF_OTHER_PROGRAMS.split()))
 
 
-def unknown_variables(names: Collection[str], known: Collection[str] = ()) -> Iterator[str]:
-    """Yield a warning for each variable with our prefix that no program knows.
+def unknown_variables(names: Collection[str], known: Collection[str] = KNOWN) -> Iterator[str]:
+    """Yield a warning for each variable with our prefix that is not known.
 
     Parameters
     ----------
     known
-        Those of the program that runs; those of the others are known here.
+        Whole names; those of all programs unless given, as one shell is set up for all of them.
     """
-    known = KNOWN | set(known)
     for name in sorted(names):
         if name.startswith(f"{PREFIX}_") and name not in known:
             near = get_close_matches(name, sorted(known), 1, 0.8)

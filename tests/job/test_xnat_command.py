@@ -153,6 +153,9 @@ def test_rs_02_what_is_blank_or_was_not_resolved_is_not_set(sandbox: Sandbox, tm
         ("TCIA_XNAT_MANIFEST_NAME", ""),
         ("TCIA_XNAT_MANIFEST_NAME", "#MANIFEST_NAME#"),
         ("XNAT_HOST", "xnat"),
+        ("TCIA_XNAT_TRANSFERS", "100"),
+        ("TCIA_XNAT_RETRIES", "abc"),
+        ("TCIA_XNAT_VERIFY", "true"),
     ],
 )
 def test_rs_02_wrong_values_are_one_line(sandbox: Sandbox, tmp_path: Path, name: str, value: str) -> None:
@@ -162,6 +165,18 @@ def test_rs_02_wrong_values_are_one_line(sandbox: Sandbox, tmp_path: Path, name:
     error, hint = done.err.splitlines()
     assert (error.startswith("error: "), hint.startswith("hint: ")) == (True, True)
     assert not images(sandbox, launch.project)
+
+
+def test_rs_02_variables_of_options_are_heeded(sandbox: Sandbox, tmp_path: Path) -> None:
+    launch = Launch(sandbox, tmp_path, "HEEDS")
+    done = launch.run(
+        TCIA_XNAT_LIMIT="1", TCIA_XNAT_ARCHIVE="0", TCIA_XNAT_SESSION_LABEL="X_{StudyDate}", TCIA_XNAT_TRANSFER="2"
+    )
+    assert done.code == 3
+    assert "warning: no option has the variable TCIA_XNAT_TRANSFER; did you mean TCIA_XNAT_TRANSFERS?" in done.err
+    (waiting,) = ask(sandbox, "/data/prearchive/projects/HEEDS")
+    assert waiting["name"].startswith("X_")
+    assert not images(sandbox, "HEEDS")
 
 
 @pytest.mark.parametrize("name", ["../secret.tcia", "/etc/passwd", "a/../../secret.tcia", "nothing.tcia"])
@@ -216,6 +231,7 @@ def test_rs_06_another_project_must_be_there_and_writable(sandbox: Sandbox, tmp_
     launch = Launch(sandbox, tmp_path, "FROM")
     done = launch.run(TCIA_XNAT_TARGET_PROJECT="NO_SUCH_PROJECT")
     assert done.code == 5
+    assert "hint: this command creates no project" in done.err
     assert "NO_SUCH_PROJECT" not in projects(sandbox)
     requests.put(f"{sandbox.xnat.url}/data/projects/INTO", auth=ADMIN, timeout=10).raise_for_status()
     sandbox.xnat.add_user("collaborator", "word", {"INTO": "Collaborators"})

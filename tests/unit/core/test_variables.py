@@ -21,8 +21,10 @@ def test_an_unknown_variable(name: str, warning: str) -> None:
     assert list(unknown_variables([name, "PATH", "TCIA_XNAT_LIMIT"])) == [warning]
 
 
-def test_what_a_program_has_besides_is_known() -> None:
-    assert not list(unknown_variables(["TCIA_XNAT_NEW"], {"TCIA_XNAT_NEW"}))
+def test_a_program_may_know_others() -> None:
+    assert list(unknown_variables(["TCIA_XNAT_NEW", "TCIA_XNAT_LIMIT"], {"TCIA_XNAT_NEW"})) == [
+        "no option has the variable TCIA_XNAT_LIMIT"
+    ]
 
 
 def test_the_variables_of_every_program_are_known() -> None:
