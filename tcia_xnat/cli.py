@@ -201,14 +201,26 @@ def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool, log_json: st
     with watch(quiet=quiet, debug=debugging(), log_json=log_json) as tell:
         done = start(stop, tell)
         result, job = done.result, done.job
-        code = report.exit_code(result)
+        code = exit_code_of(done)
         tell(Ended(code, report.verdict(result, archive=job.archive, place=job.place), result.ended_by))
     stream = sys.stderr if log_json == "-" else sys.stdout
     with streams.forgiving(stream):
         terminal.results(stream).print(report.summary.summary(done), crop=False)
-    if result.ended_by:
-        say_error(result.ended_by)
+    say_errors_of(done)
     return code
+
+
+def exit_code_of(done: "Run") -> int:
+    """Return what a run came to; a report that cannot be written is no success."""
+    from tcia_xnat import report  # noqa: PLC0415  as above
+
+    return report.exit_code(done.result) or (done.unwritten.exit_code if done.unwritten else 0)
+
+
+def say_errors_of(done: "Run") -> None:
+    """Say what ended a run early, and what kept its report from being written."""
+    for error in filter(None, (done.result.ended_by, done.unwritten)):
+        say_error(error, debug=debugging())
 
 
 def typed_options(*left_out: str) -> tuple[str, ...]:
@@ -275,7 +287,7 @@ def say_error(error: Error, *, debug: bool = False) -> None:
 
     with streams.forgiving(sys.stderr):
         if debug:
-            traceback.print_exc()
+            traceback.print_exception(error)
         click.echo(f"error: {one_line(str(error))}", err=True)
         if hint := error.hint or way_out(type(error).__name__):
             click.echo(f"hint: {one_line(hint)}", err=True)

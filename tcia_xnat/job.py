@@ -1,10 +1,9 @@
 """The main job: the series of a manifest, from IDC and NBIA, into a project of XNAT."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from tcia_xnat import manifest as manifests
 from tcia_xnat import run as runs
@@ -15,6 +14,7 @@ from tcia_xnat.clients.idc import IDC_URL, IDCClient
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
 from tcia_xnat.clients.web import SILENT_SECONDS
 from tcia_xnat.events import PassedOver, Tell
+from tcia_xnat.jobs.record import Reports, RunRecord, recorded
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
@@ -45,13 +45,16 @@ def dry_run(job: Job, login: Login | None, stop: Stop) -> Prepared:
     return runs.dry_run(job, partial(_work, job, manifest), login, stop)
 
 
-def run(
-    job: Job, login: Login, stop: Stop, tell: Tell, report: Callable[[Run], Iterable[Path]] = lambda _run: ()
-) -> Run:
+def run(job: Job, login: Login, stop: Stop, tell: Tell, report: Reports = lambda _run: ()) -> Run:
     """Bring the series of the manifest into the project; see `tcia_xnat.run.run`."""
-    manifest = read_manifest(job, runs.patience_of(job, stop, tell))
-    tell(PassedOver(manifest.rejected))
-    return runs.run(job, partial(_work, job, manifest), login, stop, tell=tell, report=report)
+    record = RunRecord(job, login.host)
+    return recorded(record, partial(_run, record, job, login, stop, report), stop, tell, report)
+
+
+def _run(record: RunRecord, job: Job, login: Login, stop: Stop, report: Reports, tell: Tell) -> Run:  # noqa: PLR0913, PLR0917  what a run needs, each once
+    record.manifest = read_manifest(job, runs.patience_of(job, stop, tell))
+    tell(PassedOver(record.manifest.rejected))
+    return runs.run(record, partial(_work, job, record.manifest), login, stop, tell, report)
 
 
 def read_manifest(job: Job, patience: Patience) -> Manifest:

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tcia_xnat import licences
 from tcia_xnat import plan as plans
@@ -30,12 +31,15 @@ from tcia_xnat.session import Listed
 from tcia_xnat.settings import Login, Settings
 from tcia_xnat.sources import Source
 from tcia_xnat.stop import Stop
-from tcia_xnat.timeline import Measured, Timeline
+from tcia_xnat.timeline import Measured
 from tcia_xnat.transfer import TransferResult, transfer
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.project import XnatProject
 from tcia_xnat.xnat.workflow import WorkflowProgress
+
+if TYPE_CHECKING:
+    from tcia_xnat.jobs.record import RunRecord
 
 _QUIET_SECONDS = 300.0  # nothing comes to the session of a run for as long: it is dead
 _HURRIED_SECONDS = 1.0  # a stopped run has few left
@@ -96,7 +100,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run was to do and did, for the report; `host` is the address of XNAT, if it was one."""
+    """What a run was to do and did, for the report.
+
+    `host` is the address of XNAT, if it was one; `unwritten` is the error that kept the report from being written.
+    """
 
     job: Settings
     prepared: Prepared
@@ -105,6 +112,7 @@ class Run:
     ended: datetime
     host: str = ""
     measured: Measured = field(default_factory=Measured)
+    unwritten: Error | None = None
 
 
 def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop) -> Prepared:
@@ -120,12 +128,11 @@ def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop
         return prepare(settings, work.manifest, work.catalogue, held)
 
 
-def run(  # noqa: PLR0913  what a run needs, each once
-    settings: Settings,
+def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
+    record: "RunRecord",
     work_of: WorkOf,
     login: Login,
     stop: Stop,
-    *,
     tell: Tell,
     report: Callable[[Run], Iterable[Path]],
 ) -> Run:
@@ -133,6 +140,8 @@ def run(  # noqa: PLR0913  what a run needs, each once
 
     Parameters
     ----------
+    record
+        Is kept as the run goes on, see `tcia_xnat.jobs.record.recorded`, which is what jobs call.
     stop
         The wish to end early.
     tell
@@ -145,8 +154,9 @@ def run(  # noqa: PLR0913  what a run needs, each once
     Error
         What keeps the run from starting; what ends it early is in the result.
     """
-    started, timeline = datetime.now(UTC), Timeline()
-    tell = both(timeline, tell)
+    from tcia_xnat.jobs.record import with_report  # noqa: PLC0415  it knows what a run is
+
+    settings = record.job
     patience = patience_of(settings, stop, tell)
     with (
         connection_of(settings, login, patience) as connection,
@@ -155,24 +165,33 @@ def run(  # noqa: PLR0913  what a run needs, each once
         work_of(patience) as work,
         ExitStack() as stack,
     ):
+        record.manifest, record.catalogue = work.manifest, work.catalogue
         project = XnatProject(connection, settings.project)
         stop.check()
         _claim(project, settings, work.asked)
         alive = stack.enter_context(_alive(settings, project))
         held = look(project, work.catalogue, asked_part(settings, work.catalogue), ledger.imported(), is_alive=alive)
         stop.check()
-        prepared = prepare(settings, work.manifest, work.catalogue, held)
-        _make_room(settings, work, prepared.plan)
-        _keep(project, work.labelled(prepared.labels))
+        prepared = record.prepared = _prepared(project, settings, work, held)
         announce(prepared, tell_all)
         turns = Turns(project.prearchive, held.left, min(settings.max_outage, _QUIET_SECONDS))
         with _lane(settings, work, prepared, project, turns, tell_all, stop) as lane:
-            result = transfer(
+            record.is_moving = True
+            record.result = transfer(
                 prepared.plan, lane, ledger, tell_all, stop, transfers=settings.transfers, archive=settings.archive
             )
-        done = Run(settings, prepared, result, started, datetime.now(UTC), login.host, timeline.measured())
-        _keep_report(project, done, [*report(done), *work.report(settings.report_dir)], tell)
+        done, files = with_report(record.run(), report, lambda _run: work.report(settings.report_dir))
+        record.reported = done
+        _keep_report(project, done, files, tell)
     return done
+
+
+def _prepared(project: XnatProject, settings: Settings, work: Work, held: Held) -> Prepared:
+    """Plan beside what is there; the labels are kept in the project."""
+    prepared = prepare(settings, work.manifest, work.catalogue, held)
+    _make_room(settings, work, prepared.plan)
+    _keep(project, work.labelled(prepared.labels))
+    return prepared
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import TypeVar
@@ -85,11 +86,16 @@ class Stop:
                 signal.signal(number, _heard)
         threading.Thread(target=self._listen, args=[reading], name=SIGNALS, daemon=True).start()
 
-    def supervise(self, action: Callable[[], Result]) -> Result:
+    def supervise(self, action: Callable[[], Result], seconds: Callable[[], float] | None = None) -> Result:
         """Return what `action` returns; leave it alone when it does not end soon after the wish to end.
 
         The action works in a thread of its own. One that hangs in the network, in a name server or in a slow disk
-        cannot keep the caller: it is abandoned after `ending_seconds`, and ends with the process.
+        cannot keep the caller: it is abandoned after a while, and ends with the process.
+
+        Parameters
+        ----------
+        seconds
+            Asked, when the end is asked for, how long the action may take to end; None is `ending_seconds`.
 
         Raises
         ------
@@ -103,8 +109,10 @@ class Stop:
         self.call(lambda: ended.put(None))
         result = ended.get()
         try:
+            grace = seconds() if seconds else self.ending_seconds
+            ends = time.monotonic() + grace
             while result is None:  # several parts of a run may ask for its end
-                result = ended.get(timeout=self.ending_seconds)
+                result = ended.get(timeout=max(ends - time.monotonic(), 0))
         except queue.Empty:
             raise self.error() from None
         return result()

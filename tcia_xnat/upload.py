@@ -14,6 +14,7 @@ from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.core.tables import TableWriter, table
 from tcia_xnat.errors import UsageError
 from tcia_xnat.events import FilesRead, Tell
+from tcia_xnat.jobs.record import Reports, RunRecord, recorded
 from tcia_xnat.labels import clean
 from tcia_xnat.local.choice import Filters, ZipMode
 from tcia_xnat.local.inventory import Inventory
@@ -75,17 +76,21 @@ def dry_run(
     return prepared
 
 
-def run(
-    upload: Upload, login: Login, stop: Stop, tell: Tell, report: Callable[[Run], Iterable[Path]] = lambda _run: ()
-) -> Run:
+def run(upload: Upload, login: Login, stop: Stop, tell: Tell, report: Reports = lambda _run: ()) -> Run:
     """Bring the series of the tree into the project; see `tcia_xnat.run.run`."""
     upload = _found(upload)
+    record = RunRecord(upload, login.host)
+    record.manifest = Manifest(clean(upload.root.name), ())
+    return recorded(record, partial(_run, record, upload, login, stop, report), stop, tell, report)
+
+
+def _run(record: RunRecord, upload: Upload, login: Login, stop: Stop, report: Reports, tell: Tell) -> Run:  # noqa: PLR0913, PLR0917  what a run needs, each once
     with _inventory(upload) as inventory:
 
         def work_of(patience: Patience) -> AbstractContextManager[Work]:
             return nullcontext(_work(upload, _gather(upload, inventory, stop, tell), inventory, patience))
 
-        return runs.run(upload, work_of, login, stop, tell=tell, report=report)
+        return runs.run(record, work_of, login, stop, tell, report)
 
 
 def _found(upload: Upload) -> Upload:

@@ -2,11 +2,10 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.errors import FolderError, SpaceError
 from tcia_xnat.events import PassedOver, SeriesSettled, Tell
 from tcia_xnat.fetch import Fetcher
-from tcia_xnat.folder.disk import Incoming, disk_errors
+from tcia_xnat.folder.disk import Incoming
 from tcia_xnat.folder.images import files_in, series_in
 from tcia_xnat.folder.index import collection_names, derived_series
 from tcia_xnat.folder.kept import Kept
@@ -26,14 +25,14 @@ from tcia_xnat.folder.licence import Licences
 from tcia_xnat.folder.metadata import write_metadata
 from tcia_xnat.folder.proof import is_as_listed, is_unchanged
 from tcia_xnat.job import Job, clients_of, read_manifest
+from tcia_xnat.jobs.record import Reports, RunRecord, recorded, with_report
 from tcia_xnat.model import Outcome
 from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Existing, Held, Plan, missing_outcome
 from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.room import Room
-from tcia_xnat.run import Prepared, Run, announce, asked_part, both, patience_of, prepare
+from tcia_xnat.run import Prepared, Run, announce, asked_part, patience_of, prepare
 from tcia_xnat.stop import Stop
-from tcia_xnat.timeline import Timeline
 from tcia_xnat.transfer import TransferResult
 from tcia_xnat.workers import Workers
 
@@ -74,7 +73,7 @@ def dry_run(job: FolderJob, stop: Stop) -> Prepared:
         return prepare(job, manifest, catalogue, held)
 
 
-def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable[Path]] = lambda _run: ()) -> Run:
+def run(job: FolderJob, stop: Stop, tell: Tell, report: Reports = lambda _run: ()) -> Run:
     """Bring the series of the manifest to disk.
 
     Parameters
@@ -91,17 +90,21 @@ def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable
     Error
         What keeps the run from starting; what ends it early is in the result.
     """
-    started, timeline = datetime.now(UTC), Timeline()
-    tell = both(timeline, tell)
+    record = RunRecord(job)
+    return recorded(record, partial(_run, record, job, stop, report), stop, tell, report)
+
+
+def _run(record: RunRecord, job: FolderJob, stop: Stop, report: Reports, tell: Tell) -> Run:
     job, patience = _named(job), patience_of(job, stop, tell)
-    manifest = read_manifest(job, patience)
+    record.job = job
+    manifest = record.manifest = read_manifest(job, patience)
     tell(PassedOver(manifest.rejected))
     with clients_of(job) as (idc, nbia):
-        catalogue = look_up(manifest, idc, nbia, patience)
+        catalogue = record.catalogue = look_up(manifest, idc, nbia, patience)
         stop.check()
         with Incoming(job.output_dir) as incoming, Kept(job.kept_path) as kept:
             folders = _folders(job, catalogue, kept)
-            prepared = prepare(job, manifest, catalogue, _on_disk(job, catalogue, kept, folders))
+            prepared = record.prepared = prepare(job, manifest, catalogue, _on_disk(job, catalogue, kept, folders))
             room = Room(partial(supply.spooled, job.parts_of))
             _make_room(job, prepared.plan, room)
             licences = Licences(job.output_dir, job.layout)
@@ -122,12 +125,11 @@ def run(job: FolderJob, stop: Stop, tell: Tell, report: Callable[[Run], Iterable
                     job.spool_dir,
                     replaces=job.existing is Existing.APPEND,
                 )
+                record.is_moving = True
                 result = _transfer(prepared.plan, lane, tell, stop, job.transfers)
-            result = _with_metadata(job, catalogue, kept, result)
-        done = Run(job, prepared, result, started, datetime.now(UTC), measured=timeline.measured())
-        with disk_errors():
-            list(report(done))
-    return done
+            record.result = _with_metadata(job, catalogue, kept, result)
+        record.reported, _ = with_report(record.run(), report)
+    return record.reported
 
 
 def _transfer(plan: Plan, lane: FolderLane, tell: Tell, stop: Stop, transfers: int) -> TransferResult:

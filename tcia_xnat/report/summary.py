@@ -38,8 +38,11 @@ def summary(run: Run) -> RenderableType:
     if is_missing:
         parts.append(_causes(series_rows(run), in_sessions=bool(run.job.project)))
     parts.append(Text(verdict(run.result, archive=run.job.archive, place=run.job.place), style="bold"))
-    parts.append(Text(f"Report: {run.job.report_dir / 'report.html'}; report.json and report.csv beside it"))
-    if is_missing:
+    if run.unwritten:
+        parts.append(Text(f"The report could not be written to {run.job.report_dir}."))
+    else:
+        parts.append(Text(f"Report: {run.job.report_dir / 'report.html'}; report.json and report.csv beside it"))
+    if is_missing and not run.unwritten:
         again = f"To ask for the rest again: {run.job.next_command}"
         parts.append(Text(again, no_wrap=True, overflow="ignore"))  # in one piece, to be copied
     return Group(*parts)

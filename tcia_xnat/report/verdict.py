@@ -45,6 +45,8 @@ def _missing_code(outcomes: Iterable[Outcome], *, gave: bool) -> int:
 
 def verdict(result: TransferResult, *, archive: bool = True, place: str = "in the archive") -> str:
     """Return the sentence that people read first; `place` is where series were to go."""
+    if result.ended_by and not result.outcomes:
+        return f"Nothing was moved: {result.ended_by}."
     counts = state_counts(result.outcomes)
     total = len(result.outcomes) - counts[State.FILTERED]
     arrived = sum(outcome.state.is_in for outcome in result.outcomes)

@@ -51,10 +51,9 @@ def ingest(environment: Mapping[str, str]) -> int:
     lines = Lines(line_writer(sys.stdout), debug=options["debug"], quiet=options["quiet"])
     with tell_all([lines]) as tell:
         done = run(job, login, stop, tell, _kept)
-    if done.result.ended_by:
-        cli.say_error(done.result.ended_by)
+    cli.say_errors_of(done)
     click.echo(report.verdict(done.result))
-    return report.exit_code(done.result)
+    return cli.exit_code_of(done)
 
 
 def _kept(done: Run) -> list[Path]:
