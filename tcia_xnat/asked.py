@@ -1,18 +1,14 @@
 """What a command line asks for, as one list of series: files, stdin, manifests elsewhere, whole studies and folders."""
 
-import ipaddress
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
-from urllib.parse import urljoin, urlsplit
-
-import requests
+from pathlib import Path
 
 from tcia_xnat import manifest as manifests
-from tcia_xnat.clients import web
+from tcia_xnat.clients import remote_list
 from tcia_xnat.clients.idc import IDCClient
-from tcia_xnat.errors import ManifestError, SourceUnreachable
+from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.retry import Patience
 from tcia_xnat.selection import Known, Selector
@@ -74,7 +70,7 @@ def read_each(named: Sequence[str], idc_index: str | Path | None, patience: Pati
 
 
 def _complete(manifest: Manifest, idc_index: str | Path | None, patience: Patience) -> Manifest:
-    manifest = _followed(manifest, lambda address: patience.call(lambda: _fetch(address)))
+    manifest = _followed(manifest, lambda address: patience.call(lambda: remote_list.fetch(address)))
     if not (manifest.crdc_series_uuids or manifest.study_instance_uids):
         return manifest
     with closing(IDCClient(index=idc_index)) as idc:
@@ -115,7 +111,7 @@ def _followed(manifest: Manifest, fetch: Fetch) -> Manifest:
     """Return a manifest with those that it points at in the place of their addresses (§1.2, XML wrapper)."""
     if not manifest.addresses:
         return manifest
-    parts = [manifests.parse(fetch(address), _file_name(address)) for address in map(_checked, manifest.addresses)]
+    parts = [_read_remote(address, fetch(address)) for address in manifest.addresses]
     if any(part.addresses for part in parts):
         raise ManifestError(
             f"{manifest.name} points at a manifest that points elsewhere", "fetch that one and give it by itself"
@@ -124,49 +120,19 @@ def _followed(manifest: Manifest, fetch: Fetch) -> Manifest:
     return replace(whole, name=manifest.name)
 
 
-def _file_name(address: str) -> str:
-    return PurePosixPath(urlsplit(address).path).name or "manifest"
+def _read_remote(address: str, content: bytes) -> Manifest:
+    """Read what an address answered; an error says nothing of it, as only we may be able to ask there.
 
-
-def _checked(address: str) -> str:
-    """Return an address that may be asked: by https, or on this machine.
-
-    A manifest is somebody's file: it must not make us ask services that trust the network we are in (§11.2).
+    Raises
+    ------
+    ManifestError
     """
-    parts = urlsplit(address)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.hostname or "")):
-        return address
-    raise ManifestError(f"the manifest points at {address}", "addresses by https are followed, no others")
-
-
-def _is_here(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _fetch(address: str) -> bytes:
-    """Return what is at an address, without credentials."""
-    try:
-        with web.session() as session:
-            answer = _redirected(session, address)
-    except requests.RequestException as error:
-        raise web.unreachable(urlsplit(address).hostname or address, error) from error
-    if answer.ok:
-        return answer.content
-    said = f"{address} answered {answer.status_code}"
-    if web.is_later(answer.status_code):
-        raise SourceUnreachable(said, retry_after=web.retry_after(answer.headers.get("Retry-After")))
-    raise ManifestError(said, "the manifest that points there may be outdated; have it made anew")
-
-
-def _redirected(session: requests.Session, address: str, left: int = web.REDIRECTS) -> requests.Response:
-    timeout = (web.CONNECT_SECONDS, web.SILENT_SECONDS)
-    answer = session.get(address, timeout=timeout, allow_redirects=False)
-    if not answer.is_redirect or not left:
-        return answer
-    return _redirected(session, _checked(urljoin(address, answer.headers["Location"])), left - 1)
+        return manifests.parse(content, remote_list.file_name(address))
+    except ManifestError as error:
+        raise ManifestError(
+            f"what {address} answers is no manifest", "fetch it by hand, and look whether it is the right file"
+        ) from error
 
 
 def _resolved(manifest: Manifest, idc: IDCClient) -> Manifest:

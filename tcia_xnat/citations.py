@@ -2,20 +2,22 @@
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 import requests
 
 from tcia_xnat.clients import web
+from tcia_xnat.clients.failures import unreachable
+from tcia_xnat.clients.public_hosts import ForeignSession, is_not_public, joined, origin
+from tcia_xnat.clients.session import Session
+from tcia_xnat.core import limits
 from tcia_xnat.doi import DOI_URL, CitationFormat, bare_doi
 from tcia_xnat.errors import SourceError, SourceUnreachable
 from tcia_xnat.retry import Patience, RetryPolicy
 
 _SECONDS = 10.0  # a citation is no reason to wait longer
 _TRIES = 2
-_LARGEST = 1 << 20
 _REDIRECTS = 5  # the resolver, the agency, and its service
 
 
@@ -39,8 +41,8 @@ class Citations:
         self._patience = Patience(RetryPolicy(_TRIES, 1.0), wait)
         self._known: dict[tuple[str, CitationFormat], str] = {}
         self._lock = threading.Lock()
-        self._session = web.session()
-        self._session.max_redirects = _REDIRECTS
+        self._session = Session(limits.CITATION)
+        self._foreign = ForeignSession(limits.CITATION, allow_private=False)
         self.problem = ""
         """Why a citation is a bare DOI; empty when none is."""
 
@@ -55,6 +57,7 @@ class Citations:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+        self._foreign.close()
 
     def _asked(self, doi: str, form: CitationFormat) -> str:
         if self._is_away:
@@ -70,26 +73,31 @@ class Citations:
 
     def _ask(self, doi: str, form: CitationFormat) -> str:
         try:
-            with closing(self._answer(doi, form)) as answer:
-                body = b"".join(answer.iter_content(_LARGEST))
-        except requests.RequestException as error:
-            raise web.unreachable("the DOI service", error) from error
-        return _read(doi, form, answer, body)
+            answer = self._answer(f"{self._url}/{quote(doi, safe='/')}", {"Accept": form.media_type})
+        except OSError as error:
+            if is_not_public(error):
+                raise SourceError(f"the DOI service leads for {doi} to an address that is not followed") from error
+            raise unreachable("the DOI service", error, self._url) from error
+        return _read(doi, form, answer)
 
-    def _answer(self, doi: str, form: CitationFormat) -> requests.Response:
-        # unlike a download it leads elsewhere by design: from the resolver to the agency that registered the DOI
-        address = f"{self._url}/{quote(doi, safe='/')}"
-        headers = {"Accept": form.media_type}
-        timeout = (self._seconds, self._seconds)
-        return self._session.get(address, headers=headers, timeout=timeout, stream=True)
+    def _answer(self, address: str, headers: Mapping[str, str], left: int = _REDIRECTS) -> requests.Response:
+        """Follow a DOI: from the resolver to the agency that registered it, which is another host by design."""
+        session: Session = self._session
+        if origin(address) != origin(self._url):
+            self._foreign.check(address)
+            session = self._foreign
+        answer = session.get(address, headers=headers, timeout=(self._seconds, self._seconds))
+        if not answer.is_redirect or not left:
+            return answer
+        return self._answer(joined(address, answer.headers["Location"]), headers, left - 1)
 
 
-def _read(doi: str, form: CitationFormat, answer: requests.Response, body: bytes) -> str:
+def _read(doi: str, form: CitationFormat, answer: requests.Response) -> str:
     if web.is_later(answer.status_code):
         wait = web.retry_after(answer.headers.get("Retry-After"))
         raise SourceUnreachable(f"the DOI service answered {answer.status_code}", retry_after=wait)
     kind = answer.headers.get("Content-Type", "").split(";")[0].strip().lower()
-    text = body.decode("utf-8", "replace").strip()
+    text = answer.content.decode("utf-8", "replace").strip()
     if answer.status_code != requests.codes.ok or kind == "text/html" or not text:
         raise SourceError(f"the DOI service has no {form} for {doi} (it answered {answer.status_code})")
     return text

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tcia_xnat import __version__
+from tcia_xnat.core.variables import ALLOW_PRIVATE
 from tcia_xnat.errors import UsageError
 
 _FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
@@ -117,6 +118,13 @@ _SOURCES = (
     click.option("--nbia-url", metavar="URL", help="NBIA's services, the part before /v4/.  [default: TCIA's]"),
     click.option("--idc-url", metavar="URL", help="S3 endpoint of IDC's buckets, path style.  [default: Amazon's]"),
     click.option("--idc-index", metavar="FILE", help="Another parquet in the place of IDC's embedded index."),
+    click.option(
+        "--allow-private-hosts",
+        is_flag=True,
+        expose_value=False,
+        callback=lambda _context, _option, given: os.environ.update({ALLOW_PRIVATE: "1"} if given else {}),
+        help="Let manifests that point elsewhere lead to this machine and its network, also by plain http.",
+    ),
 )
 
 

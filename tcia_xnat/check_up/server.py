@@ -14,7 +14,9 @@ from urllib3.exceptions import HTTPError
 
 from tcia_xnat.check_up.finding import Finding, ok, warning, wrong
 from tcia_xnat.clients import web
+from tcia_xnat.clients.failures import explain
 
+_LOOK = "look at the address, the network, and HTTPS_PROXY and NO_PROXY"
 _SECONDS = 30.0
 _EXPIRES_SOON = 21  # days
 _SKEW = 60.0  # seconds that clocks may differ; the answer itself takes some
@@ -27,8 +29,8 @@ class Seen:
 
     Attributes
     ----------
-    problem
-        Why there was no answer; empty when there was one, of whatever status.
+    problem, hint
+        Why there was no answer, and what to do; empty when there was one, of whatever status.
     skew
         Seconds by which the server's clock is ahead of ours; None when it did not tell.
     expires
@@ -38,6 +40,7 @@ class Seen:
     name: str
     url: str
     problem: str = ""
+    hint: str = ""
     skew: float | None = None
     expires: datetime | None = None
 
@@ -49,9 +52,10 @@ def look(name: str, url: str) -> Seen:
         asked = time.time()
         answer = pool.request("GET", url, preload_content=False, redirect=False)
         with closing(answer):
-            return Seen(name, url, "", _skew(answer, asked), _expires(answer))
+            return Seen(name, url, skew=_skew(answer, asked), expires=_expires(answer))
     except HTTPError as error:
-        return Seen(name, url, web.innermost(error))
+        failure = explain(url, error)
+        return Seen(name, url, failure.reason, failure.hint)
     finally:
         pool.clear()
 
@@ -60,7 +64,7 @@ def connection(seen: Seen, exit_code: int) -> Finding:
     """Judge whether a server can be reached, and safely."""
     name, host = f"connection to {seen.name}", urlsplit(seen.url).netloc
     if seen.problem:
-        return wrong(name, f"{host}: {seen.problem}", _way_out(seen), exit_code)
+        return wrong(name, f"{host}: {seen.problem}", seen.hint or _LOOK, exit_code)
     if seen.url.startswith("http:"):
         if urlsplit(seen.url).hostname in _LOCAL:
             return ok(name, f"{host} answers, on this machine")
@@ -82,12 +86,6 @@ def clock(servers: Sequence[Seen]) -> Finding:
     if abs(skew) <= _SKEW:
         return ok("clock", f"agrees with {', '.join(skews)}")
     return warning("clock", told, "set the time (NTP): certificates, tokens and the dates in reports depend on it")
-
-
-def _way_out(seen: Seen) -> str:
-    if "certificate" in seen.problem.lower():
-        return "name the file of your certificate authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
-    return "look at the address, the network, and HTTPS_PROXY and NO_PROXY"
 
 
 def _skew(answer: urllib3.BaseHTTPResponse, asked: float) -> float | None:

@@ -10,6 +10,7 @@ from defusedxml import ElementTree
 from urllib3.exceptions import HTTPError
 
 from tcia_xnat.clients import web
+from tcia_xnat.clients.failures import unreachable
 from tcia_xnat.errors import SeriesDamaged, SeriesUnavailable, SourceError, SourceUnreachable
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class IdcBuckets:
             for chunk in answer.stream(_CHUNK):
                 write(chunk)
         except HTTPError as error:
-            raise web.unreachable("IDC", error) from error
+            raise unreachable("IDC", error, self.url) from error
         finally:
             answer.close()
 
@@ -85,7 +86,7 @@ class IdcBuckets:
             try:
                 page, token = _read_page(bucket, answer.data)
             except HTTPError as error:
-                raise web.unreachable("IDC", error) from error
+                raise unreachable("IDC", error, self.url) from error
             finally:
                 answer.close()
             yield page
@@ -97,7 +98,7 @@ class IdcBuckets:
                 return answer
             text = web.shown(answer.read(_CHUNK).decode("utf-8", "replace"))
         except HTTPError as error:
-            raise web.unreachable("IDC", error) from error
+            raise unreachable("IDC", error, self.url) from error
         answer.close()
         raise _refusal(answer, text)
 

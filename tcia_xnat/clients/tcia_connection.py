@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import requests
 
 from tcia_xnat.clients import web
+from tcia_xnat.clients.failures import unreachable
+from tcia_xnat.clients.session import Session
 from tcia_xnat.closing import Closing
 from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable, UsageError
 
@@ -89,7 +91,7 @@ class NbiaConnection(Closing):
     def __init__(self, url: str = NBIA_URL, silent_seconds: float = web.SILENT_SECONDS) -> None:
         self._timeout = (web.CONNECT_SECONDS, silent_seconds)
         self.url = url.rstrip("/")
-        self._session = web.session()
+        self._session = Session()
 
     def rows(self, asked: Question) -> list[Row]:
         """Return the rows of a JSON answer; no rows are an empty body, not an empty list (§2.3).
@@ -131,7 +133,7 @@ class NbiaConnection(Closing):
                 for chunk in answer.iter_content(_CHUNK):
                     write(chunk)
             except requests.RequestException as error:
-                raise web.unreachable("NBIA", error) from error
+                raise unreachable("NBIA", error, self.url) from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -150,7 +152,7 @@ class NbiaConnection(Closing):
             with closing(answer):
                 raise _refusal(asked.endpoint, answer)
         except requests.RequestException as error:
-            raise web.unreachable("NBIA", error) from error
+            raise unreachable("NBIA", error, self.url) from error
 
     def _followed(self, method: str, url: str, left: int = web.REDIRECTS, **options: Any) -> requests.Response:  # noqa: ANN401  as requests takes them
         answer = self._session.request(method, url, timeout=self._timeout, allow_redirects=False, **options)

@@ -4,6 +4,9 @@ from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 
 PREFIX = "TCIA_XNAT"
+ALLOW_PRIVATE = f"{PREFIX}_ALLOW_PRIVATE_HOSTS"
+"""Lets manifests lead to private addresses, on this machine and in its network, also by plain http."""
+
 OF_XNAT_COMMAND: Mapping[str, str] = {
     "MANIFEST_NAME": "name of the manifest, a file in the resource `TCIA` of the project",
     "CONTEXT_PROJECT": "ID of the project that holds the manifest",
@@ -14,7 +17,7 @@ OF_XNAT_COMMAND: Mapping[str, str] = {
 """The XNAT command's own, without the prefix, and what each is."""
 
 _OF_OTHER_PROGRAMS = (
-    "ALL ARCHIVE BWLIMIT CHECK CHECKOUT CHECK_GEOMETRY COLLECTIONS CONFIG CREATE_PROJECT DEBUG DIR_TEMPLATE DOI_URL "
+    "ALL ALLOW_PRIVATE_HOSTS ARCHIVE BWLIMIT CHECK CHECKOUT CHECK_GEOMETRY COLLECTIONS CONFIG CREATE_PROJECT DEBUG DIR_TEMPLATE DOI_URL "
     "DRY_RUN EXCLUDE EXISTING EXPLAIN EXPLAIN_CSV FORMAT IDC_INDEX IDC_URL INCLUDE LAYOUT LICENCE_FILTER LIMIT "
     "LOG_JSON MAPPING MAX_OUTAGE MAX_PAIRS_PER_PATIENT MODALITY NAMES NBIA_URL ONE_WAY ORDER OUTPUT PATIENTS QUERY "
     "QUIET RATE RETRIES RETRY_WAIT SESSION_LABEL SHARD SOURCE SOURCE_TIMEOUT SPOOL_DIR SPOOL_LIMIT SUBJECT_LABEL "

@@ -23,7 +23,9 @@ OK = frozenset({200, 201})
 NOT_FOUND = 404
 
 _MESSAGE = re.compile(r"<p><b>Message</b>(.*?)</p>|<h3>(.*?)</h3>", re.DOTALL)  # Tomcat's pages, and XNAT's own
+_READ = 1 << 14  # characters of an error page that are searched: the pattern takes quadratic time on a hostile one
 ASK_OWNER = "ask an owner of the project to make this user a member or owner, then run the same command again"
+_ENCODINGS = {"iso-8859-1", "latin-1", "us-ascii", "windows-1252"}  # that an answer may have instead of UTF-8
 _TOO_LARGE = (
     "have the limit of the proxy in front of XNAT lifted (nginx: client_max_body_size 0), "
     "then run the same command again"
@@ -43,17 +45,19 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What XNAT said: status, body, and where a redirect that nobody followed points to."""
+    """What XNAT said: status, body, where a redirect that nobody followed points to, and the wait it asks for."""
 
     status: int
     text: str
     location: str = ""
+    retry_after: float | None = None
 
     @property
     def reason(self) -> str:
         """The message of an error page, or the body, as one line."""
-        found = _MESSAGE.search(self.text)
-        return web.shown(html.unescape(found[1] or found[2] or "") if found else self.text)
+        head = self.text[:_READ]
+        found = _MESSAGE.search(head)
+        return web.shown(html.unescape(found[1] or found[2] or "") if found else head)
 
     @property
     def is_web_page(self) -> bool:
@@ -71,12 +75,22 @@ class Answer:
         )
 
 
+def answer_of(response: requests.Response) -> Answer:
+    """Return what a response says."""
+    headers = response.headers
+    encoding = (response.encoding or "").lower()
+    is_named = "charset" in headers.get("Content-Type", "").lower() and encoding in _ENCODINGS
+    text = response.content.decode(encoding if is_named else "utf-8", "replace")  # guessing takes minutes on large ones
+    wait = web.retry_after(headers.get("Retry-After"))
+    return Answer(response.status_code, text, headers.get("Location", ""), wait)
+
+
 def refusal(answer: Answer) -> XnatError:
     """Say what an answer that is no success means (§13.8): the text decides where the status does not."""
     status, reason = answer.status, answer.reason
     said = web.answered("XNAT", status, reason)
     if any(text in reason.lower() for text in _BUSY_TEXTS) or status == requests.codes.locked:
-        return XnatBusy(said)
+        return XnatBusy(said, retry_after=answer.retry_after)
     if status == requests.codes.forbidden:
         return RightsRefused(said, ASK_OWNER)
     if status == requests.codes.conflict or "FAILED:" in reason:
@@ -84,7 +98,7 @@ def refusal(answer: Answer) -> XnatError:
     if status == requests.codes.request_entity_too_large:
         return XnatRefused(said, _TOO_LARGE)
     if web.is_later(status):
-        return XnatUnreachable(said)
+        return XnatUnreachable(said, retry_after=answer.retry_after)
     return XnatRefused(said)
 
 

@@ -13,7 +13,7 @@ from tcia_xnat.clients import web
 from tcia_xnat.errors import Error, LoginRefused, XnatError, XnatUnreachable
 from tcia_xnat.retry import Patience
 from tcia_xnat.xnat import tokens
-from tcia_xnat.xnat.answers import OK, Answer, Row, refusal, table
+from tcia_xnat.xnat.answers import OK, Answer, Row, answer_of, refusal, table
 from tcia_xnat.xnat.login import ANSWER_SECONDS, log_in, log_out, unreachable
 
 if TYPE_CHECKING:
@@ -141,13 +141,9 @@ class XnatConnection:
     def _send(self, method: str, path: str, options: Mapping[str, Any]) -> Answer:
         try:
             response = getattr(self._connection, method.lower())(path, **options)
-        except requests.TooManyRedirects as error:
-            if error.response is None:
-                raise
-            response = error.response
         except requests.RequestException as error:
             raise unreachable(self.host, error) from error
-        return Answer(response.status_code, response.text, response.headers.get("Location", ""))
+        return answer_of(response)
 
     # outages
 

@@ -1,15 +1,20 @@
-"""Logging in to XNAT through xnatpy (xnat-http.md §1, §2.6)."""
+"""Logging in to XNAT (xnat-http.md §1, §2.6): by ourselves, so that credentials go where the user said; then xnatpy."""
 
+import base64
 import logging
-import os
+from collections.abc import Callable
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from tcia_xnat.clients import web
+from tcia_xnat.clients.failures import explain
+from tcia_xnat.clients.session import Session
+from tcia_xnat.core import limits
 from tcia_xnat.errors import LoginRefused, XnatUnreachable
-from tcia_xnat.xnat.answers import Answer
+from tcia_xnat.xnat.address import WHO, find_site, no_xnat, redirected_away
+from tcia_xnat.xnat.answers import answer_of
 
 if TYPE_CHECKING:
     import xnat.session
@@ -17,40 +22,46 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 300.0
 _PILOT_SECONDS = 30.0
 _LOGOUT_SECONDS = 1.0
-_CONNECTIONS = 32
+_TIMEOUT = (web.CONNECT_SECONDS, _PILOT_SECONDS)
+_COOKIE = "JSESSIONID"
 _LOOK = "see that XNAT_HOST is right and XNAT up, then run the same command again"
+_VERBOSE = 15  # a level of xnatpy's own
 
 _LOGGER = logging.getLogger(__name__)
+
+
+class _Xnatpy(logging.Logger):
+    """A logger that keeps xnatpy's own messages out of our output."""
+
+    def verbose(self, message: str, *values: object) -> None:
+        """Log at xnatpy's own level, which it adds to all loggers when it logs in by itself."""
+        self.log(_VERBOSE, message, *values)
 
 
 def log_in(host: str, user: str, password: str) -> "xnat.session.XNATSession":
     """Log in by name and password, or by an alias token and its secret.
 
+    xnatpy's own `connect` follows redirects to any host before and while it sends the password.
+
     Raises
     ------
     LoginRefused, XnatUnreachable
     """
-    import xnat  # noqa: PLC0415  0.3 s and 100 MB that --help and --dry-run without XNAT need not pay
-    import xnat.exceptions  # noqa: PLC0415  with it
-
-    os.environ.setdefault("REQUESTS_CA_BUNDLE", web.certificates())  # xnatpy's session heeds no SSL_CERT_FILE
+    session = Session(limits.XNAT_ANSWER)
     try:
-        session_id = _session_id(host, user, password)
-        connection = xnat.connect(
-            host,
-            user=None if session_id else user,
-            password=None if session_id else password,
-            jsession=session_id,
-            no_parse_model=True,  # §2.6: the model costs dozens of requests and is rebuilt at each login
-            logger=_xnatpy_logger(),
-            default_timeout=ANSWER_SECONDS,
-            pilot_timeout=_PILOT_SECONDS,
-        )
-    except (xnat.exceptions.XNATConnectionError, requests.RequestException) as error:
+        site = find_site(session, host, _TIMEOUT)
+        session.cookies.clear()  # those of nobody
+        # an https site marks its cookies Secure, also for a client inside that was told to speak plain http (§1.2)
+        session.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
+        session_id = _session_id(session, site, user, password)
+        _read_environment_once(session, site)
+        return _connection(session, site, host, session_id)
+    except requests.RequestException as error:
+        session.close()
         raise unreachable(host, error) from error
-    except xnat.exceptions.XNATAuthError as error:
-        raise _refused(str(error)) from error
-    return _prepared(connection, host)
+    except BaseException:
+        session.close()
+        raise
 
 
 def log_out(connection: "xnat.session.XNATSession") -> None:
@@ -64,44 +75,73 @@ def log_out(connection: "xnat.session.XNATSession") -> None:
 
 def unreachable(host: str, error: Exception) -> XnatUnreachable:
     """Turn a failed connection into one of our errors."""
-    return XnatUnreachable(f"XNAT at {host} cannot be reached or broke off: {web.innermost(error)}", _LOOK)
+    failure = explain(host, error)
+    return XnatUnreachable(f"XNAT at {host} cannot be reached or broke off: {failure.reason}", failure.hint or _LOOK)
 
 
-def _session_id(host: str, user: str, password: str) -> str | None:
-    """Log in on plain http, where no cookie jar sends back a cookie that an https site marks Secure (§1.2).
+def _session_id(session: Session, site: str, user: str, password: str) -> str:
+    """Send the credentials, to the site and nowhere else; return the session that they open.
 
-    Returns None where xnatpy can do it by itself: on https, and where http leads to https.
+    Raises
+    ------
+    LoginRefused, XnatUnreachable
     """
-    if not host.startswith("http://"):
-        return None
-    with web.session() as session:
-        timeout = (web.CONNECT_SECONDS, _PILOT_SECONDS)
-        if session.get(host, allow_redirects=False, timeout=timeout).headers.get("Location", "").startswith("https:"):
-            return None
-        login = f"{host}/data/auth"
-        answer = session.get(login, auth=(user, password), allow_redirects=False, timeout=timeout)
-    if answer.status_code in {requests.codes.unauthorized, requests.codes.forbidden}:
-        raise _refused(Answer(answer.status_code, answer.text).reason)
-    if answer.status_code != requests.codes.ok:
-        told = web.answered(f"XNAT at {host}", answer.status_code, Answer(answer.status_code, answer.text).reason)
-        raise XnatUnreachable(told, _LOOK)
-    return answer.cookies.get("JSESSIONID")
+    response = session.get(site + WHO, auth=_basic(user, password), timeout=_TIMEOUT)
+    answer = answer_of(response)
+    if answer.status in {requests.codes.unauthorized, requests.codes.forbidden}:
+        raise _refused(answer.reason)
+    if response.is_redirect:
+        raise redirected_away(site, answer.location)
+    if answer.status == requests.codes.not_found or answer.is_web_page:
+        raise no_xnat(site, response)
+    if answer.status != requests.codes.ok:
+        told = web.answered(f"XNAT at {site}", answer.status, answer.reason)
+        raise XnatUnreachable(told, _LOOK, retry_after=answer.retry_after)
+    session_id = next((cookie.value for cookie in response.cookies if cookie.name == _COOKIE), None)
+    if not session_id:
+        raise no_xnat(site, response)
+    return session_id
+
+
+def _basic(user: str, password: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """Return what signs one request: XNAT reads UTF-8, while requests would write Latin-1."""
+    secret = base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode()
+
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Basic {secret}"
+        return request
+
+    return sign
 
 
 def _refused(reason: str) -> LoginRefused:
     return LoginRefused(
         web.with_words("XNAT refuses the login", web.shown(reason)),
-        "mend XNAT_USER and XNAT_PASS, or close other sessions of this user, then run the same command again",
+        "correct XNAT_USER and XNAT_PASS, or close other sessions of this user, then run the same command again",
     )
 
 
-def _prepared(connection: "xnat.session.XNATSession", host: str) -> "xnat.session.XNATSession":
+def _connection(session: Session, site: str, host: str, session_id: str) -> "xnat.session.XNATSession":
+    """Return xnatpy's connection over a session that is logged in, without its model (§2.6)."""
+    import xnat.exceptions  # noqa: PLC0415  0.3 s and 100 MB that --help and --dry-run without XNAT need not pay
+    import xnat.session  # noqa: PLC0415  with it
+
+    logger = _Xnatpy("xnatpy")
+    logger.addHandler(logging.NullHandler())
+    try:
+        connection = xnat.session.XNATSession(
+            server=site,
+            logger=logger,
+            interface=session,
+            original_uri=host,
+            default_timeout=ANSWER_SECONDS,
+            jsession=session_id,
+        )
+    except xnat.exceptions.XNATResponseError as error:  # to its first heartbeat
+        raise XnatUnreachable(
+            f"XNAT at {site} accepts the login and then breaks off: {web.shown(str(error))}", _LOOK
+        ) from error
     connection.skip_response_check = True  # statuses are judged in one place, `answers`
-    connection.interface.max_redirects = 0  # a redirect names the site's address, which a job may not reach (§8.1)
-    _read_environment_once(connection.interface, host)
-    adapter = HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
-    connection.interface.mount("http://", adapter)
-    connection.interface.mount("https://", adapter)
     return connection
 
 
@@ -109,12 +149,3 @@ def _read_environment_once(session: requests.Session, host: str) -> None:
     """Keep the proxy and the certificates of the environment, which requests would read again for each request."""
     found = session.merge_environment_settings(host, {}, None, None, None)
     session.proxies, session.verify, session.trust_env = found["proxies"], found["verify"], False
-
-
-def _xnatpy_logger() -> logging.Logger:
-    """Return a logger that keeps xnatpy's own messages out of our output."""
-    logger = logging.getLogger("xnatpy")
-    logger.propagate = False
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-    return logger

@@ -1,5 +1,6 @@
 """What the command line asks for: files, stdin, several at once, addresses, and what the index knows of studies."""
 
+import gzip
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,9 @@ from starlette.routing import Route
 from sandbox.serve import Server
 from tcia_xnat.asked import read_asked
 from tcia_xnat.clients.idc_index import index_path, prior_versions_path
-from tcia_xnat.errors import ManifestError, SourceUnreachable
+from tcia_xnat.clients.public_hosts import is_public
+from tcia_xnat.core import limits
+from tcia_xnat.errors import ManifestError, SourceError, SourceUnreachable
 from tcia_xnat.manifest import Manifest, write_tcia
 from tcia_xnat.retry import Patience, RetryPolicy
 
@@ -41,6 +44,12 @@ def sql(query: str, *values: object) -> list[tuple[str, ...]]:
 def dry_run(manifest: object, *options: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "download.py"), str(manifest), "--dry-run", "--source", "idc", *options]
     return subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, timeout=60)
+
+
+@pytest.fixture(autouse=True)
+def allow_private_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let wrappers lead to the servers of these tests, which are on this machine."""
+    monkeypatch.setenv("TCIA_XNAT_ALLOW_PRIVATE_HOSTS", "1")
 
 
 @contextmanager
@@ -120,7 +129,7 @@ def test_what_a_wrapper_points_at_is_tried_again_when_the_server_is_busy(tmp_pat
 NOT_FOLLOWED: Answers = {
     "/gone": lambda: Response("gone", 404),
     "/busy": lambda: Response("busy", 503),
-    "/away": lambda: RedirectResponse("http://192.0.2.1/a.tcia"),
+    "/away": lambda: RedirectResponse("http://8.8.8.8/a.tcia"),
     "/again": lambda: PlainTextResponse(
         "<TCIACollection><Downloads><URL>https://h/a</URL></Downloads></TCIACollection>"
     ),
@@ -133,9 +142,9 @@ NOT_FOLLOWED: Answers = {
     [
         ("/gone", ManifestError, "answered 404"),
         ("/busy", SourceUnreachable, "answered 503"),
-        ("/away", ManifestError, "points at http://192"),
+        ("/away", ManifestError, "points at http://.*/away"),
         ("/again", ManifestError, "points elsewhere"),
-        ("/prose", ManifestError, "prose is no manifest"),
+        ("/prose", ManifestError, "/prose answers is no manifest"),
     ],
 )
 def test_a_wrapper_that_leads_nowhere(tmp_path: Path, path: str, kind: type[Exception], said: str) -> None:
@@ -143,10 +152,82 @@ def test_a_wrapper_that_leads_nowhere(tmp_path: Path, path: str, kind: type[Exce
         asked(wrapper(tmp_path, url + path))
 
 
-@pytest.mark.parametrize("address", ["http://192.0.2.1/a.tcia", "file:///etc/passwd", "ftp://127.0.0.1/a", "a.tcia"])
+@pytest.mark.parametrize(
+    "address", ["http://8.8.8.8/a.tcia", "file:///etc/passwd", "ftp://127.0.0.1/a", "a.tcia", "https://[::1/x"]
+)
 def test_a_wrapper_cannot_make_us_ask_just_anybody(tmp_path: Path, address: str) -> None:
     with pytest.raises(ManifestError, match="points at"):
         asked(wrapper(tmp_path, address))
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "[::ffff:127.0.0.1]"])  # noqa: S104  an address to be refused
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_wrapper_cannot_make_us_ask_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
+) -> None:
+    monkeypatch.delenv("TCIA_XNAT_ALLOW_PRIVATE_HOSTS")
+    came: list[str] = []
+
+    def answer() -> Response:
+        came.append(name)
+        return PlainTextResponse("secret of a service")
+
+    with serving({"/a": answer}) as url:
+        port = url.rpartition(":")[2]
+        with pytest.raises(ManifestError, match="not followed") as caught:
+            asked(wrapper(tmp_path, f"{scheme}://{name}:{port}/a"))
+    assert not came
+    assert "secret" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_what_a_name_stands_for_is_looked_at_when_it_is_connected_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TCIA_XNAT_ALLOW_PRIVATE_HOSTS")
+    looked: list[str] = []
+
+    def resolve(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        looked.append(host)
+        return [(2, 1, 6, "", ("8.8.8.8", port)), (2, 1, 6, "", ("169.254.169.254", port))]
+
+    monkeypatch.setattr("socket.getaddrinfo", resolve)
+    with pytest.raises(ManifestError, match=r"points at https://inside\.example/latest, which is not followed"):
+        asked(wrapper(tmp_path, "https://inside.example/latest"))
+    assert looked == ["inside.example"]
+
+
+@pytest.mark.parametrize(
+    ("address", "answer"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("10.0.0.1", False),
+        ("172.16.0.1", False),
+        ("192.168.0.1", False),
+        ("100.64.0.1", False),
+        ("169.254.169.254", False),
+        ("224.0.0.251", False),
+        ("240.0.0.1", False),
+        ("0.0.0.0", False),  # noqa: S104  an address to be refused
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("ff02::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+        ("2002:7f00:1::", False),
+        ("", False),
+    ],
+)
+def test_which_addresses_are_public(address: str, answer: bool) -> None:  # noqa: FBT001  a value of the table
+    assert is_public(address) is answer
+
+
+def test_a_list_larger_than_any_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LIST_FILE", 1 << 20)
+    bomb = gzip.compress(b"1.2.3\n" * (1 << 20))
+    answers: Answers = {"/a": lambda: Response(bomb, headers={"content-encoding": "gzip"})}
+    with serving(answers) as url, pytest.raises(SourceError, match="larger than 1 MiB"):
+        asked(wrapper(tmp_path, f"{url}/a"))
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
