@@ -6,9 +6,10 @@ from tcia_xnat.clients import web
 from tcia_xnat.clients.failures import unreachable
 from tcia_xnat.clients.public_hosts import ForeignSession, is_not_public, may_be_private, split
 from tcia_xnat.core import limits
+from tcia_xnat.core.variables import ALLOW_PRIVATE
 from tcia_xnat.errors import ManifestError, SourceUnreachable
 
-_HINT = "addresses by https on the internet are followed; --allow-private-hosts also follows those of your network"
+_HINT = f"addresses by https on the internet are followed; {ALLOW_PRIVATE}=1 also allows those of your network"
 _TIMEOUT = (web.CONNECT_SECONDS, web.SILENT_SECONDS)
 
 
