@@ -1,5 +1,6 @@
 """All addresses of the server, and the parts behind them put together."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from sandbox.xnat.workflows import Workflows
 _PROJECT = "/data/projects/{project}"
 _PREARCHIVE = "/data/prearchive/projects/{project}/{timestamp}/{folder}"
 _SUBJECTS = (f"{_PROJECT}/subjects/{{subject}}", "/data/subjects/{subject}")
+_OF_PROJECT = re.compile(r"(?P<before>/data/(?:prearchive/)?projects/)(?P<name>[^/]+)(?P<rest>(?:/.*)?)")
 _SESSION_LISTS = ("/data", _PROJECT, *_SUBJECTS)
 
 
@@ -83,14 +85,14 @@ def make_application(parts: Parts) -> ASGIApp:
     ]
     handlers: dict[Any, Any] = {Refused: _refused, HTTPException: _no_such_page, FileNotFoundError: _vanished}
     application = Starlette(routes=routes, exception_handlers=handlers)
-    return _Front(Login(application, parts.accounts, parts.settings), parts.settings)
+    return _Front(Login(application, parts.accounts, parts.settings), parts.settings, parts.rights)
 
 
 class _Front:
     """Takes the context path off, and brings the spellings of one address together (xnat-http.md §0.2)."""
 
-    def __init__(self, application: ASGIApp, settings: Settings) -> None:
-        self._application, self._settings = application, settings
+    def __init__(self, application: ASGIApp, settings: Settings, rights: Rights) -> None:
+        self._application, self._settings, self._rights = application, settings, rights
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -103,9 +105,16 @@ class _Front:
         if context and not path.startswith(f"{context}/"):
             await answers.tomcat_page(404, "Not Found")(scope, receive, send)
             return
-        inner = dict(scope) | {"path": _plain(path.removeprefix(context))}
+        inner = dict(scope) | {"path": self._by_id(_plain(path.removeprefix(context)))}
         await self._application(inner, receive, send)
         scope["user"] = inner.get("user")
+
+    def _by_id(self, path: str) -> str:
+        """Put the ID of a project in the place of an alias; its configuration has no aliases."""
+        found = _OF_PROJECT.fullmatch(path)
+        if found is None or found["rest"].startswith("/config/"):
+            return path
+        return f"{found['before']}{self._rights.named(found['name']) or found['name']}{found['rest']}"
 
 
 def _plain(path: str) -> str:
@@ -203,7 +212,7 @@ def _archive_routes(parts: Parts) -> Iterator[Route]:
     pages = ArchivePages(
         parts.settings, parts.store, parts.rights, parts.archive, parts.prearchive, _prearchive_pages(parts)
     )
-    resources = ResourcePages(parts.store, parts.rights, parts.archive, parts.resources)
+    resources = ResourcePages(parts.settings, parts.store, parts.rights, parts.archive, parts.resources)
     yield from _routes("/data/services/archive", post=pages.archive)
     yield from _routes("/data/services/refresh/catalog", post=resources.refresh)
     yield from _routes("/data/subjects", get=pages.subjects)
@@ -213,7 +222,8 @@ def _archive_routes(parts: Parts) -> Iterator[Route]:
     for parent in _SESSION_LISTS:
         yield from _routes(f"{parent}/experiments", get=pages.experiments)
         session = f"{parent}/experiments/{{experiment}}"
-        yield from _routes(session, get=pages.experiment, delete=pages.delete_experiment)
+        yield from _routes(session, get=pages.experiment, put=pages.put_experiment, delete=pages.delete_experiment)
+        yield from _routes(f"{session}/projects/{{target}}", put=pages.share)
         yield from _routes(f"{session}/scans", get=pages.scans)
         yield from _routes(f"{session}/scans/{{scan}}", get=pages.scan)
         for owner in (session, f"{session}/scans/{{scan}}"):

@@ -26,11 +26,36 @@ class Archive:
         return self._store.row("SELECT * FROM experiments WHERE project = ? AND label = ?", project, label)
 
     def experiment(self, name: str, project: str = "") -> Record | None:
-        """Return a session by ID, or by label when its project is known."""
+        """Return a session by ID, or by label when its project is known; also one that is shared into the project."""
         found = self._store.row("SELECT * FROM experiments WHERE id = ?", name)
         if found is None and project:
-            return self.by_label(project, name)
-        return found if found and project in {"", found["project"]} else None
+            return self.by_label(project, name) or self.shared(project, name)
+        return found if found and (project in {"", found["project"]} or self.shared(project, name)) else None
+
+    def shared(self, project: str, name: str) -> Record | None:
+        """Return a session that is shared into a project, by its ID or by the label that it bears there."""
+        shared = "SELECT experiment FROM shares WHERE project = ? AND (experiment = ? OR label = ?)"
+        return self._store.row(f"SELECT * FROM experiments WHERE id IN ({shared})", project, name, name)  # noqa: S608
+
+    def share(self, experiment: str, project: str, label: str) -> None:
+        """Share a session into another project under a label."""
+        self._store.run("INSERT OR REPLACE INTO shares VALUES(?, ?, ?)", experiment, project, label)
+
+    def relabel(self, experiment: Record, label: str) -> None:
+        """Give a session another label; its folder follows."""
+        before, after = (
+            self._store.session_folder(experiment["project"], name) for name in (experiment["label"], label)
+        )
+        if before.exists():
+            before.rename(after)
+        root = self._store.directory
+        old, new = f"{before.relative_to(root)}/", f"{after.relative_to(root)}/"
+        with self._store.transaction():
+            self._store.run("UPDATE experiments SET label = ? WHERE id = ?", label, experiment["id"])
+            self._store.run(
+                "UPDATE resources SET folder = ? || substr(folder, ?) WHERE substr(folder, 1, ?) = ?",
+                new, len(old) + 1, len(old), old,
+            )  # fmt: skip
 
     def subject(self, name: str, project: str = "") -> Record | None:
         """Return a subject by ID, or by label when its project is known."""
@@ -162,4 +187,5 @@ class Archive:
             for owner in (*keys, f"experiments/{experiment['id']}"):
                 self._store.run("DELETE FROM resources WHERE owner = ?", owner)
             self._store.run("DELETE FROM scans WHERE experiment = ?", experiment["id"])
+            self._store.run("DELETE FROM shares WHERE experiment = ?", experiment["id"])
             self._store.run("DELETE FROM experiments WHERE id = ?", experiment["id"])

@@ -59,8 +59,9 @@ class ArchivePages:
     def put_subject(self, request: Request) -> Response:
         """Make a subject; the body is its ID."""
         project = request.path_params["project"]
-        self._projects(request)
-        if not self._rights.can_edit(request.user, project):
+        if not self._rights.can_see(request.user, project):
+            raise Refused(404, f"Unable to identify project {project}")
+        if not self._rights.can_create(request.user, project):
             raise Refused(
                 403, "Specified user account has insufficient create privileges for subjects in this project."
             )
@@ -71,10 +72,15 @@ class ArchivePages:
     # sessions
 
     def experiments(self, request: Request) -> Response:
-        """List sessions, with the columns asked for (§10.1)."""
+        """List sessions, with the columns asked for (§10.1); those shared into a project bear their labels there."""
         projects = self._projects(request)
+        named = request.path_params.get("project")
+        shared = self._store.rows("SELECT * FROM shares WHERE project = ?", named or "")
+        labels = {share["experiment"]: share["label"] for share in shared}
         sessions = [
-            row for row in self._store.rows(f"{_SESSIONS} ORDER BY experiments.id") if row["project"] in projects
+            row if row["project"] in projects else {**row, "label": labels[row["id"]]}
+            for row in self._store.rows(f"{_SESSIONS} ORDER BY experiments.id")
+            if row["project"] in projects or row["id"] in labels
         ]
         if "subject" in request.path_params:
             subject = self._subject(request)["id"]
@@ -105,6 +111,27 @@ class ArchivePages:
         children = [{"field": "scans/scan", "items": scans}] if scans else []
         return self._shown(request, session["xsi_type"], element_name(session["xsi_type"]), fields, children)
 
+    def put_experiment(self, request: Request) -> Response:
+        """Give a session another label; nothing else of it can be changed here."""
+        session, label = self.found(request), request.query_params.get("label", "")
+        if not self._rights.can_edit(request.user, session["project"]):
+            raise Refused(403, "Specified user account has insufficient edit privileges for sessions in this project.")
+        if not label or self._archive.by_label(session["project"], label):
+            raise Refused(409, "Specified label is already in use.")
+        self._archive.relabel(session, label)
+        return answers.empty()
+
+    def share(self, request: Request) -> Response:
+        """Share a session into another project, under the same label or another."""
+        session, target = self.found(request), request.path_params["target"]
+        if not self._rights.can_create(request.user, target):
+            raise Refused(403, "Specified user account has insufficient privileges for the target project.")
+        label = request.query_params.get("label", session["label"])
+        if self._archive.experiment(label, target):
+            raise Refused(409, "Specified label is already in use.")
+        self._archive.share(session["id"], target, label)
+        return answers.empty()
+
     def delete_experiment(self, request: Request) -> Response:
         """Delete a session, with its files when asked to."""
         session = self.found(request)
@@ -125,7 +152,8 @@ class ArchivePages:
     def scan(self, request: Request) -> Response:
         """Show a scan."""
         session, name = self.found(request), request.path_params["scan"]
-        scan = next((scan for scan in self._archive.scan_rows(session["id"]) if scan["id"] == name), None)
+        scans = self._archive.scan_rows(session["id"])
+        scan = next((scan for scan in scans if name in {scan["id"], scan["type"]}), None)
         if scan is None:
             raise Refused(404, "Unable to find the specified scan.")
         return self._shown(request, scan["xsi_type"], "Scan", _scan_fields(scan))
@@ -201,7 +229,7 @@ class ArchivePages:
         """
         project = request.path_params.get("project", "")
         session = self._archive.experiment(request.path_params["experiment"], project)
-        if session is None or not self._rights.can_read(request.user, session["project"]):
+        if session is None or not self._rights.can_read(request.user, project or session["project"]):
             raise Refused(404, _NOT_FOUND)
         return session
 

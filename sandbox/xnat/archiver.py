@@ -124,7 +124,7 @@ class Archiver:
                 return self._into(row, session, labels, wish, user)
 
     def _into(self, row: Row, session: Session, labels: _Labels, wish: Wish, user: User) -> str:
-        existing = self._archive.by_label(labels.project, labels.session)
+        existing = self._archive.experiment(labels.session, labels.project)
         if existing and self._settings.open_workflow and not wish.override:
             raise ArchiveFailed(
                 _CONFLICT,
@@ -181,6 +181,7 @@ class Archiver:
         taken = f": {labels.session} Already Exists for another Subject"
         checks = (
             (not (wish.merge or wish.override), "Session already exists, retry with overwrite enabled"),
+            (existing["project"] != labels.project, modification.format("project")),
             (existing["label"] != labels.session, modification.format("label")),
             (crosses, modification.format("modality") + "  Data may require a manual merge."),
             (existing["subject"] != subject["id"], modification.format("subject") + taken),

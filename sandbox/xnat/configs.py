@@ -42,7 +42,7 @@ class ConfigPages:
     async def put(self, request: Request) -> Response:
         """Set a configuration, or only its status; owners may."""
         project = request.path_params["project"]
-        if not self._rights.can_delete(request.user, project):
+        if not self._rights.can_edit_project(request.user, project):
             raise Refused(403, "User does not have privileges to modify config for this project")
         tool, path = request.path_params["tool"], request.path_params["path"]
         contents, status = (await request.body()).decode(), request.query_params.get("status", "enabled").lower()
@@ -93,13 +93,13 @@ class ConfigPages:
 
     def _readable(self, request: Request) -> str:
         project: str = request.path_params["project"]
-        if not self._rights.can_read(request.user, project):
+        if not self._rights.can_see(request.user, project):
             raise Refused(404, f"The requested project {project} does not exist.")
         return project
 
     def _owned(self, request: Request) -> str:
         project: str = request.path_params["project"]
-        if not self._rights.can_delete(request.user, project):
+        if not self._rights.can_edit_project(request.user, project):
             raise Refused(403, "Forbidden")
         return project
 

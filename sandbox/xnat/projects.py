@@ -11,7 +11,7 @@ from starlette.responses import Response
 from sandbox.xnat import answers
 from sandbox.xnat.accounts import Accounts, User
 from sandbox.xnat.answers import Refused
-from sandbox.xnat.rights import OWNER, ROLES, Rights
+from sandbox.xnat.rights import OWNER, PERMISSIONS, ROLES, Rights
 from sandbox.xnat.settings import Settings
 from sandbox.xnat.store import Store, remove
 
@@ -42,11 +42,23 @@ class ProjectPages:
         self._settings, self._store, self._rights, self._accounts = settings, store, rights, accounts
 
     def list_all(self, request: Request) -> Response:
-        """List the projects that the user may read."""
+        """List the projects that the user may see, or those where a group of the user permits something."""
+        if "permissions" in request.query_params:
+            return self._list_permitted(request)
         columns = request.query_params.get("columns", ",".join(_DEFAULT_COLUMNS)).split(",")
         projects = self._store.rows("SELECT * FROM projects ORDER BY id")
-        rows = [_listed(project) for project in projects if self._rights.can_read(request.user, project["id"])]
+        rows = [_listed(project) for project in projects if self._rights.can_see(request.user, project["id"])]
         return answers.table(request, [{name: row[name] for name in columns if name in row} for row in rows])
+
+    def _list_permitted(self, request: Request) -> Response:
+        """List by XNAT's PermissionsProjectHandler: lower-case columns, public projects are not counted."""
+        permission = request.query_params["permissions"]
+        if permission not in PERMISSIONS or not request.query_params.get("dataType"):
+            return answers.empty(500)
+        projects = self._store.rows("SELECT id, secondary_id FROM projects ORDER BY secondary_id")
+        return answers.table(
+            request, [row for row in projects if self._rights.may(request.user, row["id"], permission)]
+        )
 
     def get(self, request: Request) -> Response:
         """Show a project; one that may not be read is not there (§3.1)."""
@@ -63,7 +75,7 @@ class ProjectPages:
         self._check_id(request, project_id, fields)
         if self._find(project_id) is None:
             self._create(request.user, project_id, fields)
-        elif self._rights.can_edit(request.user, project_id):
+        elif self._rights.can_edit_project(request.user, project_id):
             self._update(project_id, fields)
         else:
             raise Refused(403, "User account doesn't have permission to edit this project.")
@@ -83,13 +95,13 @@ class ProjectPages:
     def delete(self, request: Request) -> Response:
         """Delete a project; its ID is burnt (§3.7)."""
         project_id = self._readable(request, _NOT_FOUND)["id"]
-        if not self._rights.can_delete(request.user, project_id):
+        if not self._rights.can_edit_project(request.user, project_id):
             raise Refused(403, "User account doesn't have permission to delete this project.")
         with self._store.transaction():
             self._store.run(
                 "DELETE FROM scans WHERE experiment IN (SELECT id FROM experiments WHERE project = ?)", project_id
             )
-            for table in ("experiments", "subjects", "members", "prearchive"):
+            for table in ("experiments", "subjects", "members", "prearchive", "shares"):
                 self._store.run(f"DELETE FROM {table} WHERE project = ?", project_id)  # noqa: S608  names from above
             self._store.run("DELETE FROM resources WHERE owner = ?", f"projects/{project_id}")
             self._store.run("DELETE FROM projects WHERE id = ?", project_id)
@@ -103,14 +115,12 @@ class ProjectPages:
         """Tell or change who may see a project (§3.5)."""
         project_id = request.path_params["project"]
         project = self._find(project_id)
-        if project is None or (
-            project["accessibility"] == "private" and not self._rights.can_read(request.user, project_id)
-        ):
+        if project is None or not self._rights.can_see(request.user, project_id):
             raise Refused(404, f"Could not find the project with ID '{project_id}'")
         level = request.path_params.get("level")
         if request.method != "PUT":
             return answers.text(project["accessibility"])
-        if not self._rights.can_delete(request.user, project_id):
+        if not self._rights.can_edit_project(request.user, project_id):
             raise Refused(403, "User account doesn't have permission to change the accessibility of this project.")
         if level not in _LEVELS:
             raise Refused(400, f"Unknown accessibility: {level}")
@@ -130,7 +140,7 @@ class ProjectPages:
         value = request.path_params.get("value")
         if request.method != "PUT":
             return answers.text(str(project[name]))
-        if not self._rights.can_edit(request.user, project["id"]):
+        if not self._rights.can_edit_project(request.user, project["id"]):
             raise Refused(403, "User account doesn't have permission to edit this project.")
         number = _number(value or "")
         if name == "prearchive_code" and number and not self._settings.project_allow_auto_archive:
@@ -160,12 +170,14 @@ class ProjectPages:
         return answers.table(request, rows)
 
     def member(self, request: Request) -> Response:
-        """Give a role to a user, or take it away."""
-        project, role, user = (request.path_params[name] for name in ("project", "role", "user"))
-        if not self._rights.can_delete(request.user, project):
+        """Give a role to a user, or take it away; a role has three names: `Members`, `member`, `PROJECT_member`."""
+        project, named, user = (request.path_params[name] for name in ("project", "role", "user"))
+        if not self._rights.can_edit_project(request.user, project):
             raise Refused(403, "User account doesn't have permission to modify users of this project.")
-        if role not in ROLES or self._accounts.user(user) is None:
-            raise Refused(404, f"Unknown user or role: {user}, {role}")
+        plain = named.removeprefix(f"{project}_").lower().removesuffix("s")
+        role = next((role for role in ROLES if role.lower().removesuffix("s") == plain), "")
+        if not role or self._accounts.user(user) is None:
+            raise Refused(404, f"Unknown user or role: {user}, {named}")
         if request.method == "PUT":
             self._rights.grant(project, user, role)
         else:
@@ -179,7 +191,7 @@ class ProjectPages:
 
     def _readable(self, request: Request, message: str) -> dict[str, Any]:
         project = self._find(request.path_params["project"])
-        if project is None or not self._rights.can_read(request.user, project["id"]):
+        if project is None or not self._rights.can_see(request.user, project["id"]):
             raise Refused(404, message)
         return project
 

@@ -126,8 +126,9 @@ class Receiver:
         """Return the project asked for if it may be read; else that of the header; else none (§5.9, §6.1)."""
         named = [parameters.get("project", ""), _keyword(header, "Project"), header.study_description]
         for name in (*named, header.accession_number):
-            if name and self._rights.can_read(user, name):
-                return name
+            project = self._rights.named(name) if name else ""
+            if project and self._rights.can_read(user, project):
+                return project
         return ""
 
     def _row(self, incoming: Incoming, parameters: Parameters) -> tuple[Row, bool]:

@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from sandbox.xnat import answers
+from sandbox.xnat.accounts import User
 from sandbox.xnat.answers import Refused
 from sandbox.xnat.archive import Archive
 from sandbox.xnat.resources import Owner, Resource, Resources, duplicates, resource_row
 from sandbox.xnat.rights import Rights
+from sandbox.xnat.settings import Settings
 from sandbox.xnat.store import Store, remove
 from sandbox.xnat.uploads import Body, Upload, is_multipart, received, refuse_unknown_length
 
@@ -27,8 +29,11 @@ _REFRESHED = re.compile(
 class ResourcePages:
     """What is asked about resources."""
 
-    def __init__(self, store: Store, rights: Rights, archive: Archive, resources: Resources) -> None:
-        self._store, self._rights, self._archive, self._resources = store, rights, archive, resources
+    def __init__(
+        self, settings: Settings, store: Store, rights: Rights, archive: Archive, resources: Resources
+    ) -> None:
+        self._settings, self._store, self._rights = settings, store, rights
+        self._archive, self._resources = archive, resources
 
     # resources, §4.1, §4.2
 
@@ -50,7 +55,7 @@ class ResourcePages:
     def put(self, request: Request) -> Response:
         """Make a resource."""
         owner, label = self._owner(request), request.path_params["resource"]
-        if not self._rights.can_edit(request.user, owner.project):
+        if not self._may_edit(request.user, owner):
             raise Refused(403, _NO_RIGHT)
         if self._resources.find(owner, label):
             raise Refused(409, "Specified resource already exists.")
@@ -99,7 +104,7 @@ class ResourcePages:
 
     def _put(self, request: Request, body: Body) -> Response:
         owner = self._owner(request)
-        if not self._rights.can_edit(request.user, owner.project):
+        if not self._may_edit(request.user, owner):
             return answers.empty()
         if not body.uploads or body.is_cut or _is_empty(body.uploads[0].file):
             raise Refused(400, "Unable to identify upload format.")
@@ -124,7 +129,7 @@ class ResourcePages:
     def delete_file(self, request: Request) -> Response:
         """Delete a file."""
         owner = self._owner(request)
-        if not self._rights.can_edit(request.user, owner.project):
+        if not self._may_edit(request.user, owner):
             raise Refused(403, _NO_RIGHT)
         resource = self._resource(request)
         if resource and self._resources.remove_file(resource, request.path_params["name"]):
@@ -139,8 +144,10 @@ class ResourcePages:
         """Count the files of a session or project anew."""
         for name in request.query_params.getlist("resource"):
             owners = self._refreshed(name)
-            if any(not self._rights.can_edit(request.user, owner.project) for owner in owners):
+            if not all(self._may_edit(request.user, owner) for owner in owners):
                 raise Refused(403, _NO_RIGHT)
+            if self._settings.refresh_refusal:
+                raise Refused(self._settings.refresh_refusal, "The catalog could not be refreshed.")
             for resource in (resource for owner in owners for resource in self._resources.of(owner)):
                 self._resources.count(resource)
         return answers.empty()
@@ -160,8 +167,15 @@ class ResourcePages:
 
     # finding
 
+    def _may_edit(self, user: User, owner: Owner) -> bool:
+        """Whether a user may change what belongs to an owner: that of a project, only owners of the project may."""
+        may = self._rights.can_edit_project if owner.key.startswith("projects/") else self._rights.can_edit
+        return may(user, owner.project)
+
     def _owners(self, request: Request) -> list[Owner]:
-        """Return whose resources the address means; `ALL` and lists of scans mean several.
+        """Return whose resources the address means; `ALL`, lists of scans and types of scans mean several.
+
+        A name means each scan that has it as its ID or as its type, which often is the SeriesDescription.
 
         Raises
         ------
@@ -181,7 +195,11 @@ class ResourcePages:
             return [self._archive.session_owner(session)]
         scans = self._archive.scan_rows(session["id"])
         wanted = None if path["scan"] in {"ALL", "*"} else set(path["scan"].split(","))
-        found = [self._archive.scan_owner(session, scan) for scan in scans if wanted is None or scan["id"] in wanted]
+        found = [
+            self._archive.scan_owner(session, scan)
+            for scan in scans
+            if wanted is None or not wanted.isdisjoint({scan["id"], scan["type"]})
+        ]
         if wanted and not found:
             raise Refused(404, "Unable to find the specified scan.")
         return found
@@ -190,7 +208,8 @@ class ResourcePages:
         return self._owners(request)[0]
 
     def _resource(self, request: Request) -> Resource | None:
-        return self._resources.find(self._owner(request), request.path_params["resource"])
+        found = (self._resources.find(owner, request.path_params["resource"]) for owner in self._owners(request))
+        return next(filter(None, found), None)
 
     def _named(self, request: Request) -> Iterable[Resource]:
         """Return the resources that the address names, or all of its owners; of a session, those of its scans, too."""

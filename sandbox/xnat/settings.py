@@ -95,6 +95,8 @@ class Settings:
         Pipelines or containers are said to work on every archived session (§8.3).
     populate_stats
         Whether file counts are there as soon as a session is archived (§10.4).
+    refresh_refusal
+        Status with which services/refresh/catalog refuses; 0 when it works.
     clock, stops
         Time, and places to wait at.
     """
@@ -128,6 +130,7 @@ class Settings:
     session_archive_timeout: float = 600
     checksums: bool = True
     populate_stats: bool = True
+    refresh_refusal: int = 0
     open_workflow: bool = False
     reads_small_zip64_descriptors: bool = False
     clock: Clock = field(default_factory=Clock)

@@ -140,6 +140,6 @@ class SitePages:
         rows = [
             {"ID": project, "role": self._rights.role(request.user, project)}
             for project in projects
-            if self._rights.can_read(request.user, project)
+            if self._rights.can_see(request.user, project)
         ]
         return answers.as_json(rows)

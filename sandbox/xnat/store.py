@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS experiments(
     id TEXT PRIMARY KEY, project TEXT, subject TEXT, label TEXT COLLATE NOCASE, xsi_type TEXT, uid TEXT,
     date TEXT, time TEXT, modality TEXT, patient_id TEXT, patient_name TEXT, accession_number TEXT,
     user TEXT, inserted REAL, UNIQUE(project, label));
+CREATE TABLE IF NOT EXISTS shares(experiment TEXT, project TEXT, label TEXT COLLATE NOCASE,
+    PRIMARY KEY(experiment, project));
 CREATE TABLE IF NOT EXISTS scans(
     key INTEGER PRIMARY KEY AUTOINCREMENT, experiment TEXT, id TEXT, uid TEXT, xsi_type TEXT, type TEXT,
     series_description TEXT, modality TEXT, frames TEXT, quality TEXT DEFAULT 'usable', note TEXT DEFAULT '',
