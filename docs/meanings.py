@@ -37,6 +37,7 @@ DOCUMENT: Mapping[str, str] = {
     "manifest": "name of the list",
     "host": "address of XNAT",
     "project": "project of XNAT",
+    "given_project": "alias that was given in the place of the ID of the project",
     "place": "where series went, in words",
     "source": "what `--source` said",
     "idc_version": "version of IDC's index",
@@ -68,6 +69,7 @@ EVENT: Mapping[str, str] = {
     "series_settled": "a series has its state",
     "session_step": "a session comes to a step (with `--debug`)",
     "session_archived": "a session is in the archive",
+    "noted": "something that the user should know, before the first byte moves: the text is in `message`",
     "not_kept": "a file could not be kept in the project",
     "ended": "the last line",
 }

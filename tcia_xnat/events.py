@@ -158,6 +158,13 @@ class NotKept:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """Something that the user should know, told once, before the first byte moves."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The run is over; `error` is what ended it early, if anything did."""
 
@@ -182,6 +189,7 @@ Event = (
     | SessionLeft
     | SessionArchived
     | NotKept
+    | Noted
     | Ended
     | StepDone
 )

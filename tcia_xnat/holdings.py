@@ -39,7 +39,8 @@ def look(  # noqa: PLR0913  what decides, each once
     wanted = {series.study_instance_uid for series in catalogue.series.values()}
     archived = project.archived_sessions()
     waiting = project.prearchive.sessions()
-    ours = [session for session in archived if session.study_instance_uid in wanted]
+    found = [session for session in archived if session.study_instance_uid in wanted]
+    ours = [session for session in found if not session.is_shared]
     theirs = [session for session in waiting if session.study_instance_uid in wanted]
     urls = {session.url for session in waiting if not is_alive(session.mark)}
     remembered = list(remembered)
@@ -57,6 +58,7 @@ def look(  # noqa: PLR0913  what decides, each once
         },
         prearchive=_left(theirs, urls, known),
         left=frozenset(urls & known),
+        shared={one.study_instance_uid: (one.shared_from, one.label) for one in found if one.is_shared},
         sessions=frozenset(label.session for label in taken),
         subjects=frozenset([*project.subject_labels(), *(label.subject for label in taken)]),
     )

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from tcia_xnat import labels, licences
 from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.errors import Error, SeriesUnavailable, UsageError
+from tcia_xnat.errors import ArchiveConflict, Error, SeriesUnavailable, UsageError
 from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Outcome, Series, State
 from tcia_xnat.planning import completeness
@@ -42,6 +42,8 @@ class Held:
         StudyInstanceUID → URLs of its sessions in the prearchive that runs of this tool have left there.
     left
         URLs of sessions in the prearchive that runs which are over have left, as the ledger tells.
+    shared
+        StudyInstanceUID → project to which its session belongs, and label, for sessions that are shared into this one.
     sessions, subjects
         All labels that are taken in the project.
     """
@@ -52,6 +54,7 @@ class Held:
     imported: Mapping[str, Imported] = field(default_factory=dict)
     prearchive: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     left: frozenset[str] = frozenset()
+    shared: Mapping[str, tuple[str, Label]] = field(default_factory=dict)
     sessions: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
 
@@ -144,6 +147,9 @@ def make(catalogue: Catalogue, held: Held, names: Mapping[str, Label], existing:
     studies: list[StudyPlan] = []
     leftovers: list[Leftover] = []
     for session_key, all_series in _by_session(catalogue.series.values()).items():
+        if shared := _shared(all_series, held):
+            settled += shared
+            continue
         label = names[session_key]
         left: list[Series] = []
         for series in all_series:
@@ -206,6 +212,21 @@ def missing_outcome(series_instance_uid: str, error: Error) -> Outcome:
     """Return the outcome of a series that the catalogue does not know."""
     state = State.UNAVAILABLE if isinstance(error, SeriesUnavailable) else State.FAILED
     return Outcome(series_instance_uid, state, reason=str(error), hint=error.hint, kind=type(error).__name__)
+
+
+def _shared(all_series: Sequence[Series], held: Held) -> list[Outcome]:
+    """Return the outcomes of a study that this project only has from another one: XNAT merges nothing into it."""
+    study = all_series[0].study_instance_uid
+    if study in held.labels or study not in held.shared:
+        return []
+    project, label = held.shared[study]
+    reason = f"its study is shared into this project from project {project}, as session {label.session}"
+    hint = f"bring it into project {project}, or end the sharing; then run the same command again"
+    kind = ArchiveConflict.__name__
+    return [
+        Outcome(series.series_instance_uid, State.FAILED, label, reason=reason, hint=hint, kind=kind)
+        for series in all_series
+    ]
 
 
 def _held_labels(catalogue: Catalogue, held: Held) -> dict[str, Label]:

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -15,9 +15,10 @@ from tcia_xnat import licences
 from tcia_xnat import plan as plans
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.core.run_lock import RunLock, is_alive
+from tcia_xnat.destinations.xnat.files import ProjectFiles
 from tcia_xnat.destinations.xnat.turns import Turns
-from tcia_xnat.errors import Error, RightsRefused, SpaceError, Stopped, XnatUnreachable
-from tcia_xnat.events import Event, NonCommercial, NotKept, Planned, Retrying, Tell
+from tcia_xnat.errors import Error, SpaceError, Stopped, XnatUnreachable
+from tcia_xnat.events import Event, NonCommercial, Noted, NotKept, Planned, Retrying, Tell
 from tcia_xnat.holdings import look
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
@@ -35,6 +36,7 @@ from tcia_xnat.timeline import Measured
 from tcia_xnat.transfer import TransferResult, transfer
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
+from tcia_xnat.xnat.opening import OpenProject, open_project
 from tcia_xnat.xnat.project import XnatProject
 from tcia_xnat.xnat.workflow import WorkflowProgress
 
@@ -96,6 +98,7 @@ class Prepared:
     catalogue: Catalogue
     labels: Mapping[str, Label]
     plan: Plan
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +125,10 @@ def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop
         if login is None:
             return prepare(settings, work.manifest, work.catalogue, Held())
         with connection_of(settings, login, patience) as connection:
-            project = XnatProject(connection, settings.project)
+            opened = _open(connection, settings)
             asked = asked_part(settings, work.catalogue)
-            held = look(project, work.catalogue, asked, (), may_refresh=False) if project.exists() else Held()
-        return prepare(settings, work.manifest, work.catalogue, held)
+            held = look(opened.project, work.catalogue, asked, (), may_refresh=False) if opened.is_there else Held()
+        return replace(prepare(settings, work.manifest, work.catalogue, held), notes=tuple(opened.notes()))
 
 
 def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
@@ -161,18 +164,20 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
     with (
         connection_of(settings, login, patience) as connection,
         _progress(settings, connection, tell) as tell_all,
-        Ledger(settings.state_dir / "ledger.sqlite", login.host, settings.project) as ledger,
+        nullcontext(_open(connection, settings)) as opened,
+        Ledger(settings.state_dir / "ledger.sqlite", login.host, opened.project.project) as ledger,
         work_of(patience) as work,
         ExitStack() as stack,
     ):
         record.manifest, record.catalogue = work.manifest, work.catalogue
-        project = XnatProject(connection, settings.project)
+        project = opened.project
+        record.job = settings = settings.of_project(project.project)
         stop.check()
-        _claim(project, settings, work.asked)
+        kept = _claim(opened, settings, work.asked, tell_all)
         alive = stack.enter_context(_alive(settings, project))
         held = look(project, work.catalogue, asked_part(settings, work.catalogue), ledger.imported(), is_alive=alive)
         stop.check()
-        prepared = record.prepared = _prepared(project, settings, work, held)
+        prepared = record.prepared = _prepared(kept, settings, work, held)
         announce(prepared, tell_all)
         turns = Turns(project.prearchive, held.left, min(settings.max_outage, _QUIET_SECONDS))
         with _lane(settings, work, prepared, project, turns, tell_all, stop) as lane:
@@ -182,15 +187,15 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
             )
         done, files = with_report(record.run(), report, lambda _run: work.report(settings.report_dir))
         record.reported = done
-        _keep_report(project, done, files, tell)
+        _keep_report(kept, done, files, tell)
     return done
 
 
-def _prepared(project: XnatProject, settings: Settings, work: Work, held: Held) -> Prepared:
+def _prepared(files: ProjectFiles, settings: Settings, work: Work, held: Held) -> Prepared:
     """Plan beside what is there; the labels are kept in the project."""
     prepared = prepare(settings, work.manifest, work.catalogue, held)
     _make_room(settings, work, prepared.plan)
-    _keep(project, work.labelled(prepared.labels))
+    _keep(files, work.labelled(prepared.labels))
     return prepared
 
 
@@ -267,31 +272,37 @@ def both(first: Tell, second: Tell) -> Tell:
     return tell_both
 
 
-def _claim(project: XnatProject, settings: Settings, asked: Iterable[Kept]) -> None:
-    """Have a project that this user may write to; what is asked for is the proof, and kept there."""
-    if not project.exists():
-        if not settings.create_project:
-            raise RightsRefused(
-                f"project {settings.project} is not there, or this user may not see it",
-                settings.missing_project_hint,
-            )
-        project.create()
+def _open(connection: XnatConnection, settings: Settings) -> OpenProject:
+    hint = settings.missing_project_hint
+    return open_project(connection, settings.project, may_create=settings.create_project, hint=hint)
+
+
+def _claim(opened: OpenProject, settings: Settings, asked: Iterable[Kept], tell: Tell) -> ProjectFiles:
+    """Have the project, and what is asked for in it; tell what the user should know first."""
+    for note in opened.notes():
+        tell(Noted(note))
+    if not opened.is_there:
+        opened.project.create()
+    files = ProjectFiles(opened.project, opened.rights, settings.output_dir, tell)
     for kept in asked:
-        _keep(project, kept)
+        _keep(files, kept)
+    return files
 
 
-def _keep(project: XnatProject, kept: Kept) -> None:
-    project.put_resource(kept.resource, kept.name, kept.content)
+def _keep(files: ProjectFiles, kept: Kept) -> None:
+    files.keep(kept.resource, kept.name, kept.content)
 
 
-def _keep_report(project: XnatProject, run: Run, files: Iterable[Path], tell: Tell) -> None:
-    """Keep the report in the project, by the name of its run; best effort."""
+def _keep_report(kept: ProjectFiles, run: Run, files: Iterable[Path], tell: Tell) -> None:
+    """Keep the report in the project, by the name of its run; best effort. Who may not has it in the output folder."""
+    if not kept.may_write:
+        return
     part = "-part-{}-of-{}".format(*run.job.shard) if run.job.shard else ""  # parts may start in the same second
     name = run.job.run_name or f"run-{run.started:%Y%m%dT%H%M%SZ}{part}"
     seconds = _HURRIED_SECONDS if isinstance(run.result.ended_by, Stopped) else ANSWER_SECONDS
     for file in () if isinstance(run.result.ended_by, XnatUnreachable) else files:
         try:
-            project.put_resource(run.job.report_resource, f"{name}/{file.name}", file.read_bytes(), seconds=seconds)
+            kept.keep(run.job.report_resource, f"{name}/{file.name}", file.read_bytes(), seconds=seconds)
         except FileNotFoundError:  # of another run that reports into the same folder: it has no failed.tcia
             continue
         except Error as error:

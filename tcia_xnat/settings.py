@@ -1,8 +1,9 @@
 """What a run is asked to do."""
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from tcia_xnat.plan import Existing
 from tcia_xnat.retry import RETRY_WAIT
@@ -28,7 +29,8 @@ class Settings:
 
     `source` names where series come from, and `report_resource` the project resource that keeps the report;
     `uploads` None is as many as `transfers`, and `bwlimit` is in bytes a second; `typed` is what else was given on the
-    command line, for the command that continues, and never a password.
+    command line, for the command that continues, and never a password. `project` is the ID of the project as soon as
+    XNAT has told it, and `given_project` then the alias that was given in its place.
     """
 
     output_dir: Path
@@ -55,11 +57,18 @@ class Settings:
     run_name: str = ""
     workflow_id: str = ""
     typed: tuple[str, ...] = ()
+    given_project: str = ""
 
     @property
     def report_dir(self) -> Path:
         """Folder of the report."""
         return self.output_dir / "report" / self.run_name
+
+    def of_project(self, project_id: str) -> Self:
+        """Return the same settings with the ID of the project in the place of an alias."""
+        if project_id == self.project:
+            return self
+        return replace(self, project=project_id, given_project=self.project)
 
     @property
     def place(self) -> str:

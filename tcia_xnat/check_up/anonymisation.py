@@ -1,62 +1,34 @@
-"""What XNAT's anonymisation scripts change in the images that are sent (xnat-http.md §11.1)."""
+"""What scripts and file name template of XNAT do with images, as a run would read and say it (xnat-http.md §11.1)."""
 
-import re
-from urllib.parse import quote
+from collections.abc import Iterator
 
-from tcia_xnat.check_up.finding import Finding, ok, unseen, warning, wrong
-from tcia_xnat.check_up.site import NotTold, preference, value
-from tcia_xnat.errors import XnatRefused
-from tcia_xnat.xnat.connection import XnatConnection
+from tcia_xnat.check_up.finding import Finding, ok, unseen, warning
+from tcia_xnat.xnat.forecast import script_words, template_words
+from tcia_xnat.xnat.scripts import NameTemplate, ScriptEffect, Scripts
 
-_IDENTITY = {"0020,000D": "StudyInstanceUID", "0020,000E": "SeriesInstanceUID", "0008,0018": "SOPInstanceUID"}
-_NAMES = _IDENTITY | {"0010,0010": "PatientName", "0010,0020": "PatientID", "0008,1030": "StudyDescription"}
-_TAG = re.compile(r"\(\s*([0-9A-Fa-fXx@#]{4})\s*,\s*([0-9A-Fa-fXx@#]{4})\s*\)")
-_CHANGE = re.compile(rf"^\s*(?:-\s*({_TAG.pattern})|({_TAG.pattern})\s*:=)|\?\s*({_TAG.pattern})\s*:=")
-_SHOWN = 4
-_LOOK = "an owner of the project, or an administrator, can see it"
+_LOOK = "it may change UIDs and headers, and reject images; an owner of the project, or an administrator, can see it"
 
 
-def changed_tags(script: str) -> list[str]:
-    """Return the tags that a DicomEdit script sets or removes, as `0010,0020`, in its order."""
-    lines = (line.partition("//")[0] for line in script.splitlines())
-    found = (match.group(0) for line in lines if (match := _CHANGE.search(line)))
-    tags = (_TAG.search(text) for text in found)
-    return list(dict.fromkeys(f"{tag[1]},{tag[2]}".upper() for tag in tags if tag))
+def judged(name: str, effect: ScriptEffect) -> Finding:
+    """Return what a script means."""
+    if effect.is_on is None:
+        return unseen(name, effect.unread, _LOOK)
+    return warning(name, *script_words(effect)) if effect.is_on else ok(name, "off")
 
 
-def judged(name: str, script: str) -> Finding:
-    """Return what a script that is on means."""
-    tags = changed_tags(script)
-    if lost := [_IDENTITY[tag] for tag in tags if tag in _IDENTITY]:
-        to_do = "nothing that is sent can be found again: have it switched off for this project"
-        return wrong(name, f"on, changes {', '.join(lost)}", to_do, XnatRefused.exit_code)
-    shown = ", ".join(_NAMES.get(tag, f"({tag})") for tag in tags[:_SHOWN])
-    more = f" and {len(tags) - _SHOWN} more" if len(tags) > _SHOWN else ""
-    drops = " and may reject images" if "reject" in script else ""
-    return warning(
-        name,
-        f"on, changes {shown or 'headers'}{more}{drops}",
-        "nothing, if that is wanted: no image is lost by it, but headers then differ from those that TCIA published",
-    )
+def of_site(scripts: Scripts) -> Iterator[Finding]:
+    """Judge the script and the file name template of the site."""
+    yield judged("anonymisation, site", scripts.site)
+    yield _names(scripts.template)
 
 
-def of_site(xnat: XnatConnection) -> Finding:
-    """Judge the script of the site."""
-    name = "anonymisation, site"
-    try:
-        if not preference(xnat, "enableSitewideAnonymizationScript"):
-            return ok(name, "off")
-        return judged(name, str(preference(xnat, "sitewideAnonymizationScript")))
-    except NotTold as why:
-        return unseen(name, why, f"it changes headers on the way in; {_LOOK}")
-
-
-def of_project(xnat: XnatConnection, project: str) -> Finding:
+def of_project(scripts: Scripts) -> Finding:
     """Judge the script of a project."""
-    name, path = "anonymisation, project", f"/xapi/anonymize/projects/{quote(project)}"
-    try:
-        if not value(xnat, f"{path}/enabled"):
-            return ok(name, "off")
-        return judged(name, str(value(xnat, path)))
-    except NotTold as why:
-        return unseen(name, why, f"it changes headers on the way in; {_LOOK}")
+    return judged("anonymisation, project", scripts.project)
+
+
+def _names(template: NameTemplate) -> Finding:
+    name = "file names"
+    if template.is_unique is None:
+        return unseen(name, "XNAT does not tell its template", "an administrator can see dicomFileNameTemplate")
+    return ok(name, "each image has its own") if template.is_unique else warning(name, *template_words(template))

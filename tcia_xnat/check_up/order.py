@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from tcia_xnat.check_up import anonymisation, machine, project, server, site, sources
-from tcia_xnat.check_up.finding import Finding, Verdict, failed, ok, warning
+from tcia_xnat.check_up.finding import Finding, failed, ok, warning
 from tcia_xnat.check_up.machine import Index
 from tcia_xnat.check_up.server import Seen
 from tcia_xnat.errors import Error, SourceUnreachable, XnatUnreachable
@@ -15,6 +15,8 @@ from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.stop import Stop
 from tcia_xnat.supply import SOURCES
 from tcia_xnat.xnat.connection import XnatConnection
+from tcia_xnat.xnat.preferences import read_scripts
+from tcia_xnat.xnat.scripts import Scripts
 
 _TRIES = RetryPolicy(attempts=2, base=1.0)
 
@@ -108,14 +110,17 @@ def _inside(xnat: XnatConnection, job: Job) -> Iterator[Finding]:
     yield site.version(xnat)
     yield site.session_cap(xnat, user)
     yield site.import_filter(xnat)
-    yield anonymisation.of_site(xnat)
-    if not job.project:
-        return
-    there = project.is_there(xnat, job.project, may_create=job.create_project)
-    yield there
-    if there.state is not Verdict.OK:
-        return
-    yield project.rights(xnat, job.project)
-    yield project.auto_archive(xnat, job.project)
-    yield project.import_filter(xnat, job.project)
-    yield anonymisation.of_project(xnat, job.project)
+    found, there = project.is_there(xnat, job.project, may_create=job.create_project) if job.project else ("", None)
+    scripts = read_scripts(xnat, found)
+    yield from anonymisation.of_site(scripts)
+    if there:
+        yield there
+    if found:
+        yield from _project(xnat, found, scripts)
+
+
+def _project(xnat: XnatConnection, found: str, scripts: Scripts) -> Iterator[Finding]:
+    yield project.rights(xnat, found)
+    yield project.auto_archive(xnat, found)
+    yield project.import_filter(xnat, found)
+    yield anonymisation.of_project(scripts)

@@ -4,21 +4,26 @@ import json
 from urllib.parse import quote
 
 from tcia_xnat.check_up.finding import Finding, failed, ok, unseen, warning, wrong
-from tcia_xnat.check_up.site import NotTold, filtering, preference, value
+from tcia_xnat.check_up.site import filtering
 from tcia_xnat.errors import Error, RightsRefused
 from tcia_xnat.xnat.answers import OK, table
 from tcia_xnat.xnat.connection import XnatConnection
-from tcia_xnat.xnat.project import XnatProject
+from tcia_xnat.xnat.preferences import NotTold, preference, value
+from tcia_xnat.xnat.project import find_project
+from tcia_xnat.xnat.roles import RESOURCES_STAY, ask_rights
 
-_RESOURCE, _FILE = "TCIA_INGEST", "check"
 _MANUAL, _OVERWRITES = 0, 5
 
 
-def is_there(xnat: XnatConnection, project: str, *, may_create: bool) -> Finding:
-    """Judge whether the project is there, or can be made."""
-    if XnatProject(xnat, project).exists():
-        return ok("project", f"{project} is there")
-    told = f"{project} is not there, or this user may not see it"
+def is_there(xnat: XnatConnection, named: str, *, may_create: bool) -> tuple[str, Finding]:
+    """Judge whether the project is there, or can be made; return also its ID, empty when it is not there."""
+    if project := find_project(xnat, named):
+        given = "" if project == named else f" (given as {named})"
+        return project, ok("project", f"{project}{given} is there")
+    return "", _absent(xnat, f"{named} is not there, or this user may not see it", may_create=may_create)
+
+
+def _absent(xnat: XnatConnection, told: str, *, may_create: bool) -> Finding:
     if not may_create:
         return wrong("project", told, "leave --no-create-project out to have it created", RightsRefused.exit_code)
     try:
@@ -32,16 +37,18 @@ def is_there(xnat: XnatConnection, project: str, *, may_create: bool) -> Finding
 
 
 def rights(xnat: XnatConnection, project: str) -> Finding:
-    """Do what a run does first: store a small file in the project, and read that it is there; then remove it (§4.3).
-
-    XNAT says 200 also when it stores nothing, and takes images of a user who may only read: only this proves it.
-    """
+    """Judge what the user may do, by the questions that a run asks before it sends anything; nothing is changed."""
     try:
-        XnatProject(xnat, project).put_resource(_RESOURCE, _FILE, b"may this user write?\n")
-        xnat.ask("DELETE", f"/data/projects/{quote(project)}/resources/{_RESOURCE}/files/{_FILE}", accepted=OK | {404})
+        asked = ask_rights(xnat, project)
     except Error as error:
         return failed("rights", error)
-    return ok("rights", f"this user may write to {project}")
+    if refusal := asked.refusal(project):
+        return failed("rights", refusal)
+    if asked.may_transfer is None:
+        return unseen("rights", "XNAT tells neither permissions nor role", "a run tries: begin with --limit 1")
+    if asked.may_write_project is False:
+        return warning("rights", f"this user may bring images into {project}", RESOURCES_STAY)
+    return ok("rights", f"this user may bring images into {project}")
 
 
 def auto_archive(xnat: XnatConnection, project: str) -> Finding:

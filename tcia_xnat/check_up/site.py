@@ -1,54 +1,17 @@
 """What the site's settings mean for a run (xnat-http.md §1.6, §2.2, §13.9)."""
 
-import json
 import re
-from typing import Any
 from urllib.parse import quote
 
 from tcia_xnat.check_up.finding import Finding, ok, unseen, warning, wrong
-from tcia_xnat.errors import XnatError, XnatUnreachable
-from tcia_xnat.xnat.answers import OK
+from tcia_xnat.errors import XnatUnreachable
 from tcia_xnat.xnat.connection import XnatConnection
+from tcia_xnat.xnat.preferences import NotTold, preference, value
 
 _LEAST, _TRIED = (1, 8), (1, 8, 9)  # XNAT's versions: without its importer nothing works; proved against
 _FEW = 3  # sessions: those of one run, of a browser, of a second run
 _ASK = "an administrator can see it"
 _USER = re.compile(r"User '(.*)' is logged in")
-
-
-class NotTold(Exception):
-    """XNAT does not tell this user, or not at all."""
-
-
-def preference(xnat: XnatConnection, name: str) -> Any:  # noqa: ANN401  as XNAT has it
-    """Return a site preference (§2.2).
-
-    Raises
-    ------
-    NotTold
-    """
-    return value(xnat, f"/xapi/siteConfig/{name}")
-
-
-def value(xnat: XnatConnection, path: str) -> Any:  # noqa: ANN401  as XNAT has it
-    """Return what XNAT says at an address: parsed JSON, or the text where it is none.
-
-    Raises
-    ------
-    NotTold
-    """
-    try:
-        answer = xnat.ask("GET", path, accepted=OK | {204, 403, 404})
-    except XnatError as error:
-        raise NotTold(str(error)) from error
-    if answer.status == 403:  # noqa: PLR2004  HTTP's own
-        raise NotTold("XNAT does not tell this user")
-    if answer.status == 404:  # noqa: PLR2004  HTTP's own
-        raise NotTold("this XNAT has no such page")
-    try:
-        return json.loads(answer.text)
-    except ValueError:
-        return answer.text
 
 
 def user_name(xnat: XnatConnection) -> str:

@@ -21,7 +21,8 @@ def as_tables(
     """Return the plan for people; see `plan_table` and, for `rate` in bytes per second, `estimate`."""
     rows, time = _counted(prepared, job, rate)
     passed = passed_over(prepared.manifest.rejected)
-    return Group(*(Text(one_line(line)) for line in passed), plan_table(rows, time, where, whole=whole))
+    noted = (f"note: {note}" for note in prepared.notes)
+    return Group(*(Text(one_line(line)) for line in (*passed, *noted)), plan_table(rows, time, where, whole=whole))
 
 
 def as_json(prepared: Prepared, job: Settings, *, asked_xnat: bool, rate: float | None = None) -> str:

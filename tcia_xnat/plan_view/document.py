@@ -17,7 +17,7 @@ def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, 
     `totals`, `collections` and `sessions` count series as `series`, of which `new` are sent, `waiting` lie in the
     prearchive and `there` in the archive; `images` and `bytes` are those of the new ones. `unavailable` has those that
     cannot be had, `filtered` those that are left out on request, each with the reason. `action` of a session is
-    `make`, `complete`, `archive` or `leave`.
+    `make`, `complete`, `archive` or `leave`. `notes` says what XNAT does with images, and what the user may not do.
 
     Parameters
     ----------
@@ -30,6 +30,7 @@ def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, 
         "project": job.project,
         "output_dir": str(job.output_dir),
         "asked_xnat": asked_xnat,
+        "notes": list(prepared.notes),
         "totals": {
             "patients": len({row.patient_id for row in rows.sessions}),
             "sessions": len(rows.sessions),

@@ -15,6 +15,7 @@ from tcia_xnat.events import (
     Ended,
     Event,
     NonCommercial,
+    Noted,
     NotKept,
     Planned,
     Retrying,
@@ -146,6 +147,11 @@ def _(event: SessionArchived) -> Fields:
 @_fields.register
 def _(event: NotKept) -> Fields:
     return {"event": "not_kept", "file": event.name, "error": _error(event.error)}
+
+
+@_fields.register
+def _(event: Noted) -> Fields:
+    return {"event": "noted", "message": event.message}
 
 
 @_fields.register

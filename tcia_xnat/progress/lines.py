@@ -11,6 +11,7 @@ from tcia_xnat.events import (
     Event,
     FilesRead,
     NonCommercial,
+    Noted,
     NotKept,
     PassedOver,
     Planned,
@@ -129,6 +130,10 @@ class Lines:
     @_show.register
     def _(self, event: NotKept) -> None:
         self._line(f"{event.name} is not in XNAT: {event.error}")
+
+    @_show.register
+    def _(self, event: Noted) -> None:
+        self._write(one_line(f"note: {event.message}"))
 
     @_show.register
     def _(self, event: SeriesStarted) -> None:

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.text import Text
 
 from tcia_xnat import licences, terminal
-from tcia_xnat.events import Event, NonCommercial, NotKept, PassedOver, SeriesSettled
+from tcia_xnat.events import Event, NonCommercial, Noted, NotKept, PassedOver, SeriesSettled
 from tcia_xnat.harmless import one_line
 from tcia_xnat.manifest import passed_over
 from tcia_xnat.progress.frame import frame
@@ -58,6 +58,8 @@ def _noted(event: Event, standing: Standing) -> list[Text]:
         return [Text(one_line(line), "yellow") for line in passed_over(event.lines)]
     if isinstance(event, NotKept):
         return [Text(one_line(f"{event.name} is not in XNAT: {event.error}"), "yellow")]
+    if isinstance(event, Noted):
+        return [Text(one_line(f"note: {event.message}"), "yellow")]
     if isinstance(event, NonCommercial):
         return [Text(one_line(f"warning: {licences.warning(event.licences)}"), "yellow")]
     if not isinstance(event, SeriesSettled) or event.outcome.state not in NOT_IN:

@@ -59,6 +59,7 @@ def document(run: Run) -> dict[str, Any]:
         "manifest": run.prepared.manifest.name,
         "host": run.host,
         "project": job.project,
+        "given_project": job.given_project,
         "place": job.place,
         "source": job.source,
         "idc_version": run.prepared.catalogue.idc_version,

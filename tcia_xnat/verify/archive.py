@@ -47,7 +47,7 @@ def compare(project: XnatProject, catalogue: Catalogue, asked: Catalogue, offere
     XnatError
         XNAT cannot be asked at all.
     """
-    sessions = project.archived_sessions()
+    sessions = [session for session in project.archived_sessions() if not session.is_shared]  # those are of others
     waiting = {session.study_instance_uid for session in project.prearchive.sessions()}
     holders: dict[str, list[ArchivedSession]] = defaultdict(list)
     for session in sessions:

@@ -25,7 +25,7 @@ from tcia_xnat.verify.archive import Offered
 from tcia_xnat.verify.disk import Known
 from tcia_xnat.verify.model import Row
 from tcia_xnat.verify.scan import scan
-from tcia_xnat.xnat.project import XnatProject
+from tcia_xnat.xnat.project import XnatProject, find_project
 
 _LISTS_AT_ONCE = 8
 
@@ -82,12 +82,14 @@ def verify_archive(job: Job, login: Login, stop: Stop, *, one_way: bool = False)
     manifest = read_manifest(job, patience)
     with clients_of(job) as (idc, nbia), connection_of(job, login, patience) as connection:
         catalogue = look_up(manifest, idc, nbia, patience)
-        project = XnatProject(connection, job.project)
-        if not project.exists():
+        project_id = find_project(connection, job.project)
+        if not project_id:
             raise UsageError(f"project {job.project} is not there, or this user may not see it", "look at its ID")
         stop.check()
-        rows = archive.compare(project, catalogue, asked_part(job, catalogue), _offered(nbia, patience))
-    return Verified(job, manifest, rows, one_way)
+        rows = archive.compare(
+            XnatProject(connection, project_id), catalogue, asked_part(job, catalogue), _offered(nbia, patience)
+        )
+    return Verified(replace(job, project=project_id), manifest, rows, one_way)
 
 
 def _kept(path: Path, opened: ExitStack) -> Kept | None:

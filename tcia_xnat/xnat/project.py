@@ -1,6 +1,7 @@
 """One project of XNAT: the project itself, and what its archive holds (xnat-http.md §3, §4, §10)."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from tcia_xnat.errors import RightsRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
 from tcia_xnat.xnat.answers import (
-    ASK_OWNER,
     DICOM_RESOURCES,
     NOT_FOUND,
     OK,
@@ -24,21 +24,56 @@ from tcia_xnat.xnat.answers import (
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.prearchive import Prearchive
+from tcia_xnat.xnat.scripts import UNKNOWN, Scripts
 
 _SCAN_ID, _SCAN_UID = "xnat:imageSessionData/scans/scan/ID", "xnat:imageSessionData/scans/scan/UID"
 _JSON: Mapping[str, str] = {"format": "json"}
 _STORE_TRIES, _STORE_SECONDS = 3, 0.5  # another run may be replacing the same file
+_PROJECT_ID = re.compile(r"[^/\s\x00-\x1f\x7f]{1,256}")
 _REFUSED_IDS = {400, 403, 409, 417}
 
 
 @dataclass(frozen=True, slots=True)
 class ArchivedSession:
-    """A session of the archive; `scans` maps SeriesInstanceUID to scan ID."""
+    """A session of the archive; `scans` maps SeriesInstanceUID to scan ID.
+
+    `shared_from` names the project to which a session belongs that is only shared into this one, under this label.
+    Nothing can be merged into it from here.
+    """
 
     experiment_id: str
     study_instance_uid: str
     label: Label
     scans: Mapping[str, str]
+    shared_from: str = ""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it belongs to another project."""
+        return bool(self.shared_from)
+
+
+def find_project(xnat: XnatConnection, named: str) -> str:
+    """Return the ID of the project that is named by ID or alias; empty when it is not there, or may not be seen (§3.1).
+
+    Addresses of the prearchive, settings and scripts know the ID only.
+
+    Raises
+    ------
+    XnatUnreachable
+        XNAT is away, or sent something that is no project.
+    """
+    path = f"/data/projects/{quote(named, safe='')}"
+    answer = xnat.patience.call(lambda: xnat.ask("GET", path, _JSON, accepted=OK | {NOT_FOUND}))
+    if answer.status == NOT_FOUND:
+        return ""
+    try:
+        found = json.loads(answer.text)["items"][0]["data_fields"]["ID"]
+    except (ValueError, LookupError, TypeError):
+        found = None
+    if not isinstance(found, str) or not _PROJECT_ID.fullmatch(found):
+        raise XnatUnreachable(web.with_words("XNAT sent something that is no project", answer.reason))
+    return found
 
 
 class XnatProject:
@@ -50,11 +85,13 @@ class XnatProject:
         The login.
     project
         ID of the project.
+    scripts
+        What XNAT does with images on their way into the archive; unknown when left out.
     """
 
-    def __init__(self, connection: XnatConnection, project: str) -> None:
+    def __init__(self, connection: XnatConnection, project: str, scripts: Scripts = UNKNOWN) -> None:
         self._xnat = connection
-        self.project = project
+        self.project, self.scripts = project, scripts
         self.prearchive = Prearchive(connection, project)
         self._data = f"/data/projects/{quote(project)}"
 
@@ -71,7 +108,7 @@ class XnatProject:
 
     def exists(self) -> bool:
         """Whether the project is there and this user may read it: XNAT does not tell the two apart (§3.1)."""
-        return self._found(self._data).status in OK
+        return bool(find_project(self._xnat, self.project))
 
     def create(self) -> None:
         """Create the project, private, with its prearchive under our hand alone (§3.2, §3.6).
@@ -118,8 +155,8 @@ class XnatProject:
                 return
             self.patience.wait(_STORE_SECONDS)
         raise RightsRefused(
-            f"XNAT did not store {resource}/{name} in project {self.project}, although it said so",
-            ASK_OWNER,
+            f"XNAT did not store {resource}/{name} in project {self.project}: only owners may write to the project",
+            "ask an owner of the project to make this user an owner, if the file is to be kept there",
         )
 
     def _lists(self, path: str, name: str, size: int) -> bool:
@@ -129,13 +166,13 @@ class XnatProject:
     # what its archive holds
 
     def archived_sessions(self) -> list[ArchivedSession]:
-        """Return every imaging session of the archive with its scans, by one question (§10.1)."""
-        columns = f"ID,label,subject_label,UID,{_SCAN_ID},{_SCAN_UID}"
+        """Return every imaging session of the archive with its scans, by one question (§10.1), shared ones included."""
+        columns = f"ID,project,label,subject_label,UID,{_SCAN_ID},{_SCAN_UID}"
         query = {"xsiType": "xnat:imageSessionData", "columns": columns}
         grouped: dict[str, list[Row]] = defaultdict(list)
         for row in self._xnat.rows(f"{self._data}/experiments", query):
             grouped[row.get("ID", "")].append(row)
-        return [_archived_session(rows) for rows in grouped.values()]
+        return [_archived_session(rows, self.project) for rows in grouped.values()]
 
     def subject_labels(self) -> list[str]:
         """Return the labels of all subjects, those without sessions included."""
@@ -168,20 +205,31 @@ class XnatProject:
 
     def file_count(self, experiment_id: str, scan_id: str) -> int:
         """Return the number of DICOM files of one scan by listing them, for an XNAT that does not count (§10.3)."""
-        scan = f"/data/experiments/{quote(experiment_id)}/scans/{quote(scan_id)}"
-        answers = [self._found(f"{scan}/resources/{resource}/files") for resource in DICOM_RESOURCES]
+        answers = [self._found(f"{path}/files") for path in self._dicom_resources(experiment_id, scan_id)]
         return sum(len(table(answer)) for answer in answers if answer.status in OK)
 
     def sop_instance_uids(self, experiment_id: str, scan_id: str) -> tuple[str, ...] | None:
-        """Return what the catalogs of a scan list (§4.1, §11.5); None when they tell no UIDs or cannot be had."""
-        scan = f"/data/experiments/{quote(experiment_id)}/scans/{quote(scan_id)}"
+        """Return what the catalogs of a scan list (§4.1, §11.5); None when they tell no UIDs or cannot be read."""
         found: list[str] = []
-        for resource in DICOM_RESOURCES:
-            path = f"{scan}/resources/{resource}"
+        for path in self._dicom_resources(experiment_id, scan_id):
             answer = self._found(path, {})
             if answer.status in OK:
                 found += catalog_uids(answer)
         return tuple(found) if all(found) and found else None
+
+    def _dicom_resources(self, experiment_id: str, scan_id: str) -> list[str]:
+        """Return the addresses of the DICOM resources of one scan, by their numbers.
+
+        By label they would be those of every scan whose ID or type is `scan_id`, and types are often numbers.
+        """
+        scans = f"/data/experiments/{quote(experiment_id)}/scans"
+        rows = self._xnat.rows(f"{scans}/ALL/resources")
+        numbers = [
+            row.get("xnat_abstractresource_id", "")
+            for row in rows
+            if row.get("cat_id") == scan_id and row.get("label") in DICOM_RESOURCES
+        ]
+        return [f"{scans}/{quote(scan_id, safe='')}/resources/{quote(number)}" for number in numbers if number]
 
     def refresh_counts(self, experiment_id: str) -> None:
         """Have XNAT count the files of a session anew: the numbers may be empty after archiving (§10.4)."""
@@ -193,12 +241,14 @@ class XnatProject:
         return self.patience.call(lambda: self._xnat.ask("GET", path, query, accepted=OK | {NOT_FOUND}))
 
 
-def _archived_session(rows: list[Row]) -> ArchivedSession:
+def _archived_session(rows: list[Row], project: str) -> ArchivedSession:
     first = rows[0]
+    owner = first.get("project", "")
     uids = [(row.get(_SCAN_UID.lower(), ""), row.get(_SCAN_ID.lower(), "")) for row in rows]
     return ArchivedSession(
         experiment_id=first.get("ID", ""),
         study_instance_uid=first.get("UID", ""),
         label=Label(first.get("subject_label", ""), first.get("label", "")),
         scans={uid: scan_id for uid, scan_id in uids if uid},
+        shared_from=owner if owner != project else "",
     )

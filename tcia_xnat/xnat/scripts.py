@@ -83,5 +83,9 @@ class Scripts:
         return _any(self.site.may_reject, self.project.may_reject)
 
 
+_NOT_ASKED = unknown_script("nobody asked")
+UNKNOWN = Scripts(_NOT_ASKED, _NOT_ASKED)
+
+
 def _any(*answers: bool | None) -> bool | None:
     return True if True in answers else None if None in answers else False

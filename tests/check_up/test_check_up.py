@@ -13,6 +13,7 @@ from sandbox.xnat import Settings
 from tcia_xnat.check_up import anonymisation
 from tcia_xnat.check_up.finding import Verdict, exit_code
 from tcia_xnat.errors import UsageError
+from tcia_xnat.xnat.dicomedit import read_script
 from tests.check_up.case import ADMIN, SECRET, asked, findings, put, without_xnat
 
 NOWHERE = "http://127.0.0.1:9"
@@ -24,8 +25,8 @@ def test_all_is_well(sandbox: Sandbox, settings: Settings, tmp_path: Path) -> No
     assert {finding.name for finding in found.values() if finding.state is not Verdict.OK} == set()
     assert set(found) == {
         "index", "spool", "output", "connection to IDC", "IDC", "connection to NBIA", "NBIA", "connection to XNAT",
-        "login", "XNAT version", "sessions", "series-import filter, site", "anonymisation, site", "project", "rights",
-        "auto-archive", "series-import filter, project", "anonymisation, project", "clock",
+        "login", "XNAT version", "sessions", "series-import filter, site", "anonymisation, site", "file names",
+        "project", "rights", "auto-archive", "series-import filter, project", "anonymisation, project", "clock",
     }  # fmt: skip
     assert not any(finding.to_do for finding in found.values())
     assert exit_code(found.values()) == 0
@@ -49,7 +50,9 @@ def test_a_member_who_is_no_administrator(sandbox: Sandbox, tmp_path: Path) -> N
     found = findings(asked(sandbox, tmp_path, "OPEN", ("member", SECRET)))
     assert found["sessions"].state is Verdict.WARNING
     assert "could not look: XNAT does not tell this user" in found["sessions"].seen
-    assert found["rights"].state is Verdict.OK
+    assert found["rights"].state is Verdict.WARNING
+    assert found["rights"].seen == "this user may bring images into OPEN"
+    assert "only owners may write to the project" in found["rights"].to_do
     assert found["login"].seen == "as member"
     assert exit_code(found.values()) == 0
 
@@ -57,7 +60,34 @@ def test_a_member_who_is_no_administrator(sandbox: Sandbox, tmp_path: Path) -> N
 def test_a_user_who_may_only_read(sandbox: Sandbox, tmp_path: Path) -> None:
     found = findings(asked(sandbox, tmp_path, "OPEN", ("reader", SECRET)))
     assert found["rights"].state is Verdict.WRONG
+    assert "(role: collaborator), but may not add to it" in found["rights"].seen
+    assert "a member or owner" in found["rights"].to_do
     assert exit_code(found.values()) == 5
+
+
+def test_an_xnat_that_tells_no_rights(sandbox: Sandbox, tmp_path: Path) -> None:
+    for page in (r"data/projects\?permissions", "xapi/access/projects"):
+        sandbox.xnat_faults.add(Fault(f"GET /{page}", faults.answer(404, "<html>no</html>"), times=None))
+    found = findings(asked(sandbox, tmp_path, "OPEN", ("member", SECRET)))
+    assert (found["rights"].state, "could not look" in found["rights"].seen) == (Verdict.WARNING, True)
+    assert exit_code(found.values()) == 0
+
+
+def test_a_project_by_its_alias(sandbox: Sandbox, tmp_path: Path) -> None:
+    put(sandbox, "/data/projects/OPEN", alias="NICK")
+    put(sandbox, "/xapi/anonymize/projects/OPEN", "-(0010,0030)")
+    found = findings(asked(sandbox, tmp_path, "NICK"))
+    put(sandbox, "/xapi/anonymize/projects/OPEN/enabled", enable="false")
+    assert found["project"].seen == "OPEN (given as NICK) is there"
+    assert found["anonymisation, project"].seen == "on, changes (0010,0030)"
+    assert found["rights"].state is Verdict.OK
+
+
+def test_a_template_that_gives_several_images_one_name(sandbox: Sandbox, tmp_path: Path) -> None:
+    rule = Fault("GET /xapi/siteConfig/dicomFileNameTemplate", faults.answer(200, '"${StudyInstanceUID}"'), times=None)
+    sandbox.xnat_faults.add(rule)
+    found = findings(asked(sandbox, tmp_path))["file names"]
+    assert (found.state, found.seen) == (Verdict.WARNING, "${StudyInstanceUID} gives several images one name")
 
 
 def test_a_project_that_is_not_there(sandbox: Sandbox, settings: Settings, tmp_path: Path) -> None:
@@ -145,8 +175,8 @@ def test_what_an_xnat_does_not_tell_is_a_warning(sandbox: Sandbox, tmp_path: Pat
     found = findings(asked(sandbox, tmp_path, "OPEN"))
     unseen = {name for name, finding in found.items() if "could not look" in finding.seen}
     assert unseen == {
-        "XNAT version", "sessions", "series-import filter, site", "anonymisation, site", "auto-archive",
-        "series-import filter, project", "anonymisation, project",
+        "XNAT version", "sessions", "series-import filter, site", "anonymisation, site", "file names",
+        "auto-archive", "series-import filter, project", "anonymisation, project",
     }  # fmt: skip
     assert all(found[name].state is Verdict.WARNING for name in unseen)
     assert exit_code(found.values()) == 0
@@ -160,24 +190,27 @@ def test_an_xnat_that_breaks_down_meanwhile(sandbox: Sandbox, tmp_path: Path) ->
 
 
 SCRIPTS = {
-    "(0010,0010) := subject": (["0010,0010"], Verdict.WARNING),
-    "  (0020,000d) := hashUID[(0020,000d)]": (["0020,000D"], Verdict.WRONG),
-    "-(0008,0018)": (["0008,0018"], Verdict.WRONG),
-    "// (0020,000E) := x": ([], Verdict.WARNING),
-    '(0008,0060) = "SR" ? reject': ([], Verdict.WARNING),
-    '(0008,0060) = "MR" ? (0020,000E) := "1"': (["0020,000E"], Verdict.WRONG),
-    '(0008,103E) ~ "x" ? (0008,103E) := "y" : (0008,103E) := "z"': (["0008,103E"], Verdict.WARNING),
-    "- (50XX,XXXX)": (["50XX,XXXX"], Verdict.WARNING),
-    'describe p "x"': ([], Verdict.WARNING),
+    "(0010,0010) := subject": ("on, changes PatientName", "no image is lost"),
+    "(0020,000d) := hashUID[(0020,000d)]": ("on, changes StudyInstanceUID", "archived under changed UIDs"),
+    'hashUIDList["(0020,000D)", "(0020,000E)"]': (
+        "on, changes SeriesInstanceUID, StudyInstanceUID",
+        "archived under changed UIDs",
+    ),
+    '(0008,0060) = "SR" ? reject': (
+        "on, changes headers and may reject images",
+        "exit code 3, unless --accept-rejected",
+    ),
+    'describe p "x"': ("on, changes headers", "no image is lost"),
+    "frobnicate[]": ("on, changes headers and cannot be read whole (line 2 cannot be read: frobnicate)", "is unknown"),
 }
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_what_a_script_changes(script: str) -> None:
-    tags, state = SCRIPTS[script]
-    assert anonymisation.changed_tags(f'version "6.1"\n{script}\n') == tags
-    assert anonymisation.judged("x", script).state is state
-    assert ("reject" in script) is ("may reject" in anonymisation.judged("x", script).seen)
+def test_what_a_script_means(script: str) -> None:
+    seen, follows = SCRIPTS[script]
+    found = anonymisation.judged("x", read_script(f'version "6.1"\n{script}\n'))
+    assert (found.state, found.seen, found.exit_code) == (Verdict.WARNING, seen, 0)
+    assert follows in found.to_do
 
 
 # sources

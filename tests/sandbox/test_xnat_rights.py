@@ -5,6 +5,7 @@ Sources: XNAT's own REST tests (NrgXnat/xnat-rest-tests) and the source of XNAT 
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -26,13 +27,20 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-def ask_as(site: Site, user: str, method: str, path: str, data: bytes = b"", **query: str) -> requests.Response:
+def ask_as(
+    site: Site,
+    user: str,
+    method: str,
+    path: str,
+    data: bytes = b"",
+    **query: Any,  # noqa: ANN401  as requests takes them
+) -> requests.Response:
     return requests.request(
         method, site.server.url + path, params=query, data=data, auth=(user, "p"), timeout=30, allow_redirects=False
     )
 
 
-def statuses(site: Site, users: list[str], method: str, path: str, data: bytes = b"", **query: str) -> dict[str, int]:
+def statuses(site: Site, users: list[str], method: str, path: str, data: bytes = b"", **query: Any) -> dict[str, int]:  # noqa: ANN401  as requests takes them
     return {user: ask_as(site, user, method, path, data, **query).status_code for user in users}
 
 
@@ -105,7 +113,7 @@ def test_check_035_member_builds_archives_and_deletes_in_the_prearchive(site: Si
     assert ask_as(site, "member", "DELETE", other).status_code == 200
     uri = site.sent()
     assert ask_as(site, "member", "POST", uri, action="build").status_code == 200
-    query = {"src": uri.removeprefix("/data"), "auto-archive": "false"}
+    query: dict[str, Any] = {"src": uri.removeprefix("/data"), "auto-archive": "false"}
     assert ask_as(site, "member", "POST", "/data/services/archive", **query).status_code == 200
 
 
@@ -144,7 +152,7 @@ def test_check_039_roles_by_their_names(site: Site, named: str) -> None:
 
 def test_check_040_a_collaborator_imports_and_may_do_nothing_more(site: Site) -> None:
     uri = site.sent()
-    query = {"src": uri.removeprefix("/data"), "auto-archive": "false"}
+    query: dict[str, Any] = {"src": uri.removeprefix("/data"), "auto-archive": "false"}
     refused = [
         ask_as(site, "collaborator", "POST", uri, action="build"),
         ask_as(site, "collaborator", "POST", "/data/services/archive", **query),
@@ -182,7 +190,7 @@ def test_check_053_the_configuration_of_a_hidden_project_is_not_there(site: Site
 )
 def test_the_projects_in_which_a_user_may_do_something(site: Site, permission: str, users: set[str]) -> None:
     site.ask("PUT", f"{P}/accessibility/public")
-    query = {"permissions": permission, "dataType": "xnat:subjectData"}
+    query: dict[str, Any] = {"permissions": permission, "dataType": "xnat:subjectData"}
     may = {"admin"} if {"id": PROJECT, "secondary_id": PROJECT} in site.rows("/data/projects", **query) else set()
     for user in ("stranger", *ROLES):
         rows = ask_as(site, user, "GET", "/data/projects", **query).json()["ResultSet"]["Result"]
@@ -247,7 +255,7 @@ def test_the_address_of_a_scan_also_means_those_of_this_type(site: Site) -> None
 def test_refreshing_may_be_refused(site: Site, status: int) -> None:
     site.archived()
     resource = site.rows(EXPERIMENTS)[0]["ID"]
-    query = {"resource": f"/archive/experiments/{resource}", "options": "populateStats"}
+    query: dict[str, Any] = {"resource": f"/archive/experiments/{resource}", "options": "populateStats"}
     users = ["collaborator", "member"]
     assert statuses(site, users, "POST", "/data/services/refresh/catalog", **query) == {
         "collaborator": 403,
