@@ -10,9 +10,9 @@ from typing import Any
 from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.clients.idc_selection import collection_id
 from tcia_xnat.clients.questions import Query
+from tcia_xnat.core.uids import is_uid
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest import Manifest, parse, write_tcia
-from tcia_xnat.manifest.model import is_uid
 
 Known = Callable[[Sequence[str]], AbstractSet[str]]
 """SeriesInstanceUIDs → those of them that another archive offers."""

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 
+from tcia_xnat.core.uids import image_name
 from tcia_xnat.model import Member
 from tcia_xnat.spool import Spool
 
@@ -76,7 +77,7 @@ def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _name(member: Member) -> bytes:
-    return f"{member.sop_instance_uid}.dcm".encode("ascii")
+    return image_name(member.sop_instance_uid).encode("ascii")
 
 
 def _is_large(member: Member) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tcia_xnat.core.uids import image_name
 from tcia_xnat.errors import SeriesDamaged
 from tcia_xnat.folder.disk import disk_errors, write_file
 from tcia_xnat.folder.images import ZIP_NAME, opened
@@ -71,13 +72,13 @@ def _zip(package: SeriesPackage, spool: Spool, folder: Path) -> list[KeptFile]:
 
 def _images(package: SeriesPackage, spool: Spool, folder: Path) -> list[KeptFile]:
     return [
-        write_file(folder / f"{member.sop_instance_uid}.dcm", _content(member, spool)) for member in package.members
+        write_file(folder / image_name(member.sop_instance_uid), _content(member, spool)) for member in package.members
     ]
 
 
 def _content(member: Member, spool: Spool) -> Iterator[bytes]:
     """Yield the DICOM file, inflated where it came deflated; its CRC is looked at again on the way to the disk."""
-    info = zipfile.ZipInfo(f"{member.sop_instance_uid}.dcm")
+    info = zipfile.ZipInfo(image_name(member.sop_instance_uid))
     info.compress_type, info.file_size = member.method, member.size
     crc32 = 0
     for chunk in inflated(spool.read(member.offset, member.compressed_size), info):

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
+from tcia_xnat.core.uids import is_uid
 from tcia_xnat.local.model import Spot
-from tcia_xnat.manifest.model import is_uid
 from tcia_xnat.model import Label
 
 _ABOVE = 2  # folders that name subject and session

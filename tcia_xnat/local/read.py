@@ -14,8 +14,8 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 
+from tcia_xnat.core.uids import is_uid
 from tcia_xnat.local.model import LOOSE, Image, Passed, Weight, is_zip
-from tcia_xnat.manifest.model import is_uid
 
 _MARK = slice(128, 132)  # after the preamble (DICOM PS3.10 §7.1)
 _DICOMDIR = "1.2.840.10008.1.3.10"  # Media Storage Directory Storage (PS3.4)

@@ -1,10 +1,6 @@
 """What a list of series is, once it is read."""
 
-import re
 from dataclasses import dataclass
-
-_UID = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
-_UID_LENGTH = 64  # DICOM PS3.5 §9.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +56,3 @@ class Manifest:
     crdc_series_uuids: tuple[str, ...] = ()
     study_instance_uids: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
-
-
-def is_uid(text: str) -> bool:
-    """Whether a text is a UID: numbers with dots, at most 64 characters (DICOM PS3.5 §9.1)."""
-    return len(text) <= _UID_LENGTH and _UID.fullmatch(text) is not None

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from tcia_xnat.core.uids import is_uid
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.broken import wrong_lines
-from tcia_xnat.manifest.model import Manifest, Rejected, is_uid
+from tcia_xnat.manifest.model import Manifest, Rejected
 
 if TYPE_CHECKING:
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet

@@ -3,9 +3,10 @@
 import re
 from dataclasses import dataclass, field
 
+from tcia_xnat.core.uids import is_uid
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.broken import no_uids, wrong_lines
-from tcia_xnat.manifest.model import Manifest, Rejected, is_uid
+from tcia_xnat.manifest.model import Manifest, Rejected
 
 LIST_KEY = "listofseriestodownload"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from isal import isal_zlib
 
+from tcia_xnat.core.uids import DicomUid, checked_uid
 from tcia_xnat.dicom import Identity, read_identity
 from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete
 from tcia_xnat.model import Member, Series
@@ -47,7 +48,7 @@ def stored_member(series: Series, spool: Spool, offset: int, digest: Digest, nam
     return Member(sop_instance_uid, offset, digest.size, digest.size, digest.crc32, STORED)
 
 
-def proved_sop_instance_uid(series: Series, identity: Identity, name: str) -> str:
+def proved_sop_instance_uid(series: Series, identity: Identity, name: str) -> DicomUid:
     """Return the SOPInstanceUID of a file that belongs to `series`.
 
     XNAT needs SOP class and instance (xnat-http.md §5.7), and tells sessions apart by StudyInstanceUID (§7.1).
@@ -56,15 +57,15 @@ def proved_sop_instance_uid(series: Series, identity: Identity, name: str) -> st
     ------
     SeriesDamaged
     """
-    if not identity.sop_class_uid or not identity.sop_instance_uid:
-        raise SeriesDamaged(f"{name} has no SOP class or instance UID")
+    checked_uid(identity.sop_class_uid, "SOPClassUID", name)
+    sop_instance_uid = checked_uid(identity.sop_instance_uid, "SOPInstanceUID", name)
     for what, says, should in (
         ("SeriesInstanceUID", identity.series_instance_uid, series.series_instance_uid),
         ("StudyInstanceUID", identity.study_instance_uid, series.study_instance_uid),
     ):
         if says != should:
             raise SeriesDamaged(f"{name} says {what} {says or '(none)'}, which is not the one asked for")
-    return identity.sop_instance_uid
+    return sop_instance_uid
 
 
 def prove_unique(members: Iterable[Member]) -> None:
