@@ -23,7 +23,7 @@ FROM ${BASE_IMAGE}
 # Mount points; without a mount, any user may write the output.
 RUN mkdir -p /input /output && chmod 1777 /output
 COPY --from=build /app /app
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 TCIA_DOWNLOAD_IMAGE=xnatworks/xnat-tcia-download:2.0.0
 WORKDIR /app
 ENTRYPOINT ["/app/run.sh"]
 LABEL org.opencontainers.image.title="xnat-tcia-download" \

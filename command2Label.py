@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
 """command.json → the LABEL of a Dockerfile by which XNAT finds the command in an image."""
 
+if __name__ == "__main__":
+    from tcia_xnat.core.installed import require_libraries
+
+    require_libraries()  # before any of them is imported
+
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
 """The main job: the series of a manifest from IDC and TCIA into a project of XNAT, or to disk."""
 
+if __name__ == "__main__":
+    from tcia_xnat.core.installed import require_libraries
+
+    require_libraries()  # before any of them is imported
+
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence

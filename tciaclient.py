@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
 """TCIA's NBIA server from the shell, a command per question; and `TCIAClient`, as the old SDK had it, to import."""
 
+if __name__ == "__main__":
+    from tcia_xnat.core.installed import require_libraries
+
+    require_libraries()  # before any of them is imported
+
 import functools
 import json
 import sys

@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
 """DICOM that is on disk, as trees of folders or zips, into a project of XNAT."""
 
+if __name__ == "__main__":
+    from tcia_xnat.core.installed import require_libraries
+
+    require_libraries()  # before any of them is imported
+
 import os
 import re
 import sys

@@ -241,7 +241,7 @@ def _as_typed(option: click.Option, value: object) -> Iterator[str]:
         yield (option.opts if value else option.secondary_opts)[0]
         return
     for one in value if isinstance(value, tuple) else [value]:
-        yield from (option.opts[0], str(one))
+        yield from (option.opts[0], str(one).removesuffix(".0") if isinstance(one, float) else str(one))
 
 
 def typed_names() -> set[str]:

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 
@@ -15,6 +15,22 @@ from tcia_xnat.errors import UsageError
 _FACTORS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
 _FOUR_SHARDS = "write --shard 0/4, 1/4, 2/4 and 3/4 for four workers"
 _PIXELS = (32, 512)  # of a picture in the report
+
+
+class TypedRate(float):
+    """Bytes a second that show as they were typed, so that a command can be repeated."""
+
+    typed: str
+
+    def __new__(cls, typed: str, value: float) -> Self:
+        """Keep the text."""
+        made = super().__new__(cls, value)
+        made.typed = typed
+        return made
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return self.typed
 
 
 class Rate(click.ParamType[float]):
@@ -28,7 +44,7 @@ class Rate(click.ParamType[float]):
         rate = float(found[1]) * _FACTORS[found[2]] if found else 0.0
         if not rate:
             self.fail(f"{value!r} is no rate: write 500k, 20M or 1.5G", param, ctx)
-        return rate
+        return TypedRate(str(value), rate)
 
 
 class Pixels(click.ParamType[int]):

@@ -1,10 +1,10 @@
 """What a run is asked to do."""
 
-import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from tcia_xnat.core.program import command_line
 from tcia_xnat.plan import Existing
 from tcia_xnat.retry import RETRY_WAIT
 from tcia_xnat.xnat.connection import MAX_OUTAGE
@@ -98,4 +98,4 @@ class Settings:
 
 def ask_again(report_dir: Path, output_dir: Path | str, *words: str) -> str:
     """Return the command that takes the failed.tcia of a report; of the words after OUTPUT_DIR empty ones are none."""
-    return shlex.join(["python", "download.py", str(report_dir / FAILED), str(output_dir), *filter(None, words)])
+    return command_line("download.py", str(report_dir / FAILED), str(output_dir), *filter(None, words))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from tcia_xnat import run as runs
 from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.core.program import command_line
 from tcia_xnat.core.tables import TableWriter, table
 from tcia_xnat.errors import UsageError
 from tcia_xnat.events import FilesRead, Tell
@@ -50,7 +50,7 @@ class Upload(Settings):
     @property
     def next_command(self) -> str:
         """The command that sends again what is not in: the same one."""
-        return shlex.join(["python", "upload.py", *(self.typed or (str(self.root), self.project))])
+        return command_line("upload.py", *(self.typed or (str(self.root), self.project)))
 
 
 def dry_run(

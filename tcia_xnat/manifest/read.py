@@ -40,7 +40,7 @@ def read(path: Path) -> Manifest:
             return parse(_some(file.read(_LARGEST + 1), str(path)), path.name)
     except FileNotFoundError as error:
         raise ManifestError(
-            f"no such manifest: {path}", "python download.py, without arguments, lists the manifests at hand"
+            f"no such manifest: {path}", "download.py without arguments lists the manifests at hand"
         ) from error
     except OSError as error:
         raise ManifestError(f"{path} cannot be read: {error.strerror}", "look at its name and its rights") from error

@@ -14,7 +14,7 @@ from tcia_xnat.pairs.rules import STANDARD, load
 from tcia_xnat.pairs.table import explained_csv, explained_line, pairs_csv
 
 _OTHER_RULES = "--explain says why of each study; --rules FILE takes your own, made after tcia_xnat/pairs/default.toml"
-_ELSEWHERE = "IDC's index lists none of these series; python query.py search --modality PT shows what has PET"
+_ELSEWHERE = "IDC's index lists none of these series; query.py search --modality PT shows what has PET"
 
 
 @click.command(context_settings=cli.CONTEXT)

@@ -283,4 +283,4 @@ def test_a_bad_manifest(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
 def test_no_manifest(sandbox: Sandbox, tmp_path: Path) -> None:
     done = run(sandbox, tmp_path / "out", tmp_path / "none.tcia", tmp_path / "out")
     assert f"error: no such manifest: {tmp_path / 'none.tcia'}" in done.err
-    assert "hint: python download.py, without arguments, lists the manifests at hand" in done.err
+    assert "hint: download.py without arguments lists the manifests at hand" in done.err

@@ -133,8 +133,7 @@ def test_no_pair_is_said_with_what_would_find_more(index: Path, tmp_path: Path) 
     listed.write_text(write_tcia(["9.9.9"], listed.name))
     done = pairs(listed, "--idc-index", index)
     assert done.stderr.splitlines()[-1] == (
-        "no pair was found: IDC's index lists none of these series; "
-        "python query.py search --modality PT shows what has PET"
+        "no pair was found: IDC's index lists none of these series; query.py search --modality PT shows what has PET"
     )
 
 

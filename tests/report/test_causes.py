@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from tcia_xnat.core.program import command_line
 from tcia_xnat.errors import Error
 from tcia_xnat.model import Label, Outcome, Series, State
 from tcia_xnat.report.causes import causes
@@ -92,7 +93,7 @@ def test_terminal_json_and_page_tell_the_same(tmp_path: Path) -> None:
         "what to do: try again",
         "patient P00000, session P00000_0, series 1.2.3.0.2: 2 of 99 images",
         "and 1 more in report.csv",
-        f"python download.py {tmp_path}/out/report/failed.tcia {tmp_path}/out PROJECT",
+        f"download.py {tmp_path}/out/report/failed.tcia {tmp_path}/out PROJECT",
     ):
         assert words in shown
     missing = text(by_id(parsed(page(report_json(tmp_path, given()), {})), "missing"))
@@ -117,12 +118,12 @@ def test_the_command_is_one_line_on_any_terminal(tmp_path: Path) -> None:
     console = Console(width=40, file=io.StringIO(), no_color=True)
     with console.capture() as captured:
         console.print(summary(run(tmp_path, given())), crop=False)
-    command = f"python download.py {tmp_path}/out/report/failed.tcia {tmp_path}/out PROJECT"
+    command = f"download.py {tmp_path}/out/report/failed.tcia {tmp_path}/out PROJECT"
     assert captured.get().splitlines()[-1].endswith(command)
 
 
 def test_an_upload_asks_for_its_tree_again(tmp_path: Path) -> None:
     asked = Upload(root=tmp_path / "tree", output_dir=tmp_path / "work", project="P")
-    assert asked.next_command == f"python upload.py {tmp_path}/tree P"
+    assert asked.next_command == command_line("upload.py", f"{tmp_path}/tree", "P")
     typed = replace(asked, typed=("tree", "P", "--exclude", "a b"))
-    assert typed.next_command == "python upload.py tree P --exclude 'a b'"
+    assert typed.next_command == command_line("upload.py", "tree", "P", "--exclude", "a b")

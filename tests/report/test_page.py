@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
+from tcia_xnat.core.program import command_line
 from tcia_xnat.errors import Stopped
 from tcia_xnat.model import State
 from tcia_xnat.report.page import page
@@ -117,7 +118,7 @@ def test_what_is_missing_is_named_with_what_to_do(tree: Element, tmp_path: Path)
     assert "P00001_2 patient P00001" in text(missing)
     (command,) = elements(missing, "pre")
     out = tmp_path / "out"
-    assert text(command) == f"python download.py {out}/report/failed.tcia {out} PROJECT"
+    assert text(command) == command_line("download.py", f"{out}/report/failed.tcia", str(out), "PROJECT")
 
 
 def test_licences_can_be_pasted(tree: Element) -> None:

@@ -86,7 +86,7 @@ def test_xnat_refuses(sandbox: Sandbox, tmp_path: Path, tree: Path, name: str) -
     assert any(words in f"{row['reason']} {row['hint']}" for row in done.rows)
     assert not (done.report_dir / "failed.tcia").exists()
     assert not any(word in done.out + done.err for word in ("IDC", "NBIA", "manifest", "failed.tcia", "LOCAL"))
-    assert f"To ask for the rest again: python upload.py {tree} {here} --workdir " in done.out
+    assert f"upload.py {tree} {here} --workdir " in done.out
     sandbox.xnat_faults.lift()
     assert upload(sandbox, tmp_path / "w", tree, here).code == 0
     assert_holds(sandbox, here, WHOLE)
