@@ -57,6 +57,7 @@ STATE: Mapping[str, str] = {
     "held": "proved and in the prearchive, waiting for the rest of its study",
     "failed": "did not arrive or was not taken; may work next time",
     "unavailable": "offered by neither IDC nor NBIA",
+    "not_started": "the run ended early, before this series was done: interrupted, not failed",
     "filtered": "left out by `--licence-filter`",
 }
 EVENT: Mapping[str, str] = {

@@ -26,7 +26,13 @@ class State(StrEnum):
     HELD = "held"  # proved and in the prearchive, waiting for the rest of its study
     FAILED = "failed"  # may work next time
     UNAVAILABLE = "unavailable"  # neither source offers it
+    NOT_STARTED = "not_started"  # the run ended before this series was done; nothing is wrong with it
     FILTERED = "filtered"  # left out on request, because of its licence
+
+    @property
+    def told(self) -> str:
+        """What people call it, everywhere."""
+        return _TOLD[self]
 
     @property
     def is_in(self) -> bool:
@@ -41,7 +47,19 @@ class State(StrEnum):
     @property
     def is_missing(self) -> bool:
         """Whether the series should be there and is not."""
-        return self in {State.HELD, State.FAILED, State.UNAVAILABLE}
+        return self in {State.HELD, State.FAILED, State.UNAVAILABLE, State.NOT_STARTED}
+
+
+_TOLD = {
+    State.ARCHIVED: "archived",
+    State.STORED: "stored",
+    State.PRESENT: "there already",
+    State.HELD: "waiting in the prearchive",
+    State.FAILED: "failed",
+    State.UNAVAILABLE: "not offered",
+    State.NOT_STARTED: "not started",
+    State.FILTERED: "left out by licence",
+}
 
 
 @dataclass(frozen=True, slots=True)

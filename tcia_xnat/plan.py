@@ -229,6 +229,11 @@ def _shared(all_series: Sequence[Series], held: Held) -> list[Outcome]:
     ]
 
 
+def unbegun_outcome(series_instance_uid: str, error: Error, label: Label) -> Outcome:
+    """Return the outcome of a series that a run did not come to, and the error that ended the run."""
+    return replace(missing_outcome(series_instance_uid, error), state=State.NOT_STARTED, label=label)
+
+
 def _held_labels(catalogue: Catalogue, held: Held) -> dict[str, Label]:
     """Return the label of each session that XNAT holds.
 

@@ -38,7 +38,7 @@ from tcia_xnat.events import (
 from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.ledger import Imported, Ledger
 from tcia_xnat.model import Outcome, Series, SourceName, State
-from tcia_xnat.plan import Plan, StudyPlan, missing_outcome, present_outcome
+from tcia_xnat.plan import Plan, StudyPlan, missing_outcome, present_outcome, unbegun_outcome
 from tcia_xnat.planning.completeness import State as Completeness
 from tcia_xnat.planning.completeness import Wanted
 from tcia_xnat.session import SessionSteps
@@ -269,7 +269,7 @@ class _Run:
         for series in study.plan.send:
             if series.series_instance_uid in study.waiting:
                 error = self._ended_by or self._stop.error()
-                self._settle(_not_sent_outcome(study, NotSent(series, error)))
+                self._settle(unbegun_outcome(series.series_instance_uid, error, study.plan.label))
 
     def _settle(self, outcome: Outcome) -> None:
         """Keep how a series ended; the first outcome counts."""

@@ -28,7 +28,7 @@ from tcia_xnat.job import Job, clients_of, read_manifest
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded, with_report
 from tcia_xnat.model import Outcome
 from tcia_xnat.pictures import painter
-from tcia_xnat.plan import Existing, Held, Plan, missing_outcome
+from tcia_xnat.plan import Existing, Held, Plan, unbegun_outcome
 from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.room import Room
 from tcia_xnat.run import Prepared, Run, announce, asked_part, patience_of, prepare
@@ -154,7 +154,7 @@ def _transfer(plan: Plan, lane: FolderLane, tell: Tell, stop: Stop, transfers: i
         for series in study.send:
             if series.series_instance_uid not in outcomes:
                 error = workers.ended_by or stop.error()
-                settle(replace(missing_outcome(series.series_instance_uid, error), label=study.label))
+                settle(unbegun_outcome(series.series_instance_uid, error, study.label))
     return TransferResult(tuple(outcomes.values()), workers.ended_by)
 
 

@@ -111,7 +111,7 @@ class Lines:
         if outcome.state in {State.FAILED, State.UNAVAILABLE}:
             self._done += outcome.label is not None  # those without a label never were on their way
             where = f"{outcome.label.session} " if outcome.label else ""
-            self._line(f"{self._at()} {where}{outcome.series_instance_uid} {outcome.state}: {outcome.reason}")
+            self._line(f"{self._at()} {where}{outcome.series_instance_uid} {outcome.state.told}: {outcome.reason}")
 
     @_show.register
     def _(self, event: SessionArchived) -> None:

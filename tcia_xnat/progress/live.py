@@ -68,5 +68,5 @@ def _noted(event: Event, standing: Standing) -> list[Text]:
     lane = standing.lanes.get(outcome.series_instance_uid)
     words = [outcome.label.session if outcome.label else ""]
     words += [lane.series.modality, lane.series.series_description] if lane else []
-    words += [outcome.series_instance_uid, f"{outcome.state}: {outcome.reason}"]
+    words += [outcome.series_instance_uid, f"{outcome.state.told}: {outcome.reason}"]
     return [Text(one_line(" ".join(words)), "red")]

@@ -165,6 +165,9 @@ class Standing:
     def _(self, event: SeriesSettled, now: float) -> None:
         del now
         uid = event.outcome.series_instance_uid
+        if event.outcome.state is State.NOT_STARTED:  # the run ends: where it stands stays
+            self.lanes.pop(uid, None)
+            return
         self.failed_count += event.outcome.state in NOT_IN
         self.lanes.pop(uid, None)
         if self.series_count is not None and uid not in self._planned and event.outcome.state in NOT_IN:

@@ -16,7 +16,7 @@ _VARIES = re.compile(
     r"|\b\d+(?= (?:more )?(?:bytes|images|series|seconds)\b)"
 )
 _ELLIPSIS = "…"
-_ORDER = (State.FAILED, State.UNAVAILABLE, State.HELD)  # what waits only waits for the others
+_ORDER = (State.FAILED, State.UNAVAILABLE, State.NOT_STARTED, State.HELD)  # what waits only waits for the others
 _AGAIN = "run the same command again"
 _HINTS = {
     "SourceUnreachable": f"{_AGAIN} when the archive answers; nothing that is in is fetched twice",

@@ -31,12 +31,6 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _SERIES = 10_000  # that are shown; report.csv has all
 _NAMED, _LISTED = 5, 200  # series that are named at once for each cause, and on demand
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-_WORDS = {
-    State.HELD: "in the prearchive",
-    State.FAILED: "failed",
-    State.UNAVAILABLE: "offered by nobody",
-    State.FILTERED: "left out, by its licence",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +189,7 @@ def _cause(cause: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
     wanted = set(cause["series"][:_LISTED])
     listed = [row for row in rows if row["SeriesInstanceUID"] in wanted]
     return {
-        "heading": f"{counted(cause['count'], 'series', 'series')} {_WORDS[State(cause['state'])]}",
+        "heading": f"{counted(cause['count'], 'series', 'series')} {State(cause['state']).told}",
         "reason": cause["reason"],
         "hint": cause["hint"],
         "is_held": cause["state"] == State.HELD,
@@ -245,5 +239,5 @@ def _tile(row: Row, picture: bytes) -> Tile:
         viewer if row["crdc_series_uuid"] else "",
         picture,
         state,
-        "" if state.is_in else _WORDS[state],
+        "" if state.is_in else state.told,
     )

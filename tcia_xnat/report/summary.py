@@ -91,7 +91,7 @@ def _causes(rows: Sequence[Row], *, in_sessions: bool) -> RenderableType:
     found = causes(rows)
     lines: list[str] = []
     for cause in found[:_SHOWN]:
-        lines += [f"{cause.count} series {cause.state}: {cause.reason}"]
+        lines += [f"{cause.count} series {cause.state.told}: {cause.reason}"]
         lines += [f"  what to do: {cause.hint}"] if cause.hint else []
         lines += [_named(by_uid[uid], cause.reason, in_sessions) for uid in cause.series_instance_uids[:_EXAMPLES]]
         if cause.count > _EXAMPLES:

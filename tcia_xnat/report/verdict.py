@@ -3,17 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from tcia_xnat.errors import SourceUnreachable, XnatUnreachable
+from tcia_xnat.errors import SourceUnreachable, Stopped, XnatUnreachable
 from tcia_xnat.model import Outcome, State
 from tcia_xnat.plan import Plan
 from tcia_xnat.transfer import TransferResult
 
 _IN, _SOME_MISSING = 0, 3
-_WORDS = {
-    State.FAILED: "failed",
-    State.UNAVAILABLE: "not offered",
-    State.HELD: "waiting in the prearchive",
-}
+_NOT_IN = (State.FAILED, State.UNAVAILABLE, State.NOT_STARTED, State.HELD)
 
 
 def exit_code(result: TransferResult) -> int:
@@ -58,8 +54,11 @@ def verdict(result: TransferResult, *, archive: bool = True, place: str = "in th
         return (
             f"All {total:,} series are in XNAT, {counts[State.HELD]:,} of them in the prearchive, as asked.{left_out}"
         )
-    parts = [f"{counts[state]:,} {words}" for state, words in _WORDS.items() if counts[state]]
-    return f"{arrived:,} of {total:,} series are {place}; {', '.join(parts)}.{left_out}"
+    parts = [f"{counts[state]:,} {state.told}" for state in _NOT_IN if counts[state]]
+    ended = (
+        "" if result.ended_by is None else "Interrupted: " if isinstance(result.ended_by, Stopped) else "Ended early: "
+    )
+    return f"{ended}{arrived:,} of {total:,} series are {place}; {', '.join(parts)}.{left_out}"
 
 
 def state_counts(outcomes: tuple[Outcome, ...]) -> Mapping[State, int]:

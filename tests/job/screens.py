@@ -158,7 +158,7 @@ def assert_ended(done: Done, code: int, reason: str, to_do: str) -> None:
     assert reason in error
     assert to_do in hint.removeprefix("hint: ")
     assert next_words(done)[0] == str(done.report_dir / "failed.tcia")
-    left = [row for row in done.rows if row["state"] in {"held", "failed"}]
+    left = [row for row in done.rows if row["state"] in {"held", "failed", "not_started"}]
     assert f"patient {left[0]['PatientID']}, session {left[0]['session']}, series " in done.out
     assert_tidy(error, hint, *(line for line in done.out.splitlines() if str(done.report_dir) not in line))
 

@@ -211,7 +211,11 @@ def test_a_stop(sandbox: Sandbox, tmp_path: Path, number: signal.Signals, code: 
     process = begun(sandbox, tmp_path / f"STOP{code}")
     assert arrived.wait(60)
     process.send_signal(number)
-    assert_ended(ended(process, tmp_path / f"STOP{code}"), code, "stopped on request", "the same command continues")
+    done = ended(process, tmp_path / f"STOP{code}")
+    assert_ended(done, code, "stopped on request", "the same command continues")
+    assert done.report["verdict"].startswith("Interrupted: 0 of ")
+    assert set(done.states().values()) == {"not_started"}
+    assert "failed" not in done.report["verdict"]
 
 
 def test_a_disk_that_is_full(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -245,7 +249,7 @@ def test_a_series_that_nobody_offers(sandbox: Sandbox, tmp_path: Path) -> None:
     listed = manifest(tmp_path / "m.tcia", [NOBODY])
     done = run(sandbox, tmp_path / "out", listed, tmp_path / "out", *OPTIONS)
     assert done.code == 3
-    assert "1 series unavailable: IDC and NBIA do not offer it" in done.out
+    assert "1 series not offered: IDC and NBIA do not offer it" in done.out
     assert "controlled access" in done.out
     assert "delete its line from the manifest" in done.out
     assert f"  series {NOBODY}\n" in done.out  # whose it is nobody knows

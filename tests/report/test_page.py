@@ -110,7 +110,7 @@ def test_what_is_missing_is_named_with_what_to_do(tree: Element, tmp_path: Path)
     missing = by_id(tree, "missing")
     assert [text(head) for head in elements(missing, "h3")] == [
         "10 series failed",
-        "1 series in the prearchive",
+        "1 series waiting in the prearchive",
         "To ask for all of these again",
     ]
     assert "What to do: try again" in text(missing)

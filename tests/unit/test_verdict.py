@@ -29,6 +29,7 @@ def result(*states: State, kind: str = "", ended_by: Error | None = None) -> Tra
         (result(State.ARCHIVED, State.FAILED, ended_by=LoginRefused("no")), 5),
         (result(State.FAILED, ended_by=SpaceError("full")), 6),
         (result(State.FAILED, ended_by=Stopped(143)), 143),
+        (result(State.NOT_STARTED, kind="Stopped"), 3),
     ],
 )
 def test_exit_codes(given: TransferResult, code: int) -> None:
@@ -58,6 +59,16 @@ def test_a_plan_ends_as_a_run_would() -> None:
             result(State.ARCHIVED, State.FAILED, State.UNAVAILABLE, State.HELD),
             True,
             "1 of 4 series are in the archive; 1 failed, 1 not offered, 1 waiting in the prearchive.",
+        ),
+        (
+            result(State.ARCHIVED, State.NOT_STARTED, State.NOT_STARTED, State.HELD, ended_by=Stopped()),
+            True,
+            "Interrupted: 1 of 4 series are in the archive; 2 not started, 1 waiting in the prearchive.",
+        ),
+        (
+            result(State.ARCHIVED, State.NOT_STARTED, ended_by=SpaceError("full")),
+            True,
+            "Ended early: 1 of 2 series are in the archive; 1 not started.",
         ),
     ],
 )
