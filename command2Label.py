@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from tcia_xnat import __version__, cli
+from tcia_xnat.command_list import Command
 from tcia_xnat.errors import Error, UsageError
 from tcia_xnat.xnat_command.check import check
 from tcia_xnat.xnat_command.document import Finding
@@ -23,7 +24,7 @@ BESIDE = Path()
 """Stands for the Dockerfile beside command.json."""
 
 
-@click.command(context_settings=CONTEXT)
+@click.command(cls=Command, context_settings=CONTEXT)
 @click.argument("command_json", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--check",

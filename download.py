@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tcia_xnat import cli
+from tcia_xnat import cli, licences
+from tcia_xnat.command_list import Command
 from tcia_xnat.core import streams
 from tcia_xnat.errors import ManifestError, UsageError
 from tcia_xnat.options import common_options, dry_run_option, source_option, view_options
@@ -28,7 +29,7 @@ VARIABLES = {"host": "XNAT_HOST", "user": "XNAT_USER", "password": "XNAT_PASS"}
 USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 
 
-@click.command(context_settings=cli.CONTEXT)
+@click.command(cls=Command, context_settings=cli.CONTEXT)
 @click.argument("given", nargs=-1, metavar=" ".join(f"[{name.upper()}]" for name in ARGUMENTS))
 @dry_run_option
 @click.option("--check", is_flag=True, help="Only look whether a run would succeed; every argument may be left out.")
@@ -192,7 +193,7 @@ def read_login(asked: Mapping[str, str]) -> "Login":
 def plan_only(job: "Job", login: "Login | None", options: dict[str, Any]) -> int:
     """Show what a run would do."""
     from tcia_xnat import job as to_xnat  # noqa: PLC0415  as above
-    from tcia_xnat import licences, plan_view, report, terminal  # noqa: PLC0415  as above
+    from tcia_xnat import plan_view, report, terminal  # noqa: PLC0415  as above
     from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
 
     if isinstance(job, to_disk.FolderJob):

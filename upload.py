@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tcia_xnat import cli
+from tcia_xnat.command_list import Command
 from tcia_xnat.errors import UsageError
 from tcia_xnat.options import run_options
 
@@ -35,7 +36,7 @@ _ALL = 5  # arguments
 _WHO = ("XNAT_HOST", "XNAT_USER", "XNAT_PASS")
 
 
-@click.command(context_settings=cli.CONTEXT)
+@click.command(cls=Command, context_settings=cli.CONTEXT)
 @click.argument("arguments", nargs=-1, metavar="ROOT PROJECT [HOST [USER [PASSWORD]]]")
 @click.option("--dry-run", "-n", is_flag=True, help="Show which folder becomes what, and change nothing.")
 @click.option(

@@ -1,15 +1,45 @@
-"""The list of commands that --help shows."""
+"""Commands and the list of them: what every script gives to click."""
+
+from collections import Counter
 
 import click
 
 _WHOLE = 1000  # letters of a first sentence: more than any has
 
 
+class Command(click.Command):
+    """A command that refuses an option which is given twice but holds one value: the last one would win silently."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse a command line.
+
+        Raises
+        ------
+        click.UsageError
+            An option that holds one value is given twice.
+        """
+        if not ctx.resilient_parsing:
+            _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+            for parameter, times in Counter(given).items():
+                if times > 1 and _holds_one(parameter):
+                    raise click.UsageError(f"{parameter.opts[0]} is given {times} times, and takes one value", ctx)
+        return super().parse_args(ctx, args)
+
+
 class CommandList(click.Group):
     """Commands by name, the first sentence of each whole: what is cut off is what tells two of them apart."""
+
+    command_class = Command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list, over as many lines as it takes."""
         rows = [(name, self.commands[name].get_short_help_str(_WHOLE)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _holds_one(parameter: click.Parameter) -> bool:
+    """Whether a second value would replace the first; the same flag twice says nothing new."""
+    if not isinstance(parameter, click.Option) or parameter.multiple or parameter.count:
+        return False
+    return not parameter.is_flag or bool(parameter.secondary_opts)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tcia_xnat import cli
+from tcia_xnat.command_list import Command
 from tcia_xnat.errors import UsageError
 
 _FORMS = (".tcia", ".csv", ".s5cmd")
@@ -15,7 +16,7 @@ NOT_ALL = 3
 """Exit code when something that was asked for is not in the result."""
 
 
-@click.command(context_settings=cli.CONTEXT)
+@click.command(cls=Command, context_settings=cli.CONTEXT)
 @click.argument("manifests", metavar="MANIFEST...", nargs=-1, required=True)
 @click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--idc-index", metavar="FILE", help="Another parquet in the place of IDC's embedded index.")

@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from tcia_xnat import cli
+from tcia_xnat.command_list import Command
 
 
-@click.command("merge-reports", context_settings=cli.CONTEXT)
+@click.command("merge-reports", cls=Command, context_settings=cli.CONTEXT)
 @click.argument("reports", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--output",

@@ -108,10 +108,24 @@ _RUN = (
         help="Seconds, at the most, before the second try; doubled before each further one.  [default: 2]",
     ),
 )
+
+
+class LicenceNames(click.ParamType[str]):
+    """Names of licences, with commas between; of a variable all of it is one value, as names have spaces."""
+
+    name = "names"
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Return the value of a variable as it is."""
+        return [rv]
+
+
 _SOURCES = (
     click.option(
         "--licence-filter",
         "--license-filter",
+        multiple=True,
+        type=LicenceNames(),
         metavar="NAMES",
         help="Take only series under these licences, with commas between: 'CC BY', 'CC BY 4.0', 'CC BY*', commercial.",
     ),
@@ -271,8 +285,3 @@ def _task_count(environment: Mapping[str, str]) -> str:
             "name it, --shard auto/8 for eight parts; tasks of any array then take the parts of their numbers",
         )
     return count
-
-
-def parsed_licences(text: str | None) -> tuple[str, ...]:
-    """Return the licences that are named with commas between them."""
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())

@@ -17,13 +17,13 @@ from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.core.run_lock import RunLock, is_alive
 from tcia_xnat.destinations.xnat.files import ProjectFiles
 from tcia_xnat.destinations.xnat.turns import Turns
-from tcia_xnat.errors import Error, SpaceError, Stopped, XnatUnreachable
+from tcia_xnat.errors import Error, SpaceError, Stopped, UsageError, XnatUnreachable
 from tcia_xnat.events import Event, NonCommercial, Noted, NotKept, Planned, Retrying, Tell
 from tcia_xnat.holdings import look
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Label, SourceName
+from tcia_xnat.model import Label, Outcome, SourceName
 from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Held, Plan
 from tcia_xnat.retry import Patience, RetryPolicy
@@ -232,8 +232,20 @@ def prepare(settings: Settings, manifest: Manifest, catalogue: Catalogue, held: 
     # labels are those of the whole manifest, whichever part of it this run moves
     labels = plans.assign_labels(catalogue, held, settings.subject_label, settings.session_label)
     plan = plans.make(asked_part(settings, catalogue), held, labels, settings.existing)
-    left_out = plans.left_out(_part(settings, catalogue), settings.licence_filter)
+    left_out = _left_out(settings, catalogue)
     return Prepared(manifest, catalogue, labels, replace(plan, settled=plan.settled + left_out))
+
+
+def _left_out(settings: Settings, catalogue: Catalogue) -> tuple[Outcome, ...]:
+    """Return the series that the filter leaves out of this part; of the whole list it must leave some."""
+    patterns, found = settings.licence_filter, sorted({series.licence for series in catalogue.series.values()})
+    licences.check(patterns, found)
+    if found and not any(licences.allows(patterns, licence) for licence in found):
+        raise UsageError(
+            f"--licence-filter {', '.join(patterns)} leaves out all {len(catalogue.series):,} series",
+            f"their licences are {', '.join(licence or licences.UNKNOWN for licence in found)}",
+        )
+    return plans.left_out(_part(settings, catalogue), patterns)
 
 
 def asked_part(settings: Settings, catalogue: Catalogue) -> Catalogue:

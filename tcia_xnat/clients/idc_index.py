@@ -7,8 +7,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tcia_xnat import licences
 from tcia_xnat.clients.database import Database
-from tcia_xnat.clients.idc_selection import BYTES, Selection, checked_collections
+from tcia_xnat.clients.idc_selection import (
+    BYTES,
+    CHECKED,
+    Selection,
+    check_values,
+    checked_collections,
+    modality,
+)
 from tcia_xnat.clients.questions import Answer, Query
 from tcia_xnat.errors import UsageError
 from tcia_xnat.model import Series
@@ -17,6 +25,7 @@ BESIDES = ("prior_versions_index", "collections_index", "analysis_results_index"
 """The tables that come with `index`; prior_versions_index holds what later versions of IDC replaced or withdrew."""
 
 _EMBEDDED = "idc_index"
+_LISTS = {"patients": "patients", "studies": "studies"}  # the commands that show values
 _BATCH = 50_000  # series per question
 _COLUMNS = f"""
     SeriesInstanceUID, StudyInstanceUID, PatientID, coalesce(collection_id, ''), coalesce(Modality, ''),
@@ -131,17 +140,38 @@ class IdcIndex:
         return _as_series(self.database.stream(Query(text, meant.values)))
 
     def resolved(self, selection: Selection) -> Selection:
-        """Return a selection whose collections are named as the index does.
+        """Return a selection whose values are spelled as in the index.
 
         Raises
         ------
         UsageError
-            There is no such collection.
+            No series has one of the values.
         """
-        if not selection.collections:
-            return selection
-        known = (row[0] for row in self.ask(Query("SELECT DISTINCT collection_id FROM index")).rows if row[0])
-        return replace(selection, collections=checked_collections(selection.collections, known))
+        licences.check(selection.licences)
+        meant = replace(
+            selection,
+            collections=checked_collections(selection.collections, self._values("collection_id"))
+            if selection.collections
+            else (),
+            modalities=tuple(map(modality, selection.modalities)),
+            licences=self._licences(selection.licences),
+        )
+        for name, (column, kind) in CHECKED.items():
+            if values := getattr(meant, name):
+                known = self._found(column, values) if name in {"studies", "series"} else self._values(column)
+                check_values(kind, values, known, f"query.py {_LISTS.get(name, 'search')} shows what there is")
+        return meant
+
+    def _licences(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the licences of the index that are named; the patterns themselves where it has none of them."""
+        return (licences.named(patterns, self._values("license_short_name")) or patterns) if patterns else ()
+
+    def _values(self, column: str) -> set[str]:
+        rows = self.ask(Query(f"SELECT DISTINCT {column} FROM index WHERE {column} IS NOT NULL")).rows  # noqa: S608  columns of ours
+        return {value for (value,) in rows}
+
+    def _found(self, column: str, values: Sequence[str]) -> set[str]:
+        return {value for (value, *_) in self._rows("index", f"DISTINCT {column}", column, values)}
 
     def version(self) -> str:
         """Return the version of IDC that the index describes, as `v25`; of another index, the last it mentions."""

@@ -1,6 +1,8 @@
 """Which series are meant: every filter that a search knows, as one value and as SQL."""
 
+import datetime as dt
 import difflib
+import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -9,14 +11,18 @@ from tcia_xnat.clients.questions import Query
 from tcia_xnat.errors import UsageError
 
 AGE_IN_YEARS = """
-    try_cast(regexp_extract(PatientAge, '^\\d+') AS DOUBLE) / CASE upper(right(PatientAge, 1))
-        WHEN 'D' THEN 365.25 WHEN 'W' THEN 52.18 WHEN 'M' THEN 12 ELSE 1 END"""
-"""PatientAge is an age string, as 064Y, 018M, 003W, 012D (DICOM PS3.5 §6.2, AS); some series have a bare number."""
+    CASE WHEN regexp_matches(PatientAge, '^0+[YMW]?$') THEN NULL
+    ELSE try_cast(regexp_extract(PatientAge, '^\\d+') AS DOUBLE) / CASE
+        upper(right(PatientAge, 1)) WHEN 'D' THEN 365.25 WHEN 'W' THEN 52.18 WHEN 'M' THEN 12 ELSE 1 END END"""
+"""PatientAge is an age string, as 064Y, 018M, 003W, 012D (DICOM PS3.5 §6.2, AS); some series have a bare number.
+
+000Y, 000M and 000W stand in the place of an age that was removed: a newborn is 000D or older.
+"""
 
 BYTES = "CAST(round(series_size_MB * 1e6) AS BIGINT)"
 """The index's size is exact: times 1e6 it is the number of bytes (tcia-nbia-and-idc.md §7.1)."""
 
-_NEAREST = 3
+_NEAREST, _NAMED = 3, 5  # how many are shown
 _CUTOFF = 0.5
 _DATE = re.compile(r"(\d{4})(?:-?(\d{2}))?(?:-?(\d{2}))?")
 
@@ -28,6 +34,11 @@ class Selection:
     Texts are compared without regard to case; `*` and `?` stand for any characters. Descriptions, manufacturers and
     models need only contain the text. Dates are ISO, or the beginning of an ISO date; ages are in years; sizes in
     bytes. A series of which the index does not know what is asked for does not fit.
+
+    Raises
+    ------
+    UsageError
+        A date is not in the calendar, or the least value of a filter is greater than its greatest.
     """
 
     collections: tuple[str, ...] = ()
@@ -50,6 +61,20 @@ class Selection:
     images_max: int | None = None
     bytes_min: int | None = None
     bytes_max: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can fit no series."""
+        first, last = _first_day(self.date_from), _last_day(self.date_to)
+        if first and last and first > last:
+            raise UsageError(f"the first date, {first}, comes after the last, {last}", "swap them")
+        bounds = (
+            ("age", self.age_min, self.age_max),
+            ("number of images", self.images_min, self.images_max),
+            ("size", self.bytes_min, self.bytes_max),
+        )
+        for name, least, greatest in bounds:
+            if least is not None and greatest is not None and least > greatest:
+                raise UsageError(f"the least {name}, {least:g}, is above the greatest, {greatest:g}", "swap them")
 
     @property
     def is_empty(self) -> bool:
@@ -97,19 +122,50 @@ def checked_collections(asked: Sequence[str], known: Iterable[str]) -> tuple[str
     Raises
     ------
     UsageError
-        There is none of that name; the hint has the nearest.
+        A name is unknown, or a pattern fits no collection; the hint has the nearest.
     """
-    identifiers = sorted(set(known))
-    made = []
-    for name in asked:
-        identifier = collection_id(name)
-        if not _has_pattern(identifier) and identifier not in identifiers:
-            near = difflib.get_close_matches(identifier, identifiers, _NEAREST, _CUTOFF)
-            near += [other for other in identifiers if identifier in other and other not in near][:_NEAREST]
-            hint = f"did you mean {', '.join(near)}?" if near else "query.py collections lists all of them"
-            raise UsageError(f"there is no collection {name}", hint)
-        made.append(identifier)
-    return tuple(made)
+    check_values("collection", asked, known, "query.py collections lists all of them", collection_id)
+    return tuple(map(collection_id, asked))
+
+
+def check_values(
+    kind: str, asked: Sequence[str], known: Iterable[str], otherwise: str, key: Callable[[str], str] = str.lower
+) -> None:
+    """Refuse values that no series has: what is left out silently is missed only years later.
+
+    Parameters
+    ----------
+    kind
+        What the values are, for the message.
+    asked
+        Texts, compared without regard to case; those with `*` or `?` are patterns.
+    otherwise
+        The hint where nothing comes near.
+    key
+        Returns a value as it is compared.
+
+    Raises
+    ------
+    UsageError
+        A value is unknown, or a pattern fits nothing; all of them are named.
+    """
+    spelled = {key(value): value for value in sorted(known)}
+    lost = [value for value in asked if not _is_among(key(value), spelled)]
+    if not lost:
+        return
+    near = list(dict.fromkeys(name for value in lost for name in _nearest(key(value), spelled)))[:_NEAREST]
+    named = ", ".join(lost[:_NAMED]) + (f" and {len(lost) - _NAMED:,} more" if len(lost) > _NAMED else "")
+    raise UsageError(f"there is no {kind} {named}", f"did you mean {', '.join(near)}?" if near else otherwise)
+
+
+def _is_among(value: str, known: Mapping[str, str]) -> bool:
+    return bool(fnmatch.filter(known, value.replace("[", "[[]"))) if _has_pattern(value) else value in known
+
+
+def _nearest(value: str, known: Mapping[str, str]) -> list[str]:
+    near = difflib.get_close_matches(value, known, _NEAREST, _CUTOFF)
+    near += [name for name in known if value in name and name not in near][:_NEAREST]
+    return [known[name] for name in near]
 
 
 def _exact(column: str, value: str) -> Query:
@@ -135,6 +191,24 @@ _TEXTS: Mapping[str, tuple[str, Callable[[str, str], Query]]] = {
     "licences": ("license_short_name", _exact),
 }
 
+CHECKED: Mapping[str, tuple[str, str]] = {  # filter → column, and what its values are called
+    "patients": ("PatientID", "patient"),
+    "studies": ("StudyInstanceUID", "study"),
+    "series": ("SeriesInstanceUID", "series"),
+    "modalities": ("Modality", "modality"),
+    "body_parts": ("BodyPartExamined", "body part"),
+    "sexes": ("PatientSex", "sex"),
+    "licences": ("license_short_name", "licence"),
+}
+"""Filters beside the collections whose values must each be those of a series."""
+
+_MODALITIES = {"PET": "PT", "MRI": "MR"}  # what people call them, and what DICOM does
+
+
+def modality(name: str) -> str:
+    """Return the code of a modality: PT for PET, MR for MRI."""
+    return _MODALITIES.get(name.strip().upper(), name)
+
 
 def _has_pattern(text: str) -> bool:
     return "*" in text or "?" in text
@@ -157,6 +231,14 @@ def _padded(date: str, month: str, day: str) -> str:
     if not date:
         return ""
     found = _DATE.fullmatch(date.strip())
-    if not found:
-        raise UsageError(f"{date!r} is no date", "write 2021, 2021-03 or 2021-03-31")
+    if not found or not _is_in_calendar(found[1], found[2] or "01", found[3] or "01"):
+        raise UsageError(f"{date!r} is not a date", "write 2021, 2021-03 or 2021-03-31")
     return f"{found[1]}-{found[2] or month}-{found[3] or day}"
+
+
+def _is_in_calendar(year: str, month: str, day: str) -> bool:
+    try:
+        dt.date(int(year), int(month), int(day))
+    except ValueError:
+        return False
+    return True

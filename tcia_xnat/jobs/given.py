@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
+from tcia_xnat import licences
 from tcia_xnat.clients.idc import IDC_URL
 from tcia_xnat.clients.tcia import NBIA_URL
 from tcia_xnat.clients.web import SILENT_SECONDS
-from tcia_xnat.options import parsed_licences, parsed_shard
+from tcia_xnat.options import parsed_shard
 from tcia_xnat.plan import Existing
 from tcia_xnat.retry import RETRY_WAIT
 from tcia_xnat.settings import SPOOL_LIMIT
@@ -83,7 +84,7 @@ def source_settings(options: Mapping[str, Any]) -> SourceSettings:
     return {
         **run_settings(options),
         "source": options["source"],
-        "licence_filter": parsed_licences(options["licence_filter"]),
+        "licence_filter": licences.parsed(options["licence_filter"]),
         "bwlimit": options["bwlimit"],
         "source_timeout": _or(options["source_timeout"], SILENT_SECONDS),
         "thumbnails": options["thumbnails"],

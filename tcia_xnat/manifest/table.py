@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SERIES = ("seriesinstanceuid", "seriesuid", "seriesid")
 _STUDY = ("studyinstanceuid", "studyuid")
 _PAIR = ("petseriesinstanceuid", "ctseriesinstanceuid")
+_OF_ROW = "seriesinstanceuids"  # several in a cell, with blanks between, as query.py writes for patients and studies
 _ELSEWHERE = {"drsuri", "fileguid", "drsguid", "imageurl"}  # other routes of TCIA's own retriever (§1.5)
 _SEPARATORS = (",", "\t", ";")
 _TITLE_ROWS = 20  # of a sheet that may stand above its headings
@@ -47,7 +48,7 @@ def is_table(text: str) -> bool:
     """Whether a text begins with the headings of a table; a lone column of series is a list as any other."""
     line = next(filter(_is_content, _lines(text)), "")
     cells = [heading(cell) for cell in re.split(r"[,;\t]", line)]
-    is_of_series = len(cells) > 1 and not {*_SERIES, *_PAIR}.isdisjoint(cells)
+    is_of_series = len(cells) > 1 and not {*_SERIES, *_PAIR, _OF_ROW}.isdisjoint(cells)
     return is_of_series or not {*_STUDY, *_ELSEWHERE}.isdisjoint(cells)
 
 
@@ -163,7 +164,7 @@ def _columns(cells: Sequence[str]) -> _Columns | None:
     named = {heading(cell): number for number, cell in reversed(list(enumerate(cells)))}
     if set(_PAIR) <= named.keys():
         return _Columns(tuple(named[key] for key in _PAIR))
-    for keys, of_studies in ((_SERIES, False), (_STUDY, True)):
+    for keys, of_studies in (((_OF_ROW,), False), (_SERIES, False), (_STUDY, True)):
         found = [named[key] for key in keys if key in named]
         if found:
             return _Columns((found[0],), of_studies)
@@ -174,7 +175,7 @@ def _taken(manifest: Manifest, file: str, rows: Iterable[Row], columns: _Columns
     """Return a manifest with the UIDs of a sheet behind its own."""
     uids, rejected, wrong = [*manifest.series_instance_uids], [*manifest.rejected], []
     for line, cells in rows:
-        found = [cells[number].strip() for number in columns.numbers if number < len(cells)]
+        found = [uid for number in columns.numbers if number < len(cells) for uid in cells[number].split() or [""]]
         uids += [cell for cell in found if is_uid(cell)]
         wrong += [Rejected(line, cell, "no UID", file) for cell in found if cell and not is_uid(cell)]
         if not any(found) and any(cell.strip() for cell in cells):

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tcia_xnat import cli
+from tcia_xnat.command_list import Command
 from tcia_xnat.errors import UsageError
 from tcia_xnat.pairs.judge import Judged, Order, SeriesRow, Verdict, judge
 from tcia_xnat.pairs.rules import STANDARD, load
@@ -17,7 +18,7 @@ _OTHER_RULES = "--explain says why of each study; --rules FILE takes your own, m
 _ELSEWHERE = "IDC's index lists none of these series; query.py search --modality PT shows what has PET"
 
 
-@click.command(context_settings=cli.CONTEXT)
+@click.command(cls=Command, context_settings=cli.CONTEXT)
 @click.argument("manifest", required=False)
 @click.argument("csv", required=False)
 @click.option("--collection", "collections", multiple=True, metavar="NAME", help="Only of this collection; repeatable.")

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tcia_xnat import licences
 from tcia_xnat.catalogue import from_nbia
 from tcia_xnat.clients.database import Database
-from tcia_xnat.clients.idc_selection import Selection, checked_collections, collection_id
+from tcia_xnat.clients.idc_selection import Selection, checked_collections, collection_id, modality
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
 from tcia_xnat.errors import UsageError
 from tcia_xnat.retry import Patience, RetryPolicy
@@ -68,18 +69,24 @@ def fetched(url: str | None, selection: Selection, writable: Path | None = None)
     patience = Patience(RetryPolicy(_TRIES), time.sleep)
     with closing(TCIAClient(url or NBIA_URL)) as client:
         names = {collection_id(name): name for name in patience.call(client.get_collection_values)}
-        chosen = replace(selection, collections=checked_collections(selection.collections, names))
+        licences.check(selection.licences)
+        chosen = replace(
+            selection,
+            collections=checked_collections(selection.collections, names),
+            modalities=tuple(map(modality, selection.modalities)),
+        )
         questions = [] if chosen.is_empty else _questions(chosen, names)
         answers = [patience.call(partial(client.get_series, **question)) for question in questions]
     series = {row["SeriesInstanceUID"]: _row(row) for rows in answers for row in rows}
     collections = [{"collection_id": key, "collection_name": name} for key, name in names.items()]
     tables = {"index": (_COLUMNS, list(series.values())), "collections_index": (_NAMES, collections)}
-    return Database({}, writable, tables), chosen
+    found = licences.named(chosen.licences, (row["license_short_name"] for row in series.values()))
+    return Database({}, writable, tables), replace(chosen, licences=found or chosen.licences)
 
 
 def _questions(chosen: Selection, names: Mapping[str, str]) -> list[dict[str, str]]:
     collections = [names[key] for pattern in chosen.collections for key in fnmatch.filter(names, pattern)]
-    modalities = [modality.upper() for modality in chosen.modalities]  # NBIA compares letter by letter
+    modalities = [code.upper() for code in chosen.modalities]  # NBIA compares letter by letter
     values = (collections, *map(_plain, (chosen.patients, chosen.studies, chosen.series, modalities)))
     if not any(values[:-1]):
         raise UsageError(

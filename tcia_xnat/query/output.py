@@ -20,6 +20,7 @@ from tcia_xnat.manifest import write_tcia
 from tcia_xnat.query.options import Target
 
 SERIES = "SeriesInstanceUID"
+SERIES_OF_ROW = "series_instance_uids"
 ALL = Query("TRUE")
 ENDINGS = {
     ".csv": "FORMAT csv, HEADER",
@@ -31,7 +32,7 @@ ENDINGS = {
 
 _OPENED = {".csv", ".tsv"}  # by spreadsheets, which run formulas
 _SHOWN = 50  # rows on a terminal
-_SHEET = 1_048_575  # rows of a sheet, its heading apart
+_SHEET, _CELL = 1_048_575, 32_767  # rows of a sheet, its heading apart, and letters of a cell
 _CONTROLS = dict.fromkeys(c for c in range(32) if c not in {9, 10, 13})  # a workbook cannot hold them
 
 
@@ -62,6 +63,22 @@ class Table:
     def limited(self, count: int | None) -> "Query":
         """Return the question for the first `count` rows; for all of them when it is None."""
         return self.query if count is None else self.query.within("SELECT *", f"LIMIT {count}")
+
+    def listed(self, limit: int | None) -> "Query":
+        """Return the question for the first rows with the series that each stands for, all in one column.
+
+        A file of studies that was chosen by modality must bring these series, not all of the studies.
+        """
+        rows = self.limited(limit)
+        if not self.keys or self.keys == (SERIES,) or self.is_information:
+            return rows
+        keys = ", ".join(self.keys)
+        text = f"""
+            SELECT row.*, meant.{SERIES_OF_ROW} FROM (SELECT *, row_number() OVER () AS place FROM ({rows.text})) AS row
+            LEFT JOIN (
+                SELECT {keys}, string_agg({SERIES}, ' ' ORDER BY {SERIES}) AS {SERIES_OF_ROW}
+                FROM index WHERE {self.within.text} GROUP BY {keys}) AS meant USING ({keys}) ORDER BY place"""  # noqa: S608  names of ours
+        return Query(text, rows.values + self.within.values).within("SELECT * EXCLUDE (place)", "")
 
     def series(self, limit: int | None) -> Query:
         """Return the question for the series of the first `limit` rows, each once and in their order.
@@ -130,7 +147,7 @@ def _write(database: Database, table: Table, limit: int | None, path: Path) -> i
     kind = path.suffix.lower()
     try:
         if kind in ENDINGS:
-            query = table.limited(limit)
+            query = table.listed(limit)
             database.save(_neutral(query) if kind in _OPENED else query, part, ENDINGS[kind])
             ((count,),) = database.ask(query.within("SELECT count(*)")).rows
         elif kind == ".tcia":
@@ -138,7 +155,7 @@ def _write(database: Database, table: Table, limit: int | None, path: Path) -> i
             part.write_text(write_tcia(uids, path.name), encoding="utf-8")
             count = len(uids)
         else:
-            answer = _some(database.ask(table.limited(limit)))
+            answer = _some(database.ask(table.listed(limit)))
             _write_workbook(answer, part)
             count = len(answer.rows)
         part.replace(path)
@@ -177,6 +194,8 @@ def _cell(sheet: Any, value: Any) -> Any:  # noqa: ANN401  whatever a column hol
     if value is None or isinstance(value, int | float):
         return value
     text = str(value).translate(_CONTROLS)
+    if len(text) > _CELL:
+        raise UsageError(f"a text of {len(text):,} letters is too long for a workbook", "write .csv or .tcia")
     if not text.startswith("="):
         return text
     from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415  as above
@@ -219,7 +238,10 @@ def _print_table(database: Database, table: Table, limit: int | None) -> None:
     ((total,),) = database.ask(table.limited(limit).within("SELECT count(*)")).rows
     answer = _some(database.ask(table.limited(_SHOWN if limit is None else limit)))
     shown = terminal.results(sys.stdout)
-    shown.print(as_table(answer, table.shown, shown.width))
+    made = as_table(answer, table.shown)
+    shown.print(made)
+    if left_out := made.left_out(shown.width):
+        _say(f"no room for {', '.join(left_out)}: a wider terminal, --format or -o FILE shows all columns")
     if total > len(answer.rows):
         _say(f"{total - len(answer.rows)} more rows: -o FILE writes all, --limit {total} shows them")
 

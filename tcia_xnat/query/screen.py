@@ -3,45 +3,40 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
 from tcia_xnat.clients.questions import Answer
+from tcia_xnat.fitting_table import Column, FittingTable
+from tcia_xnat.harmless import one_line
 from tcia_xnat.progress import size
-from tcia_xnat.terminal import TABLE_BOX
 
-_ROOMY = 120
 _HEADINGS = {"bytes": "size", "instanceCount": "images"}
+_TEXT = 40  # letters of a description in a line, more lines follow
+_RANKS = {"collection_id": 70, "StudyDescription": 60, "licences": 55, "bytes": 50, "StudyDate": 40}
+_UID, _OTHER = 90, 0  # a UID in pieces cannot be copied: it is whole, or left out first
 
 
-def as_table(answer: Answer, shown: Sequence[str], width: int) -> Table:
+def as_table(answer: Answer, shown: Sequence[str]) -> FittingTable:
     """Return the rows under short headings, numbers to the right, bytes as people read them.
 
     Parameters
     ----------
     shown
-        The columns to show; none are all.
-    width
-        Characters in a line; where there is room, UIDs are whole, to be copied.
+        The columns that matter; none are all, the first ones before the others.
     """
-    table = Table(box=TABLE_BOX, pad_edge=False)
     places = [place for place, name in enumerate(answer.columns) if not shown or name in shown]
-    for place in places:
-        is_number = any(isinstance(row[place], int | float) for row in answer.rows)
-        name = answer.columns[place]
-        table.add_column(
-            _HEADINGS.get(name, name),
-            justify="right" if is_number else "left",
-            overflow="fold",
-            no_wrap=name.endswith("InstanceUID") and width >= _ROOMY,
-        )
-    for row in answer.rows:
-        # text, so that brackets in a description are no markup
-        table.add_row(*(Text(_cell(answer.columns[place], row[place])) for place in places))
-    return table
+    columns = [_column(answer, place, _OTHER if shown else place) for place in places]
+    rows = [tuple(_cell(answer.columns[place], row[place]) for place in places) for row in answer.rows]
+    return FittingTable(columns, rows)
+
+
+def _column(answer: Answer, place: int, rank: int) -> Column:
+    name = answer.columns[place]
+    is_number = any(isinstance(row[place], int | float) for row in answer.rows)
+    is_uid = name.endswith("InstanceUID")
+    rank = _UID if is_uid else _RANKS.get(name, rank)
+    return Column(_HEADINGS.get(name, name), rank, is_number, None if is_uid else _TEXT)
 
 
 def _cell(column: str, value: Any) -> str:  # noqa: ANN401  whatever a column holds
     if value is None:
         return ""
-    return size(value) if column == "bytes" else str(value)
+    return size(value) if column == "bytes" else one_line(str(value))

@@ -89,6 +89,26 @@ def test_a_filter_leaves_them_out_by_name(mixed: Sandbox, listed: Path, tmp_path
     assert not any("getImage" in asked.path_with_query for asked in mixed.nbia.requests)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("CC-BX", "there is no licence 'CC-BX'"),
+        ("CC BY-NC-ND", "leaves out all 2 series"),
+    ],
+)
+def test_a_filter_that_leaves_nothing_is_an_error(
+    mixed: Sandbox, listed: Path, tmp_path: Path, wanted: str, words: str
+) -> None:
+    done = run(mixed, tmp_path / "out", listed, "--dry-run", "--licence-filter", wanted, XNAT_HOST="")
+    assert (done.code, words in done.err) == (2, True)
+
+
+def test_filters_that_are_given_twice_both_count(mixed: Sandbox, listed: Path, tmp_path: Path) -> None:
+    options = ("--dry-run", "--licence-filter", "CC-BY-4.0", "--licence-filter", "CC BY-NC 4.0")
+    done = run(mixed, tmp_path / "out", listed, *options, XNAT_HOST="")
+    assert (done.code, "To send: 2 series" in done.out) == (0, True)
+
+
 def test_without_the_filter_the_rest_follows(mixed: Sandbox, listed: Path, tmp_path: Path) -> None:
     assert download(mixed, listed, tmp_path / "out", "LATER", "--licence-filter", "CC BY").code == 0
     done = download(mixed, listed, tmp_path / "out", "LATER")

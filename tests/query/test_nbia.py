@@ -25,7 +25,7 @@ def ask(archives: Sandbox, *arguments: object) -> Done:
 
 
 @pytest.mark.parametrize("command", ["search", "patients", "studies", "sizes", "licences"])
-@pytest.mark.parametrize("options", [("-c", "CMB-AML", "-m", "ct"), ("-p", "MSB-01723", "--age-max", "1")])
+@pytest.mark.parametrize("options", [("-c", "CMB-AML", "-m", "ct"), ("-p", "MSB-01723", "--images-max", "200")])
 def test_both_sources_give_the_same_answer(archives: Sandbox, command: str, options: tuple[str, ...]) -> None:
     answers = [ask(archives, command, *options, "--source", source, "--format", "csv") for source in ("idc", "nbia")]
     rows = [list(csv.DictReader(done.lines)) for done in answers]

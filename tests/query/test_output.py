@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import duckdb
@@ -91,6 +92,17 @@ def test_a_terminal_gets_a_table() -> None:
     many = on_terminal("search", "-c", "cmb_crc")
     assert "more rows: -o FILE writes all" in many
     assert many.count("cmb_crc") == 50
+
+
+@pytest.mark.parametrize("command", ["studies", "patients"])
+@pytest.mark.parametrize("ending", [".csv", ".xlsx", ".json"])
+def test_a_list_brings_the_same_series_in_every_form(command: str, ending: str, tmp_path: Path) -> None:
+    options = ("-c", "nsclc_radiomics", "-m", "SEG", "--limit", "3")
+    for name in ("s.tcia", f"s{ending}"):
+        assert query(command, *options, "-o", tmp_path / name).code == 0
+    as_table, as_list = (manifest.read(tmp_path / name).series_instance_uids for name in (f"s{ending}", "s.tcia"))
+    assert sorted(as_table) == sorted(as_list)
+    assert as_list
 
 
 def test_information_is_a_table_on_a_pipe_too() -> None:
@@ -203,3 +215,12 @@ def test_a_formula_in_an_answer_is_a_text_in_every_table(tmp_path: Path) -> None
     assert query("sql", asked, "-o", tmp_path / "formula.xlsx").code == 0
     sheet = openpyxl.load_workbook(tmp_path / "formula.xlsx").active
     assert sheet["A2"].data_type == "s"
+
+
+@pytest.mark.parametrize(("command", "columns"), [("search", 80), ("search", 120), ("studies", 80)])
+def test_a_narrow_terminal_leaves_columns_out_and_cuts_no_word(command: str, columns: int) -> None:
+    coloured = on_terminal(command, "-c", "nsclc_radiomics", "--limit", "3", columns=columns)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert "LUNG1-001" in shown
+    assert "InstanceUID" in shown.partition("no room for")[2]
+    assert all(len(line) <= columns for line in shown.partition("no room for")[0].splitlines())

@@ -59,8 +59,58 @@ def test_ages_in_months_days_and_weeks_are_years() -> None:
 
 def test_a_series_of_unknown_age_is_of_no_age() -> None:
     with_age = query("search", "-c", "cmb_aml", "--age-min", "0").lines
-    known = straight("SELECT count(PatientAge) FROM INDEX WHERE collection_id = 'cmb_aml'")
+    known = straight("SELECT count(PatientAge) FROM INDEX WHERE collection_id = 'cmb_aml' AND PatientAge <> '000Y'")
     assert len(with_age) == known[0][0]
+
+
+def test_an_age_that_was_removed_is_not_the_age_of_a_newborn() -> None:
+    ((removed, others),) = straight(
+        """SELECT count(*) FILTER (PatientAge = '000Y'), count(*) FILTER (PatientAge BETWEEN '001Y' AND '050Y')
+        FROM INDEX WHERE collection_id = 'cmb_crc' AND Modality = 'CT'"""
+    )
+    done = query("search", "-c", "CMB-CRC", "-m", "CT", "--age-max", "50")
+    assert removed > others == len(done.lines)
+
+
+UNKNOWN = [
+    (("-p", "LIDC-IDRI-0001,LIDC-IDRI-9999"), ("no patient LIDC-IDRI-9999", "LIDC-IDRI-0")),
+    (("-m", "CT,CTX"), ("no modality CTX", "did you mean CT")),
+    (("--series", "1.2.3.4"), ("no series 1.2.3.4",)),
+    (("--study", "1.2.3.4,1.2.3.5"), ("no study 1.2.3.4, 1.2.3.5",)),
+    (("--sex", "X"), ("no sex X",)),
+    (("--body-part", "CHESST"), ("no body part CHESST", "CHEST")),
+    (("-c", "nlst,nowhere_*"), ("no collection nowhere_*",)),
+    (("--licence", "CC-BX"), ("no licence 'CC-BX'", "CC BY")),
+    (("--date-from", "2019-13"), ("'2019-13' is not a date",)),
+    (("--date-to", "2019-02-31"), ("'2019-02-31' is not a date",)),
+    (("--date-from", "2024", "--date-to", "2020"), ("the first date, 2024-01-01, comes after the last, 2020-12-31",)),
+    (("--age-min", "50", "--age-max", "20"), ("the least age, 50, is above the greatest, 20",)),
+    (("--images-min", "5", "--images-max", "2"), ("least number of images",)),
+    (("--age-min", "5", "--age-min", "6"), ("--age-min is given 2 times",)),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), UNKNOWN, ids=" ".join)
+def test_a_value_that_no_series_has_is_named(options: tuple[str, ...], words: tuple[str, ...]) -> None:
+    done = query("search", *options)
+    assert (done.code, done.out) == (2, "")
+    for word in words:
+        assert word in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "condition"),
+    [
+        (("-m", "pet", "-c", "qin_breast"), "Modality = 'PT' AND collection_id = 'qin_breast'"),
+        (("-c", "qin_breast", "--licence", "CC-BY-3.0"), "license_short_name = 'CC BY 3.0'"),
+        (("-c", "qin_breast", "--licence", "ccby"), "license_short_name LIKE 'CC BY _._'"),
+        (("-c", "qin_breast", "--licence", "commercial"), "license_short_name NOT LIKE '%NC%'"),
+    ],
+)
+def test_people_s_spellings_are_understood(options: tuple[str, ...], condition: str) -> None:
+    wanted = straight(f"SELECT SeriesInstanceUID FROM INDEX WHERE {condition} AND collection_id = 'qin_breast'")  # noqa: S608  own
+    assert set(query("search", *options).lines) == {uid for (uid,) in wanted}
+    assert wanted
 
 
 def test_several_uids_and_levels_are_asked_together() -> None:
@@ -73,7 +123,7 @@ def test_several_uids_and_levels_are_asked_together() -> None:
     ("arguments", "words"),
     [
         (("search", "-c", "CMB-AMI"), ("no collection CMB-AMI", "cmb_aml")),
-        (("search", "--date-from", "yesterday"), ("'yesterday' is no date", "2021-03-31")),
+        (("search", "--date-from", "yesterday"), ("'yesterday' is not a date", "2021-03-31")),
         (("search", "--size-min", "big"), ("'big' is no size",)),
         (("search", "--age-min", "-1"), ("age-min",)),
         (("serch",), ("serch is no command", "did you mean search")),

@@ -1,12 +1,15 @@
 """What a licence allows, what is left out because of it, and what is written of it."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tcia_xnat import licences, plan
 from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.clients.idc_index import Dataset
+from tcia_xnat.clients.idc_index import Dataset, IdcIndex
+from tcia_xnat.clients.questions import Query
+from tcia_xnat.errors import UsageError
 from tcia_xnat.model import Series, State
 from tcia_xnat.report.licences import as_bibtex, as_markdown
 
@@ -55,6 +58,40 @@ def test_licences_that_forbid_commercial_use(licence: str, *, forbids: bool) -> 
 def test_a_filter_takes_the_licences_it_names(patterns: tuple[str, ...], allowed: set[str]) -> None:
     known = {"CC BY 3.0", "CC BY 4.0", "CC BY-NC 4.0", "NLM", ""}
     assert {licence for licence in known if licences.allows(patterns, licence)} == allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("CC BY, CC BY-NC 4.0", ("CC BY", "CC BY-NC 4.0")),
+        (
+            "commercial,National Library of Medicine Terms and Conditions; May 21, 2019,CC BY",
+            ("commercial", "National Library of Medicine Terms and Conditions; May 21, 2019", "CC BY"),
+        ),
+        (" , ", ()),
+    ],
+)
+def test_a_comma_may_be_a_part_of_a_name(text: str, names: tuple[str, ...]) -> None:
+    assert licences.parsed([text]) == names
+
+
+@pytest.mark.parametrize("spelling", ["CC-BY-4.0", "cc by 4", "CCBY 4.0", "CC_BY 4.0", "CC BY v4.0"])
+def test_spellings_of_one_licence(spelling: str) -> None:
+    assert licences.named([spelling], licences.KNOWN) == ("CC BY 4.0",)
+    licences.check([spelling])
+
+
+@pytest.mark.parametrize("name", ["CC-BX", "CC BY 5.0", "free", "non-commercial"])
+def test_a_licence_that_does_not_exist_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="there is no licence"):
+        licences.check([name])
+    licences.check([name], [name])
+
+
+def test_the_licences_of_the_index_are_known() -> None:
+    with closing(IdcIndex()) as index:
+        rows = index.ask(Query("SELECT DISTINCT license_short_name FROM index")).rows
+    assert {name for (name,) in rows if name} <= set(licences.KNOWN)
 
 
 def test_what_is_left_out_is_named_and_not_missing() -> None:
