@@ -34,6 +34,8 @@ from sandbox.xnat.receiver import Receiver
 from sandbox.xnat.resource_pages import ResourcePages
 from sandbox.xnat.resources import Resources
 from sandbox.xnat.rights import Rights
+from sandbox.xnat.script_pages import ScriptPages
+from sandbox.xnat.scripts import Scripts
 from sandbox.xnat.session_importer import SessionImporter
 from sandbox.xnat.settings import Settings
 from sandbox.xnat.site import SitePages
@@ -67,8 +69,9 @@ class Parts:
         self.workflows = Workflows()
         self.archive = Archive(settings, self.store)
         self.prearchive = Prearchive(settings, self.store, Headers())
-        self.receiver = Receiver(settings, self.store, self.rights, self.prearchive)
-        self.archiver = Archiver(settings, self.store, self.rights, self.prearchive, self.archive)
+        self.scripts = Scripts(settings, self.store)
+        self.receiver = Receiver(settings, self.store, self.rights, self.prearchive, self.scripts)
+        self.archiver = Archiver(settings, self.store, self.rights, self.prearchive, self.archive, self.scripts)
         self.jobs = Jobs(settings, self.accounts, self.prearchive, self.receiver, self.archiver)
 
 
@@ -244,8 +247,14 @@ def _resource_routes(owner: str, pages: ResourcePages) -> Iterator[Route]:
 def _config_routes(parts: Parts) -> Iterator[Route]:
     pages = ConfigPages(parts.settings, parts.store, parts.rights)
     yield from _routes(f"{_PROJECT}/config/{{tool}}/{{path:path}}", get=pages.get, put=pages.put)
-    yield from _routes("/xapi/anonymize/site", get=pages.site_script)
-    yield from _routes("/xapi/anonymize/site/enabled", get=pages.site_script_enabled)
+    scripts = ScriptPages(parts.settings, parts.rights, parts.scripts)
+    yield from _routes("/xapi/anonymize/site", get=pages.site_script, put=scripts.put_site)
+    yield from _routes("/xapi/anonymize/site/enabled", get=pages.site_script_enabled, put=scripts.enable_site)
+    old = "/data/config/edit/projects/{project}/image/dicom"
+    yield from _routes(f"{old}/script", get=scripts.script, put=scripts.put_script)
+    yield from _routes(f"{old}/status", get=scripts.status, put=scripts.put_status)
+    yield from _routes("/data/config/edit/image/dicom/script", get=scripts.script)
+    yield from _routes("/data/config/edit/image/dicom/status", get=scripts.status)
     script = "/xapi/anonymize/projects/{project}"
     yield from _routes(script, get=pages.script, put=pages.put_script)
     yield from _routes(f"{script}/enabled", get=pages.script_enabled, put=pages.enable_script)

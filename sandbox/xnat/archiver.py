@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.xnat.accounts import User
-from sandbox.xnat.archive import Archive
+from sandbox.xnat.anonymize import ScriptError
+from sandbox.xnat.archive import Archive, Record
+from sandbox.xnat.builder import BuildFailed
 from sandbox.xnat.catalog import read_catalog
 from sandbox.xnat.document import Session, read_session
 from sandbox.xnat.merge import Clash, Merge
 from sandbox.xnat.prearchive import ARCHIVING, CONFLICT, ERROR, Prearchive, Row
 from sandbox.xnat.rights import Rights
+from sandbox.xnat.scripts import Scripts, kept_on_failure, run_on_files, variables
 from sandbox.xnat.settings import Settings
 from sandbox.xnat.store import UNASSIGNED, Store
 
@@ -80,11 +83,17 @@ class _Labels:
 class Archiver:
     """Archives prearchive sessions, one at a time per session and per target."""
 
-    def __init__(
-        self, settings: Settings, store: Store, rights: Rights, prearchive: Prearchive, archive: Archive
+    def __init__(  # noqa: PLR0913, PLR0917  the parts of the server that it works on
+        self,
+        settings: Settings,
+        store: Store,
+        rights: Rights,
+        prearchive: Prearchive,
+        archive: Archive,
+        scripts: Scripts,
     ) -> None:
         self._settings, self._store, self._rights = settings, store, rights
-        self._prearchive, self._archive = prearchive, archive
+        self._prearchive, self._archive, self._scripts = prearchive, archive, scripts
         self._lock = threading.Lock()
         self._busy: set[object] = set()
 
@@ -144,19 +153,45 @@ class Archiver:
         types = self._settings.session_types
         if types is not None and session.xsi_type not in types and not user.is_admin:
             raise ArchiveFailed(500, f"{session.xsi_type} is not set up on this site.")
-        overwrites = wish.override or wish.overwrite_files
-        merge = Merge(folder, self._store.session_folder(labels.project, labels.session), self._store, self._archive)
+        fields = {"subject": subject["id"], "project": labels.project, "label": labels.session, "user": user.name}
+        with self._anonymised(row, session, labels) as changed:
+            self._merge(folder, changed, existing, fields, overwrite=wish.override or wish.overwrite_files)
+        self._leave(row)
+        return f"/archive/projects/{labels.project}/subjects/{subject['label']}/experiments/{labels.session}"
+
+    def _merge(
+        self, folder: Path, session: Session, existing: Record | None, fields: dict[str, str], *, overwrite: bool
+    ) -> None:
+        """Move the files and enter the session; `fields` are its subject, project, label and user."""
+        scans = self._archive.scan_rows(existing["id"]) if existing else []
+        target = self._store.session_folder(fields["project"], fields["label"])
+        merge = Merge(folder, target, self._store, self._archive)
         try:
             renamed = merge.correct_scan_ids(session, scans)
-            merge.run(renamed, existing, overwrite=overwrites)
-            fields = {"subject": subject["id"], "project": labels.project, "label": labels.session, "user": user.name}
+            merge.run(renamed, existing, overwrite=overwrite)
             self._archive.register(renamed, existing, fields)
         except Clash as error:
             raise ArchiveFailed(_CONFLICT, str(error)) from error
         finally:
             merge.close()
-        self._leave(row)
-        return f"/archive/projects/{labels.project}/subjects/{subject['label']}/experiments/{labels.session}"
+
+    @contextmanager
+    def _anonymised(self, row: Row, session: Session, labels: _Labels) -> Iterator[Session]:
+        """Run the project's script on the incoming files and build their session again from what it leaves.
+
+        When the archiving fails, files and document are again what they were.
+        """
+        folder, document = self._prearchive.folder(row), self._prearchive.document(row)
+        try:
+            script = self._scripts.of_project(row, labels.project)
+            if script is None:
+                yield session
+                return
+            with kept_on_failure(self._store, (folder, document)):
+                run_on_files(script, folder, variables(labels.project, labels.subject, labels.session))
+                yield self._prearchive.rebuilt(row, session)
+        except (ScriptError, BuildFailed) as error:
+            raise ArchiveFailed(500, str(error)) from error
 
     def _leave(self, row: Row) -> None:
         """Forget the prearchive session, with whatever has come into its folder meanwhile (§7.1)."""

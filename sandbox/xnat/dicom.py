@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_partial
 from pydicom.filewriter import write_dataset, write_file_meta_info
-from pydicom.tag import BaseTag, Tag
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+
+from sandbox.xnat.anonymize import Script
+from sandbox.xnat.elements import text_of
 
 _LAST_TAG = 0x00324000  # StudyComments, the last that routing looks at (xnat-http.md §6.1)
 _STUDY_DESCRIPTION, _PATIENT_NAME, _PATIENT_ID = 0x00081030, 0x00100010, 0x00100020
@@ -81,11 +82,13 @@ class DicomHead:
     ----------
     file
         Seekable at least as far as its header goes.
+    last_tag
+        Where it may end; it goes at least as far as routing looks.
 
     Attributes
     ----------
     header
-        What was read.
+        What was read, or what a script has made of it.
     length
         Bytes of the file that `encoded` stands for; what follows is copied.
 
@@ -94,9 +97,10 @@ class DicomHead:
     NotDicom
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, last_tag: int = _LAST_TAG) -> None:
+        last = max(last_tag, _LAST_TAG)
         try:
-            self._dataset = read_partial(file, stop_when=_is_past)
+            self._dataset = read_partial(file, stop_when=lambda tag, _representation, _length: int(tag) > last)
         except (InvalidDicomError, EOFError, ValueError, NotImplementedError, KeyError, struct.error) as error:
             # pydicom names a broken header with whatever its parser met first
             raise NotDicom(str(error)) from error
@@ -108,23 +112,28 @@ class DicomHead:
         """Whether the data set is compressed as a whole, so that no header can be cut off it."""
         return bool(self._dataset.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian)
 
-    def encoded(self, project: str, subject: str, session: str) -> bytes:
-        """Return the head as XNAT's site-wide anonymisation leaves it (xnat-http.md §11.1, id.das)."""
-        replaced = {_PATIENT_NAME: ("PN", subject), _PATIENT_ID: ("LO", session)}
-        if project:
-            replaced[_STUDY_DESCRIPTION] = ("LO", project)
-        self._replace(replaced)
-        return _encoded(self._dataset)
+    def accepted_by(self, script: Script, variables: Mapping[str, str]) -> bool:
+        """Change the head as a script says; whether the object is kept.
 
-    def _replace(self, values: Mapping[int, tuple[str, str]]) -> None:
+        Raises
+        ------
+        ScriptError
+        """
+        is_kept = script.accepts(self._dataset, variables)
+        self.header = _header(self._dataset)
+        self._dataset.file_meta.MediaStorageSOPInstanceUID = UID(self.header.sop_instance_uid)
+        return is_kept
+
+    def encoded(self) -> bytes:
+        """Return the head as it is now."""
         implicit, little = self._dataset.original_encoding
-        for number, (representation, text) in values.items():
-            value = text.encode()
-            value += b" " * (len(value) % 2)
-            tag = Tag(number)
-            self._dataset[tag] = RawDataElement(
-                tag, representation, len(value), value, 0, bool(implicit), bool(little), is_raw=True
-            )
+        file = DicomBytesIO()
+        file.write(self._dataset.preamble or bytes(128))
+        file.write(b"DICM")
+        write_file_meta_info(file, self._dataset.file_meta, enforce_standard=False)
+        file.is_implicit_VR, file.is_little_endian = bool(implicit), bool(little)
+        write_dataset(file, self._dataset)
+        return file.getvalue()
 
 
 def read_header(path: Path) -> Header:
@@ -138,27 +147,11 @@ def read_header(path: Path) -> Header:
         return DicomHead(file).header
 
 
-def _is_past(tag: BaseTag, _representation: str | None, _length: int) -> bool:
-    return int(tag) > _LAST_TAG
-
-
-def _encoded(dataset: FileDataset) -> bytes:
-    implicit, little = dataset.original_encoding
-    file = DicomBytesIO()
-    file.write(dataset.preamble or bytes(128))
-    file.write(b"DICM")
-    write_file_meta_info(file, dataset.file_meta, enforce_standard=False)
-    file.is_implicit_VR, file.is_little_endian = bool(implicit), bool(little)
-    write_dataset(file, dataset)
-    return file.getvalue()
-
-
 def _header(dataset: FileDataset) -> Header:
     def text(tag: int) -> str:
         value = dataset.get_item(tag)
         raw = getattr(value, "value", None) or b""
-        found = _decoded(raw) if isinstance(raw, bytes) else str(raw)
-        return _CONTROL.sub(" ", found).strip()
+        return _CONTROL.sub(" ", text_of(raw)).strip()
 
     return Header(
         sop_class_uid=text(0x00080016),
@@ -178,13 +171,6 @@ def _header(dataset: FileDataset) -> Header:
         number_of_frames=text(0x00280008),
         comments=tuple(text(tag) for tag in _COMMENTS),
     )
-
-
-def _decoded(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 def _java_hash(text: str) -> str:

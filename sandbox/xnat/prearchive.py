@@ -236,7 +236,16 @@ class Prearchive:
         return True
 
     def _built(self, row: Row) -> Session:
-        labels = Session("", row.tag, row.name, project=row.project, subject=row.subject)
+        return self.rebuilt(row, Session("", row.tag, row.name, project=row.project, subject=row.subject))
+
+    def rebuilt(self, row: Row, named: Session) -> Session:
+        """Read the files of a session again and write its document; project, subject and label are those of `named`.
+
+        Raises
+        ------
+        BuildFailed
+        """
+        labels = Session("", row.tag, named.label, project=named.project, subject=named.subject)
         return build(self.folder(row), self.document(row), labels, self.headers, self._settings.secondary_sop_classes)
 
     def delete(self, row: Row) -> bool:

@@ -4,15 +4,17 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from sandbox.xnat.accounts import User
+from sandbox.xnat.anonymize import Script, ScriptError
 from sandbox.xnat.answers import Refused
 from sandbox.xnat.dicom import DicomHead, GrowingHead, Header, NotDicom
 from sandbox.xnat.prearchive import RECEIVING, Incoming, Prearchive, Row
 from sandbox.xnat.rights import Rights
+from sandbox.xnat.scripts import Scripts, variables
 from sandbox.xnat.settings import Settings
 from sandbox.xnat.store import Store
 from sandbox.xnat.zipinput import ZipReadError
@@ -30,20 +32,28 @@ class Unreadable(Refused):
 
 
 class _Object:
-    """An object being received: its head was read, the rest still comes."""
+    """An object being received: its head was read, the rest still comes.
 
-    def __init__(self, name: str, source: BinaryIO) -> None:
+    Parameters
+    ----------
+    last_tag
+        The highest tag that a script may look at.
+    """
+
+    def __init__(self, name: str, source: BinaryIO, last_tag: int) -> None:
         self.name, self._source = name, source
         self._kept = GrowingHead(source)
-        self._head = DicomHead(cast("BinaryIO", self._kept))
-        self.header = self._head.header
+        self._head = DicomHead(cast("BinaryIO", self._kept), last_tag)
+        self.header = self.stored_header = self._head.header
         self._start, self._replaced = b"", 0
 
-    def anonymise(self, project: str, subject: str, session: str) -> None:
-        """Write the labels into the header (§11.1); one that is compressed is left as it is."""
+    def accepted_by(self, script: Script, variables: Mapping[str, str]) -> bool:
+        """Change the header as a script says (§11.1); one that is compressed is left as it is."""
+        is_kept = self._head.accepted_by(script, variables)
         if not self._head.is_deflated:
-            self._start, self._replaced = self._head.encoded(project, subject, session), self._head.length
-            self.header = replace(self.header, patient_id=session, patient_name=subject)
+            self._start, self._replaced = self._head.encoded(), self._head.length
+            self.stored_header = self._head.header
+        return is_kept
 
     def content(self) -> Iterator[bytes]:
         """Yield the bytes to store."""
@@ -64,8 +74,11 @@ class Stored:
 class Receiver:
     """What XNAT calls the gradual DICOM importer."""
 
-    def __init__(self, settings: Settings, store: Store, rights: Rights, prearchive: Prearchive) -> None:
-        self._settings, self._store, self._rights, self._prearchive = settings, store, rights, prearchive
+    def __init__(
+        self, settings: Settings, store: Store, rights: Rights, prearchive: Prearchive, scripts: Scripts
+    ) -> None:
+        self._settings, self._store, self._rights = settings, store, rights
+        self._prearchive, self._scripts = prearchive, scripts
         self._lock = threading.Lock()
         self._open: dict[Path, int] = {}
 
@@ -76,7 +89,7 @@ class Receiver:
             return any(path.is_relative_to(folder) for path in self._open)
 
     def store(self, name: str, source: BinaryIO, parameters: Parameters, user: User) -> Stored | None:
-        """Store one object; None when a filter dropped it.
+        """Store one object; None when a filter or the site's script dropped it.
 
         Parameters
         ----------
@@ -93,13 +106,14 @@ class Receiver:
         self._settings.stops.wait("import")
         base = re.split(r"[/\\]", name)[-1]
         with _readable(base):
-            incoming = _Object(base, source)
+            incoming = _Object(base, source, self._scripts.last_tag_of_site())
         _refuse_nameless(incoming.header, base)
         keep = self._settings.series_import_filter
         if keep and not keep(incoming.header):
             return None
         row, is_new = self._row(self._incoming(incoming.header, parameters, user), parameters)
-        self._refuse_unanonymised(row, is_new=is_new)
+        if not self._is_kept(row, incoming, is_new=is_new):
+            return None
         with _readable(base):
             self._write(row, incoming, renames=parameters.get("rename") == "true")
         return Stored(row, f"/xapi/direct-archive/{row.project}/{row.tag}/{row.name}" if row.direct else row.uri)
@@ -146,19 +160,22 @@ class Receiver:
 
     # storing
 
-    def _refuse_unanonymised(self, row: Row, *, is_new: bool) -> None:
-        """Fail as a broken anonymisation script does, and take back a row made for nothing (§11.2)."""
-        if self._anonymises(row) and self._settings.anonymization_error:
-            if is_new:
+    def _is_kept(self, row: Row, incoming: "_Object", *, is_new: bool) -> bool:
+        """Run the site's script; a row made for what it rejects, or fails on, is taken back (§11.2)."""
+        is_kept = False
+        try:
+            if script := self._scripts.of_site(row):
+                is_kept = incoming.accepted_by(script, variables(row.project, row.subject, row.name))
+            else:
+                is_kept = True
+        except ScriptError as error:
+            raise Refused(400, str(error)) from error
+        finally:
+            if is_new and not is_kept:
                 self._prearchive.drop(row)
-            raise Refused(400, self._settings.anonymization_error)
-
-    def _anonymises(self, row: Row) -> bool:
-        return self._settings.enable_sitewide_anonymization_script and not row.prevent_anon
+        return is_kept
 
     def _write(self, row: Row, incoming: "_Object", *, renames: bool) -> None:
-        if self._anonymises(row):
-            incoming.anonymise(row.project, row.subject, row.name)
         folder = self._prearchive.folder(row) / "SCANS" / incoming.header.series_folder / "DICOM"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / (incoming.header.template_name if renames else self._name(folder, incoming))
@@ -166,7 +183,7 @@ class Receiver:
             with path.open("wb") as file:
                 for piece in incoming.content():
                     file.write(piece)
-            self._prearchive.headers.note(path, incoming.header)
+            self._prearchive.headers.note(path, incoming.stored_header)
 
     def _name(self, folder: Path, incoming: "_Object") -> str:
         """Return the file name: the one it came with, unless that belongs to another object (§5.9)."""

@@ -9,7 +9,11 @@ from datetime import UTC, datetime
 
 from sandbox.xnat.dicom import Header
 
-_ID_DAS = 'version "6.1"\n(0008,1030) := project\n(0010,0010) := subject\n(0010,0020) := session\n'  # §11.1
+_ID_DAS = """version "6.1"
+project != "Unassigned" ? (0008,1030) := project
+(0010,0010) := subject
+(0010,0020) := session
+"""  # xnat-http.md §11.1
 _FIRST_WITH_DEST = (1, 8, 10)
 
 
@@ -83,14 +87,16 @@ class Settings:
         Of new projects: 0 manual, 4 auto-archive, 5 auto-archive and overwrite (§3.6).
     series_import_filter
         Says which objects to keep; None keeps all (§5.9).
-    sitewide_anonymization_script, sitewide_series_import_filter
-        What is told of the two; neither has an effect of its own.
+    sitewide_anonymization_script
+        Runs on every object that is imported, while it is enabled; DicomEdit 6 as `anonymize` knows it (§11.1).
+    sitewide_series_import_filter
+        What is told of it; it has no effect of its own.
     secondary_sop_classes
         SOP classes whose images are in the resource `secondary` of their scan, not in `DICOM` (§10.3).
     session_types
         Data types of sessions that the site has set up: only administrators archive others. None is all (§11.4).
     anonymization_error
-        What the anonymisation script fails with; empty when it works (§11.2).
+        What the site's anonymisation script fails with, whatever it says; empty when it works (§11.2).
     open_workflow
         Pipelines or containers are said to work on every archived session (§8.3).
     populate_stats
