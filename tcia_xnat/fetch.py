@@ -9,7 +9,8 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from tcia_xnat.catalogue import ASK_BOTH, offered_by
-from tcia_xnat.errors import SeriesUnavailable, SourceError
+from tcia_xnat.core.unexpected import series_error
+from tcia_xnat.errors import Error, SeriesUnavailable, SourceError
 from tcia_xnat.events import BytesArrived, SeriesProved, SeriesStarted, Step, StepDone, Tell
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
 from tcia_xnat.pictures import Depict, no_picture
@@ -73,7 +74,7 @@ class Fetcher:
         refused: dict[SourceName, SourceError] = {}
         for name in offered_by(series, self.order):
             arrival = _Arrival(SeriesStarted(series, label, name), self.tell)
-            fetching = self.sources[name].fetch(series, spool, partial(self._count, arrival))
+            fetching = _own_errors(self.sources[name].fetch(series, spool, partial(self._count, arrival)))
             try:
                 with closing(fetching), closing(self._watched(fetching, spool, arrival)) as packages:
                     taken = take(self._told(packages, series, label, name))
@@ -152,6 +153,16 @@ class _Arrival:
         if self._untold:
             self._tell(BytesArrived(self._started.series, self._untold))
         self._untold, self._told = 0, now
+
+
+def _own_errors(packages: Packages) -> Packages:
+    """Yield packages; what nobody foresaw makes the series damaged there, so that the next source is asked."""
+    try:
+        yield from packages
+    except Error:
+        raise
+    except Exception as error:
+        raise series_error(error) from error
 
 
 def _verdict(refused: Mapping[SourceName, SourceError], *, is_alone: bool) -> SourceError:

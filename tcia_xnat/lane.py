@@ -6,16 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tcia_xnat.core.unexpected import series_error
 from tcia_xnat.destinations.xnat.turns import Turns
-from tcia_xnat.errors import (
-    FATAL,
-    Error,
-    SeriesIncomplete,
-    SeriesUnavailable,
-    SourceError,
-    XnatError,
-    XnatUnreachable,
-)
+from tcia_xnat.errors import Error, SeriesIncomplete, SeriesUnavailable, XnatUnreachable
 from tcia_xnat.events import SeriesLeft, Tell
 from tcia_xnat.fetch import Fetched, Fetcher
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
@@ -99,12 +92,10 @@ class Lane:
             self.turns.check(label)
             with Spool(self.spool_dir) as spool:
                 return _Journey(self, series, label, spool).run(started)
-        except FATAL:
-            raise
-        except (SourceError, XnatError) as error:
+        except Exception as error:
             if isinstance(error, XnatUnreachable) and self.project.is_away():
                 raise  # else it is this series that XNAT cannot take
-            return NotSent(series, error, time.monotonic() - started)
+            return NotSent(series, series_error(error), time.monotonic() - started)
         finally:
             self.tell(SeriesLeft(series))
 

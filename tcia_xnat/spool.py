@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tcia_xnat.closing import Closing
+from tcia_xnat.core.storage import storage_errors
 from tcia_xnat.errors import SpaceError
 
 _CHUNK = 1 << 18
@@ -27,7 +28,8 @@ class Spool(Closing):
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
-        self._file = tempfile.TemporaryFile(dir=directory, buffering=0, prefix="tcia-xnat-")  # noqa: SIM115  closed in `close`
+        with storage_errors(directory or tempfile.gettempdir()):
+            self._file = tempfile.TemporaryFile(dir=directory, buffering=0, prefix="tcia-xnat-")  # noqa: SIM115  closed in `close`
         self._descriptor = self._file.fileno()
 
     def clear(self) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
+from tcia_xnat.core.unexpected import unexpected
 from tcia_xnat.errors import Error
 from tcia_xnat.stop import Stop
 
@@ -44,10 +45,8 @@ class Workers:
         def task() -> None:
             try:
                 result = work()
-            except Error as error:
-                self._results.put(partial(self._take, self._end, error))
-            except BaseException as error:  # noqa: BLE001  a defect of ours: raised in the deciding thread
-                self._results.put(partial(self._fail, error))
+            except Exception as error:  # noqa: BLE001  the run ends with its record, whatever ended it
+                self._results.put(partial(self._take, self._end, unexpected(error)))
             else:
                 self._results.put(partial(self._take, then, result))
 
@@ -76,7 +75,3 @@ class Workers:
         if self.ended_by is None:
             self.ended_by = error
             self._stop.request()
-
-    def _fail(self, error: BaseException) -> None:
-        self._stop.request()
-        raise error

@@ -1,7 +1,11 @@
 """Exceptions that nobody foresaw, as errors of ours."""
 
+import logging
+
 from tcia_xnat.core.storage import FULL, storage_error
-from tcia_xnat.errors import Error
+from tcia_xnat.errors import FATAL, Error, SeriesDamaged
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def unexpected(error: Exception) -> Error:
@@ -14,3 +18,22 @@ def unexpected(error: Exception) -> Error:
         told = Error(f"unexpected {type(error).__name__}: {error}", "--debug shows where")
     told.__cause__ = error
     return told
+
+
+def series_error(error: Exception) -> Error:
+    """Return why a series did not arrive, whatever exception it caused; the traceback goes to --debug.
+
+    Raises
+    ------
+    Error
+        One of `FATAL`: going on with other series is pointless.
+    """
+    told = unexpected(error)
+    if isinstance(told, FATAL):
+        raise told
+    if told is error:
+        return told
+    _LOGGER.debug("a series caused what nobody foresaw", exc_info=error)
+    damaged = SeriesDamaged(str(told), told.hint) if type(told) is Error else told
+    damaged.__cause__ = error
+    return damaged

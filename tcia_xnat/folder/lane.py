@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from tcia_xnat.clients.idc import IDCClient
-from tcia_xnat.errors import FATAL, FolderError, SourceError, SpaceError
+from tcia_xnat.core.unexpected import series_error
+from tcia_xnat.errors import FolderError, SourceError, SpaceError
 from tcia_xnat.events import SeriesImported, SeriesLeft
 from tcia_xnat.fetch import Fetcher
 from tcia_xnat.folder.disk import Incoming, disk_errors, move_in
@@ -77,10 +78,8 @@ class FolderLane:
             if not self.replaces and (entry := self._proved(series)):
                 return _outcome(State.PRESENT, label, entry, started)
             entry, notes = self._fetch(series, label)
-        except FATAL:
-            raise
-        except (SourceError, FolderError) as error:
-            failed = missing_outcome(series.series_instance_uid, error)
+        except Exception as error:  # noqa: BLE001  whatever one series causes is its own outcome
+            failed = missing_outcome(series.series_instance_uid, series_error(error))
             return replace(failed, label=label, seconds=time.monotonic() - started)
         finally:
             self.fetcher.tell(SeriesLeft(series))
