@@ -1,14 +1,17 @@
 """The memory of a run: which proved series wait in the prearchive. XNAT is the truth; this saves work after a kill."""
 
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tcia_xnat.closing import Closing
-from tcia_xnat.database import open_database
+from tcia_xnat.core.sqlite import Say, Schema, open_database, sqlite_errors
+from tcia_xnat.errors import Error
 
-_SCHEMA = """
+_SCHEMA = Schema(
+    1,
+    """
 CREATE TABLE IF NOT EXISTS imported (
     host TEXT NOT NULL,
     project TEXT NOT NULL,
@@ -20,8 +23,15 @@ CREATE TABLE IF NOT EXISTS imported (
     byte_count INTEGER NOT NULL,
     PRIMARY KEY (host, project, series_instance_uid)
 ) WITHOUT ROWID
-"""
-_HINT = "move it away: without it series that wait in the prearchive are fetched again, nothing is lost"
+""",
+    foreign=(
+        """
+SELECT 1 FROM imported WHERE source NOT IN ('idc', 'nbia', 'local') OR typeof(image_count) <> 'integer'
+    OR typeof(byte_count) <> 'integer' OR typeof(series_instance_uid) <> 'text' OR typeof(prearchive) <> 'text'
+""",
+    ),
+    without="series that wait in the prearchive are fetched again, nothing is lost",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,52 +49,75 @@ class Imported:
 class Ledger(Closing):
     """SQLite journal of one project on one XNAT; every entry is on disk when the call returns.
 
+    A disk that fills up during a run costs this memory, not the run: what is not noted is fetched again after a kill,
+    and changes nothing for a run that comes to its end.
+
     Parameters
     ----------
     path
         File of the journal; its folder is made when missing.
     host, project
         Whose entries are meant: one folder may serve several projects.
+    say
+        Told once when the journal cannot be kept, and when an unusable one was moved aside.
 
     Raises
     ------
     UsageError
-        The file cannot be opened, or is none of ours.
+        The folder is not writable, or the file is of a newer version of the tool.
+    SpaceError, FolderError
+        The disk does not take it.
     """
 
-    def __init__(self, path: Path, host: str, project: str) -> None:
+    def __init__(self, path: Path, host: str, project: str, say: Say = lambda _text: None) -> None:
         self._whose = (host.rstrip("/"), project)
-        self._database = open_database(path, _SCHEMA, _HINT)
+        self._path, self._say, self._is_lost = path, say, False
+        self._database = open_database(path, _SCHEMA, say=say)
 
     def imported(self) -> list[Imported]:
         """Return every series that was proved and sent and whose session is not archived yet."""
         columns = "series_instance_uid, study_instance_uid, prearchive, source, image_count, byte_count"
         query = f"SELECT {columns} FROM imported WHERE host = ? AND project = ?"  # noqa: S608  columns of ours
-        with closing(self._database.execute(query, self._whose)) as rows:
-            return [Imported(*row) for row in rows]
+        entries: list[Imported] = []
+        with self._noticed(), closing(self._database.execute(query, self._whose)) as rows:
+            entries += [Imported(*row) for row in rows]
+        return entries
 
     def add(self, entry: Imported) -> None:
         """Note that XNAT took a series."""
-        self._database.execute(
-            "INSERT OR REPLACE INTO imported VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *self._whose,
-                entry.series_instance_uid,
-                entry.study_instance_uid,
-                entry.prearchive,
-                entry.source,
-                entry.image_count,
-                entry.byte_count,
-            ),
-        )
+        with self._noticed():
+            self._database.execute(
+                "INSERT OR REPLACE INTO imported VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *self._whose,
+                    entry.series_instance_uid,
+                    entry.study_instance_uid,
+                    entry.prearchive,
+                    entry.source,
+                    entry.image_count,
+                    entry.byte_count,
+                ),
+            )
 
     def forget(self, series_instance_uids: Iterable[str]) -> None:
         """Drop series that are archived, or that turned out not to be in the prearchive after all."""
         query = "DELETE FROM imported WHERE host = ? AND project = ? AND series_instance_uid = ?"
-        self._database.execute("BEGIN IMMEDIATE")  # one commit for a session of a hundred series
-        self._database.executemany(query, [(*self._whose, uid) for uid in series_instance_uids])
-        self._database.execute("COMMIT")
+        with self._noticed(), self._database:  # one commit for a session of a hundred series
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(query, [(*self._whose, uid) for uid in series_instance_uids])
 
     def close(self) -> None:
         """Close the file."""
-        self._database.close()
+        with self._noticed():
+            self._database.close()
+
+    @contextmanager
+    def _noticed(self) -> Iterator[None]:
+        """Say once that the journal cannot be kept, and go on."""
+        try:
+            with sqlite_errors(self._path):
+                yield
+        except Error as error:
+            if not self._is_lost:
+                self._say(f"{error}; the run goes on without its memory")
+            self._is_lost = True

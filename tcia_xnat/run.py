@@ -165,7 +165,7 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
         connection_of(settings, login, patience) as connection,
         _progress(settings, connection, tell) as tell_all,
         nullcontext(_open(connection, settings)) as opened,
-        Ledger(settings.state_dir / "ledger.sqlite", login.host, opened.project.project) as ledger,
+        _ledger(settings, login, opened.project.project, tell) as ledger,
         work_of(patience) as work,
         ExitStack() as stack,
     ):
@@ -197,6 +197,10 @@ def _prepared(files: ProjectFiles, settings: Settings, work: Work, held: Held) -
     _make_room(settings, work, prepared.plan)
     _keep(files, work.labelled(prepared.labels))
     return prepared
+
+
+def _ledger(settings: Settings, login: Login, project: str, tell: Tell) -> Ledger:
+    return Ledger(settings.state_dir / "ledger.sqlite", login.host, project, lambda text: tell(Noted(text)))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.core.program import command_line
 from tcia_xnat.core.tables import TableWriter, table
 from tcia_xnat.errors import UsageError
-from tcia_xnat.events import FilesRead, Tell
+from tcia_xnat.events import FilesRead, Noted, Tell
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded
 from tcia_xnat.labels import clean
 from tcia_xnat.local.choice import Filters, ZipMode
@@ -68,7 +68,7 @@ def dry_run(
         Shows the plan.
     """
     upload = _found(upload)
-    with _inventory(upload) as inventory:
+    with _inventory(upload, tell) as inventory:
         tree = _gather(upload, inventory, stop, tell)
         work_of = partial(_work, upload, tree, inventory)
         prepared = runs.dry_run(upload, lambda patience: nullcontext(work_of(patience)), login, stop)
@@ -85,7 +85,7 @@ def run(upload: Upload, login: Login, stop: Stop, tell: Tell, report: Reports = 
 
 
 def _run(record: RunRecord, upload: Upload, login: Login, stop: Stop, report: Reports, tell: Tell) -> Run:  # noqa: PLR0913, PLR0917  what a run needs, each once
-    with _inventory(upload) as inventory:
+    with _inventory(upload, tell) as inventory:
 
         def work_of(patience: Patience) -> AbstractContextManager[Work]:
             return nullcontext(_work(upload, _gather(upload, inventory, stop, tell), inventory, patience))
@@ -107,9 +107,9 @@ def _found(upload: Upload) -> Upload:
     return replace(upload, root=root, mapping=mapping)
 
 
-def _inventory(upload: Upload) -> Inventory:
+def _inventory(upload: Upload, tell: Tell) -> Inventory:
     root = upload.root if upload.root.is_dir() else upload.root.parent
-    return Inventory(upload.state_dir / "files.sqlite", root)
+    return Inventory(upload.state_dir / "files.sqlite", root, lambda text: tell(Noted(text)))
 
 
 def _gather(upload: Upload, inventory: Inventory, stop: Stop, tell: Tell) -> Tree:

@@ -12,8 +12,8 @@ from pathlib import Path
 from tcia_xnat import supply
 from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc_index import IdcIndex
-from tcia_xnat.errors import FolderError, SpaceError
-from tcia_xnat.events import PassedOver, SeriesSettled, Tell
+from tcia_xnat.errors import FolderError, SpaceError, UsageError
+from tcia_xnat.events import Noted, PassedOver, SeriesSettled, Tell
 from tcia_xnat.fetch import Fetcher
 from tcia_xnat.folder.disk import Incoming
 from tcia_xnat.folder.images import files_in, series_in
@@ -68,9 +68,17 @@ def dry_run(job: FolderJob, stop: Stop) -> Prepared:
     manifest = read_manifest(job, patience)
     with clients_of(job) as (idc, nbia), ExitStack() as opened:
         catalogue = look_up(manifest, idc, nbia, patience)
-        kept = opened.enter_context(Kept(job.kept_path, writes=False)) if job.kept_path.exists() else None
+        kept = remembered(job, opened)
         held = _on_disk(job, catalogue, kept, _folders(job, catalogue, kept)) if kept else Held()
         return prepare(job, manifest, catalogue, held)
+
+
+def remembered(job: FolderJob, opened: ExitStack) -> Kept | None:
+    """Open what is remembered of the folder, for reading only; None when there is nothing that can be read."""
+    try:
+        return opened.enter_context(Kept(job.kept_path, writes=False)) if job.kept_path.exists() else None
+    except (UsageError, FolderError):
+        return None
 
 
 def run(job: FolderJob, stop: Stop, tell: Tell, report: Reports = lambda _run: ()) -> Run:
@@ -102,7 +110,7 @@ def _run(record: RunRecord, job: FolderJob, stop: Stop, report: Reports, tell: T
     with clients_of(job) as (idc, nbia):
         catalogue = record.catalogue = look_up(manifest, idc, nbia, patience)
         stop.check()
-        with Incoming(job.output_dir) as incoming, Kept(job.kept_path) as kept:
+        with Incoming(job.output_dir) as incoming, Kept(job.kept_path, say=lambda text: tell(Noted(text))) as kept:
             folders = _folders(job, catalogue, kept)
             prepared = record.prepared = prepare(job, manifest, catalogue, _on_disk(job, catalogue, kept, folders))
             room = Room(partial(supply.spooled, job.parts_of))

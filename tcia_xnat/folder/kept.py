@@ -1,6 +1,5 @@
 """What a download remembers of the files that it put on disk, so that unchanged ones are not read again."""
 
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -9,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tcia_xnat.closing import Closing
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.sqlite import Say, Schema, open_database, sqlite_errors
 
-_SCHEMA = """
+_SCHEMA = Schema(
+    1,
+    """
 CREATE TABLE IF NOT EXISTS series (
     number INTEGER PRIMARY KEY,
     series_instance_uid TEXT NOT NULL UNIQUE,
@@ -34,8 +35,16 @@ CREATE TABLE IF NOT EXISTS files (
     md5 TEXT NOT NULL,
     PRIMARY KEY (series, name)
 ) WITHOUT ROWID;
-"""
-_WAIT_SECONDS = 30.0  # for another run into the same folder
+""",
+    foreign=(
+        """
+SELECT 1 FROM series WHERE source NOT IN ('idc', 'nbia', 'local') OR typeof(folder) <> 'text'
+    OR typeof(listed) <> 'integer' OR typeof(image_count) <> 'integer' OR typeof(byte_count) <> 'integer'
+""",
+        "SELECT 1 FROM files WHERE typeof(size) <> 'integer' OR typeof(mtime_ns) <> 'integer' OR typeof(md5) <> 'text'",
+    ),
+    without="what lies on disk is proved once more, nothing is lost",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +104,20 @@ class Kept(Closing):
     writes
         False opens a table that is there, and never writes to it.
 
+    say
+        Told when an unusable table was moved aside.
+
     Raises
     ------
     UsageError
-        The file cannot be opened, or is none of ours.
+        The file cannot be opened, see `open_database`.
+    SpaceError, FolderError
+        The disk does not take it; raised by every method, too.
     """
 
-    def __init__(self, path: Path, *, writes: bool = True) -> None:
-        self._lock = threading.Lock()
-        name = path.absolute().as_uri() + ("" if writes else "?mode=ro")
-        try:
-            self._database = sqlite3.connect(
-                name, _WAIT_SECONDS, isolation_level=None, check_same_thread=False, uri=True
-            )
-            self._database.executescript(_SCHEMA if writes else "SELECT number FROM series LIMIT 1")
-        except (OSError, sqlite3.Error) as error:
-            raise UsageError(
-                f"the state {path} cannot be opened: {error}",
-                "move it away: without it what lies on disk is proved anew, nothing is lost",
-            ) from error
+    def __init__(self, path: Path, *, writes: bool = True, say: Say = lambda _text: None) -> None:
+        self._lock, self._path = threading.Lock(), path
+        self._database = open_database(path, _SCHEMA, writes=writes, say=say)
 
     def series(self, series_instance_uid: str) -> KeptSeries | None:
         """Return what is remembered of a series."""
@@ -142,7 +146,7 @@ class Kept(Closing):
     def keep(self, series: KeptSeries, files: Iterable[KeptFile]) -> None:
         """Remember a series, in the place of what was remembered of it before."""
         marks = ", ".join("?" * len(fields(KeptSeries)))
-        with self._lock, self._database:
+        with self._lock, sqlite_errors(self._path), self._database:
             self._database.execute("BEGIN IMMEDIATE")
             self._drop(series.series_instance_uid)
             added = self._database.execute(
@@ -154,7 +158,7 @@ class Kept(Closing):
 
     def forget(self, series_instance_uid: str) -> None:
         """Drop a series that is about to change on disk."""
-        with self._lock, self._database:
+        with self._lock, sqlite_errors(self._path), self._database:
             self._database.execute("BEGIN IMMEDIATE")
             self._drop(series_instance_uid)
 
@@ -168,5 +172,5 @@ class Kept(Closing):
         self._database.execute("DELETE FROM series WHERE series_instance_uid = ?", [series_instance_uid])
 
     def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
-        with self._lock, closing(self._database.execute(query, values)) as rows:
+        with self._lock, sqlite_errors(self._path), closing(self._database.execute(query, values)) as rows:
             return rows.fetchall()

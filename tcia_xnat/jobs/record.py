@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.core.storage import storage_error
 from tcia_xnat.core.unexpected import unexpected
 from tcia_xnat.errors import Error, Stopped, UsageError
 from tcia_xnat.events import Event, SeriesSettled, Tell
@@ -151,6 +152,8 @@ def with_report(done: Run, *reports: Reports) -> tuple[Run, list[Path]]:
     try:
         for report in reports:
             files.extend(report(done))
+    except OSError as error:
+        return replace(done, unwritten=storage_error(error, done.job.report_dir)), files
     except Exception as error:  # noqa: BLE001  as above
         return replace(done, unwritten=unexpected(error)), files
     return done, files

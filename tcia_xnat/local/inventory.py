@@ -15,13 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from tcia_xnat.closing import Closing
-from tcia_xnat.database import open_database
+from tcia_xnat.core.sqlite import Say, Schema, open_database, sqlite_errors
 from tcia_xnat.local import sql
 from tcia_xnat.local.model import LOOSE, File, Gathered, Image, Passed, PassedOver, Place, Spot, Weight, is_zip, shown
 from tcia_xnat.local.walk import Found
 from tcia_xnat.model import Label
 
-_HINT = "move it away: without it all headers are read again, nothing is lost"
+_SCHEMA = Schema(
+    1,
+    sql.TABLES,
+    foreign=(sql.FOREIGN,),
+    without="all headers are read again, nothing is lost",
+)
 _fields = attrgetter(*(field.name for field in fields(Image)))
 _BATCH = 500  # files between two commits, and two looks whether the run is to end
 
@@ -39,15 +44,20 @@ class Inventory(Closing):
     root
         The tree: names are those below it.
 
+    say
+        Told when an unusable database was moved aside.
+
     Raises
     ------
     UsageError
         The database cannot be used.
+    SpaceError, FolderError
+        The disk does not take it; raised by every method, too.
     """
 
-    def __init__(self, path: Path, root: Path) -> None:
-        self._root = f"{root}{os.sep}"
-        self._database = open_database(path, sql.TABLES, _HINT)
+    def __init__(self, path: Path, root: Path, say: Say = lambda _text: None) -> None:
+        self._root, self._file = f"{root}{os.sep}", path
+        self._database = open_database(path, _SCHEMA, say=say)
         self._database.create_function("holder", 2, _holder, deterministic=True)
         self._database.create_function("name", 2, self._name, deterministic=True)
         self._lock = threading.Lock()  # lanes ask for places side by side
@@ -138,13 +148,14 @@ class Inventory(Closing):
     # SQLite
 
     def _ask(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401  what SQLite takes
-        return iter(self._database.execute(query, values))
+        with sqlite_errors(self._file):
+            yield from self._database.execute(query, values)
 
     def _write(self, *statements: tuple[str, Iterable[Sequence[Any]]]) -> None:
-        self._database.execute("BEGIN")
-        for statement, rows in statements:
-            self._database.executemany(statement, rows)
-        self._database.execute("COMMIT")
+        with sqlite_errors(self._file), self._database:
+            self._database.execute("BEGIN")
+            for statement, rows in statements:
+                self._database.executemany(statement, rows)
 
     def name_of(self, place: Place) -> str:
         """Return how the place of an image is called for people."""

@@ -24,6 +24,10 @@ CREATE TEMP VIEW images AS SELECT *, row_number() OVER same AS nth, first_value(
 FROM chosen WINDOW same AS (PARTITION BY series, sop ORDER BY path, place);
 """
 
+FOREIGN = """
+SELECT 1 FROM entries WHERE typeof(path) <> 'blob' OR typeof(bytes) <> 'integer' OR typeof(place) <> 'integer'
+    OR weight NOT IN ('', 'left out', 'lost', 'suspect')
+"""  # what no version of ours has written
 SEE = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?)"
 MARK = "UPDATE seen SET reason = ?, weight = ? WHERE path = ?"
 DROP = "DELETE FROM entries WHERE path = ?"

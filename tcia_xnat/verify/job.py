@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.clients.tcia import TCIAClient
 from tcia_xnat.errors import SourceError, UsageError
-from tcia_xnat.folder.job import FolderJob
+from tcia_xnat.folder.job import FolderJob, remembered
 from tcia_xnat.folder.kept import Kept
 from tcia_xnat.folder.proof import is_as_listed
 from tcia_xnat.job import Job, clients_of, read_manifest
@@ -62,7 +61,7 @@ def verify_disk(job: FolderJob, stop: Stop, *, geometry: bool = False, one_way: 
     manifest = read_manifest(job, patience)
     with clients_of(job) as (idc, nbia), ExitStack() as opened:
         catalogue = look_up(manifest, idc, nbia, patience)
-        kept = _kept(job.kept_path, opened)
+        kept = remembered(job, opened)
         known = _known(asked_part(job, catalogue), kept, idc, patience)
     files = scan(job.output_dir, job.transfers, stop.check, geometry=geometry)
     rows = disk.compare(known, [*catalogue.series, *catalogue.missing], files)
@@ -90,14 +89,6 @@ def verify_archive(job: Job, login: Login, stop: Stop, *, one_way: bool = False)
             XnatProject(connection, project_id), catalogue, asked_part(job, catalogue), _offered(nbia, patience)
         )
     return Verified(replace(job, project=project_id), manifest, rows, one_way)
-
-
-def _kept(path: Path, opened: ExitStack) -> Kept | None:
-    """Open what was remembered, for reading only; None when there is nothing that can be read."""
-    try:
-        return opened.enter_context(Kept(path, writes=False)) if path.exists() else None
-    except UsageError:
-        return None  # then IDC is asked for the hashes
 
 
 def _known(asked: Catalogue, kept: Kept | None, idc: IDCClient | None, patience: Patience) -> dict[str, Known]:

@@ -6,9 +6,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from tcia_xnat.errors import UsageError
 from tcia_xnat.ledger import Imported, Ledger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,8 +46,32 @@ def test_a_second_sending_replaces_the_first(tmp_path: Path) -> None:
         assert ledger.imported() == [later]
 
 
-def test_a_file_that_is_no_ledger_is_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
+def test_a_file_that_is_no_ledger_is_moved_aside(tmp_path: Path) -> None:
+    path, said = tmp_path / "ledger.sqlite", list[str]()
     path.write_text("no database at all, but long enough to be looked at " * 40)
-    with pytest.raises(UsageError, match="cannot be opened"):
-        Ledger(path, "h", "P")
+    with Ledger(path, "h", "P", said.append) as ledger:
+        ledger.add(ENTRY)
+        assert ledger.imported() == [ENTRY]
+    (aside,) = tmp_path.glob("ledger.sqlite.damaged-*")
+    assert aside.read_text().startswith("no database")
+    assert len(said) == 1
+    assert aside.name in said[0]
+
+
+def test_a_source_that_nobody_knows_is_moved_aside(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "l", "h", "P") as ledger:
+        ledger.add(replace(ENTRY, source="moon"))
+    with Ledger(tmp_path / "l", "h", "P") as ledger:
+        assert not ledger.imported()
+
+
+def test_a_disk_that_fills_up_costs_the_memory_alone(tmp_path: Path) -> None:
+    said: list[str] = []
+    with Ledger(tmp_path / "l", "h", "P", said.append) as ledger:
+        ledger._database.execute("PRAGMA max_page_count = 2")  # as a full disk says it: SQLITE_FULL
+        for number in range(200):
+            ledger.add(replace(ENTRY, series_instance_uid=f"1.{number}"))
+        ledger.forget(["1.1"])
+        ledger.forget(["1.2"])
+    assert len(said) == 1
+    assert "goes on without its memory" in said[0]
