@@ -9,6 +9,8 @@ from sandbox import faults
 from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
 from tests.job.case import ONE_PATIENT, Done, ask, assert_holds, download, expected, images, run
+from tests.upload.case import upload
+from tests.upload.trees import Scan, write
 
 SECRET = "w0rd" + "-of-tests"
 ADMIN = ("admin", "admin")
@@ -48,6 +50,16 @@ def test_a_member_brings_in_everything_and_keeps_the_report_on_disk(sandbox: San
     assert (tmp_path / "out" / "MANIFEST_ORIGINAL" / ONE_PATIENT.name).read_bytes() == ONE_PATIENT.read_bytes()
     again = download_as(sandbox, user, tmp_path / "again", "MEMBER")
     assert (again.code, set(again.states().values())) == (0, {"present"})
+
+
+def test_a_member_uploads_and_keeps_the_lists_on_disk(sandbox: Sandbox, tmp_path: Path) -> None:
+    user = made(sandbox, "UPLOADS", "Members")
+    tree = write(tmp_path / "tree", Scan("A", 1, 1, images=2).all_images())
+    done = upload(sandbox, tmp_path / "work", tree, "UPLOADS", XNAT_USER=user, XNAT_PASS=SECRET)
+    assert done.code == 0, done.err
+    assert (done.err + done.out).count("only owners may write to the project") == 1
+    assert {path.name for path in (tmp_path / "work" / "UPLOAD").iterdir()} == {"tree.json", "tree.csv"}
+    assert len(images(sandbox, "UPLOADS")) == 2
 
 
 @pytest.mark.parametrize("role", ["Collaborators", "read,create"])

@@ -44,6 +44,22 @@ def test_what_is_there_whole_is_left_alone() -> None:
     assert made([series(1), series(2)], held) == (["1.1.2"], {"1.1.1": State.PRESENT})
 
 
+def test_a_study_that_is_only_shared_into_the_project_stays_where_it_is() -> None:
+    lent = {"1.1": ("OWNS", Label("P", "LENT"))}
+    whole = catalogue(series(1), series(1, study="1.2"))
+    names = {"1.1": LABEL, "1.2": Label("P", "P_01")}
+    result = plan.make(whole, Held(shared=lent), names)
+    assert [one.series_instance_uid for one in result.send] == ["1.2.1"]
+    [outcome] = result.settled
+    assert (outcome.state, outcome.label, "from project OWNS" in outcome.reason) == (
+        State.FAILED,
+        Label("P", "LENT"),
+        True,
+    )
+    own = Held(shared=lent, labels={"1.1": [LABEL]}, holdings={"1.1.1": Holding(3)})
+    assert made([series(1)], own) == ([], {"1.1.1": State.PRESENT})
+
+
 @pytest.mark.parametrize(("count", "sent"), [(2, True), (3, False), (4, False), (None, False), (0, True)])
 def test_a_series_with_too_few_images_is_sent_again(count: int | None, sent: bool) -> None:  # noqa: FBT001  a parameter
     held = Held(holdings={"1.1.1": Holding(count)})
