@@ -134,7 +134,9 @@ def checked_project(project: str) -> str:
     UsageError
     """
     if not _PROJECT.fullmatch(project):
-        raise UsageError(f"XNAT accepts no project ID {project!r}", "use letters, digits, _ and - only")
+        is_path = "/" in project.strip("/") or Path(project).is_dir()
+        hint = "PROJECT comes after OUTPUT_DIR" if is_path else "use letters, digits, _ and - only"
+        raise UsageError(f"XNAT accepts no project ID {project!r}", hint)
     return project
 
 

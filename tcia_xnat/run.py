@@ -128,7 +128,7 @@ def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop
             opened = _open(connection, settings)
             asked = asked_part(settings, work.catalogue)
             held = look(opened.project, work.catalogue, asked, (), may_refresh=False) if opened.is_there else Held()
-        return replace(prepare(settings, work.manifest, work.catalogue, held), notes=tuple(opened.notes()))
+        return replace(prepare(settings, work.manifest, work.catalogue, held), notes=tuple(opened.plan_notes()))
 
 
 def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
@@ -299,10 +299,17 @@ def _claim(opened: OpenProject, settings: Settings, asked: Iterable[Kept], tell:
         tell(Noted(note))
     if not opened.is_there:
         opened.project.create()
+        tell(Noted(created_note(settings.project, is_folder=Path(settings.project).is_dir())))
     files = ProjectFiles(opened.project, opened.rights, settings.output_dir, tell)
     for kept in asked:
         _keep(files, kept)
     return files
+
+
+def created_note(project: str, *, is_folder: bool) -> str:
+    """Say that a project was created; one that is called like a folder here may be an OUTPUT_DIR in the wrong place."""
+    swapped = "; a folder here has that name: PROJECT comes after OUTPUT_DIR" if is_folder else ""
+    return f"project {project}: created (private){swapped}"
 
 
 def _keep(files: ProjectFiles, kept: Kept) -> None:

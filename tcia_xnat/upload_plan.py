@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tcia_xnat.fitting_table import Column, FittingTable
+from tcia_xnat.harmless import one_line
 from tcia_xnat.local.layout import Layout
 from tcia_xnat.local.model import PassedOver, Weight
 from tcia_xnat.local.tree import Tree
@@ -46,6 +47,7 @@ def plan_summary(
     """Return what an upload would do, series by series, and everything that is left out."""
     listed = list(passed_over)
     parts: list[RenderableType] = [Text(f"Layout: {tree.layout} ({_HOW[tree.layout]}); zips: {tree.zip_mode}.")]
+    parts += [Text(one_line(f"note: {note}")) for note in prepared.notes]
     if tree.catalogue.series:
         parts.append(_series_table(prepared, tree))
     if numbered := _numbered(prepared, tree):

@@ -208,9 +208,20 @@ def _lost(passed: PassedOver) -> str:
 
 
 def _nothing(root: Path, passed_over: Iterable[PassedOver]) -> UsageError:
+    passed = list(passed_over)
     counts: dict[str, int] = {}
-    for passed in passed_over:
-        counts[passed.reason] = counts.get(passed.reason, 0) + passed.count
+    for one in passed:
+        counts[one.reason] = counts.get(one.reason, 0) + one.count
     most = max(counts, key=lambda reason: counts[reason], default="")
-    why = f": {counts[most]} times {most}" if most else ""
-    return UsageError(f"{root} holds no DICOM images to send{why}", "--dry-run shows what is left out, and why")
+    first = next((one.first for one in passed if one.reason == most), "")
+    why = f"; {_named(first, counts[most])} {most}" if most else ""
+    return UsageError(
+        f"{root} holds no DICOM images to send{why}",
+        "name a folder, zip or CSV of DICOM files, and see that --include, --modality and --zipmode let them through",
+    )
+
+
+def _named(first: str, count: int) -> str:
+    if count == 1:
+        return f"{first}:"
+    return f"{first} and {count - 1} more {'file' if count == 2 else 'files'}:"  # noqa: PLR2004  one besides the first

@@ -9,7 +9,7 @@ from pathlib import Path
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.merge import merge
 from tcia_xnat.manifest.model import Manifest, Original
-from tcia_xnat.manifest.table import heading, is_table, parse_rows, parse_table, parse_workbook
+from tcia_xnat.manifest.table import heading, is_table, parse_rows, parse_table, parse_workbook, refuse_other_columns
 from tcia_xnat.manifest.text import LIST_KEY, parse_text
 from tcia_xnat.manifest.wrapper import parse_wrapper
 
@@ -92,6 +92,7 @@ def _parse(content: bytes, name: str) -> Manifest:
         return parse_rows(text, name)
     if is_table(text):
         return parse_table(text, name)
+    refuse_other_columns(text, name)
     return parse_text(text, name)
 
 

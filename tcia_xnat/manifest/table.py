@@ -23,6 +23,9 @@ _STUDY = ("studyinstanceuid", "studyuid")
 _PAIR = ("petseriesinstanceuid", "ctseriesinstanceuid")
 _OF_ROW = "seriesinstanceuids"  # several in a cell, with blanks between, as query.py writes for patients and studies
 _ELSEWHERE = {"drsuri", "fileguid", "drsguid", "imageurl"}  # other routes of TCIA's own retriever (§1.5)
+_NAME_IT = "give the column of the series the heading SeriesInstanceUID"
+_SHOWN_HEADINGS = 8
+_TABLES = (".csv", ".tsv")
 _SEPARATORS = (",", "\t", ";")
 _TITLE_ROWS = 20  # of a sheet that may stand above its headings
 _LONGEST_CELL = 1 << 20  # characters
@@ -108,12 +111,43 @@ def parse_rows(content: str, name: str) -> Manifest:
     rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     keys = list(dict.fromkeys(chain.from_iterable(rows)))
     if not _columns(keys):
-        raise ManifestError(
-            f"{name} is JSON without a series, as for controlled access",
-            "such data are fetched with an account of their own, not here",
-        )
+        raise _no_rows(keys, name)
     table = [(1, keys), *((number, [_cell(row.get(key)) for key in keys]) for number, row in enumerate(rows, 1))]
     return _from_sheets({name: table}, name)
+
+
+def _no_rows(keys: Sequence[str], name: str) -> ManifestError:
+    if _ELSEWHERE.isdisjoint(map(heading, keys)):
+        return ManifestError(
+            f"{name} is JSON, but not a list of series{_found(keys)}",
+            "give a list of rows with SeriesInstanceUID, such as query.py search --format json writes",
+        )
+    return ManifestError(
+        f"{name} is JSON without a series, as for controlled access",
+        "such data are fetched with an account of their own, not here",
+    )
+
+
+def _found(headings: Sequence[str]) -> str:
+    """Return the first headings of a table that has no series, as the end of a sentence."""
+    named = [cell.strip() for cell in headings if cell.strip()]
+    shown = ", ".join(named[:_SHOWN_HEADINGS]) + (", …" if len(named) > _SHOWN_HEADINGS else "")
+    return f"; found: {shown}" if shown else ""
+
+
+def refuse_other_columns(text: str, name: str) -> None:
+    """Refuse a file that its ending and its first line call a table, and that has no column of series.
+
+    Raises
+    ------
+    ManifestError
+    """
+    lines = list(islice(filter(_is_content, _lines(text)), 2))
+    if not name.lower().endswith(_TABLES) or len(lines) < 2:  # noqa: PLR2004  headings and a row
+        return
+    cells = next(csv.reader(lines[:1], delimiter=max(_SEPARATORS, key=lines[0].count)))
+    if not _columns(cells) and all(re.match(r"\s*[^\W\d]", cell) and "=" not in cell for cell in cells):
+        raise ManifestError(f"{name} has no column SeriesInstanceUID{_found(cells)}", _NAME_IT)
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -199,4 +233,5 @@ def _nothing(sheets: dict[str, list[Row]], name: str, columns: _Columns | None) 
             f"{name} lists files or addresses, no series",
             "controlled or non-DICOM data are fetched with an account or a tool of their own, not here",
         )
-    return ManifestError(f"{name} has no column of series", "name a column SeriesInstanceUID")
+    first = next((cells for rows in sheets.values() for _, cells in rows[:1]), [])
+    return ManifestError(f"{name} has no column of series{_found(first)}", _NAME_IT)

@@ -28,6 +28,12 @@ class OpenProject:
     rights: Rights
     is_there: bool = True
 
+    def plan_notes(self) -> Iterator[str]:
+        """Yield what a user should know of a run that is planned only."""
+        if not self.is_there:
+            yield f"project {self.named} is not there: it will be created (private)"
+        yield from self.notes()
+
     def notes(self) -> Iterator[str]:
         """Yield what a user should know before the first byte moves."""
         if self.project.project != self.named:

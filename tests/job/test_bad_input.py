@@ -18,6 +18,8 @@ UNUSABLE = {
     "a UID that is none": (f"{HEADER.format('3.0')}{UID}\n1.2.x\n".encode(), "line 4"),
     "a table of studies": (f"study_instance_uid\n{UID}\n".encode(), "studies"),
     "a table of studies and more": (f"PatientID,StudyInstanceUID\nP1,{UID}\n".encode(), "studies"),
+    "a table of something else": (f"uid,foo\n{UID},1\n".encode(), "no column SeriesInstanceUID; found: uid, foo"),
+    "JSON of something else": (b'{"name": "tcia-ingest"}', "is JSON, but not a list of series"),
     "version 1": (b"manifestVersion=1.0\ndatabasketId=x.jnlp\n", "version 1"),
     "version 2": (b"manifestVersion=2.0\ndatabasketId=x.jnlp\n", "version 2"),
 }
@@ -32,10 +34,19 @@ def assert_refused(done: Done, code: int, words: str) -> None:
     assert not done.report_dir.parent.exists()
 
 
+def assert_ended_early(done: Done, code: int, words: str) -> None:
+    """Assert that a run that could begin said what ended it, and left its report."""
+    error, hint = done.err.splitlines()[-2:]
+    assert (done.code, done.report["exit_code"]) == (code, code)
+    assert error.startswith("error: ")
+    assert words in error
+    assert hint.startswith("hint: ")
+
+
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_a_manifest_that_cannot_be_used(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
     content, words = UNUSABLE[name]
-    listed = tmp_path / "list.tcia"
+    listed = tmp_path / ("list.csv" if content.startswith(b"uid") else "list.tcia")
     listed.write_bytes(content)
     before = projects(sandbox)
     assert_refused(download(sandbox, listed, tmp_path / "out", "NEVER"), 2, words)
@@ -64,13 +75,13 @@ def test_no_password_and_nobody_to_ask(sandbox: Sandbox, tmp_path: Path) -> None
 def test_a_wrong_password(sandbox: Sandbox, tmp_path: Path) -> None:
     wrong = "wr0ng-" + "secret"
     done = download(sandbox, ONE_SERIES, tmp_path / "out", "NEVER", XNAT_PASS=wrong)
-    assert_refused(done, 5, "login")
+    assert_ended_early(done, 5, "login")
     assert wrong not in done.err
 
 
 def test_an_xnat_that_is_not_there(sandbox: Sandbox, tmp_path: Path) -> None:
     done = download(sandbox, ONE_SERIES, tmp_path / "out", "NEVER", XNAT_HOST="http://127.0.0.1:9")
-    assert_refused(done, 5, "cannot be reached")
+    assert_ended_early(done, 5, "cannot be reached")
 
 
 @pytest.mark.parametrize("option", [("--transfers", "0"), ("--shard", "3/3"), ("--shard", "x"), ("--source", "pacs")])
@@ -82,8 +93,7 @@ def test_options_out_of_range(sandbox: Sandbox, tmp_path: Path, option: tuple[st
 
 def test_a_project_that_is_not_to_be_created(sandbox: Sandbox, tmp_path: Path) -> None:
     done = download(sandbox, ONE_SERIES, tmp_path / "out", "NEVER", "--no-create-project")
-    assert (done.code, done.out) == (5, "")
-    assert "hint: " in done.err
+    assert_ended_early(done, 5, "project NEVER is not there")
     assert "NEVER" not in projects(sandbox)
 
 
@@ -98,3 +108,19 @@ def test_variables_may_be_set_for_other_runs_but_must_be_those_of_options(sandbo
     done = run(sandbox, tmp_path / "out", ONE_SERIES, "--dry-run", TCIA_XNAT_UPLOADS="3", TCIA_XNAT_TRANSFER="8")
     assert done.code == 0
     assert done.err.startswith("warning: no option has the variable TCIA_XNAT_TRANSFER; did you mean")
+
+
+def test_a_project_that_is_created_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "NEWTYPO").mkdir()
+    planned = run(sandbox, tmp_path / "out", ONE_SERIES, tmp_path / "out", "NEWTYPO", "--dry-run")
+    assert "note: project NEWTYPO is not there: it will be created (private)" in planned.out
+    done = download(sandbox, ONE_SERIES, tmp_path / "out", "NEWTYPO")
+    assert done.code == 0
+    assert "project NEWTYPO: created (private); a folder here has that name: PROJECT comes after OUTPUT_DIR" in done.err
+    again = download(sandbox, ONE_SERIES, tmp_path / "out", "NEWTYPO")
+    assert "created" not in again.err
+
+
+def test_arguments_in_the_wrong_order_are_recognized(sandbox: Sandbox, tmp_path: Path) -> None:
+    done = run(sandbox, tmp_path / "out", ONE_SERIES, "PROJECT", tmp_path / "out")
+    assert (done.code, done.err.splitlines()[1]) == (2, "hint: PROJECT comes after OUTPUT_DIR")

@@ -98,7 +98,7 @@ def test_a_large_series_goes_in_parts(sandbox: Sandbox, tmp_path: Path) -> None:
 BAD = {
     "no tree": (("nowhere", "P"), 2, "no such folder"),
     "an empty tree": (("empty", "P"), 2, "holds no DICOM"),
-    "nothing but text": (("text", "P"), 2, "1 times is no DICOM file"),
+    "nothing but text": (("text", "P"), 2, "is no DICOM file"),
     "everything left out": (("tree", "P", "--exclude", "*"), 2, "9 times excluded"),
     "no project": (("tree",), 2, "PROJECT is missing"),
     "nothing": ((), 2, "ROOT and PROJECT are missing"),
