@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,10 +121,13 @@ class Archiver:
     def _fail(self, row: Row, error: ArchiveFailed) -> None:
         self._prearchive.log(row, failure_text(row, error))
         self._prearchive.set_status(row, CONFLICT if error.status == _CONFLICT else ERROR)
+        if self._settings.rolls_back_to_cache:
+            self._prearchive.folder(row).rename(self._store.cache_path(".rolled-back"))
 
     def _archive_locked(self, row: Row, wish: Wish, user: User) -> str:
         with self._alone(("row", row.id), "Duplicate archive attempt. Prearchive session already archiving."):
             self._settings.stops.wait("archive")
+            time.sleep(self._settings.archive_seconds)
             session = self._document(row)
             labels = _labels(row, session, wish)
             if not self._rights.can_edit(user, labels.project):

@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sandbox.xnat.catalog import Catalog, Entry
-from sandbox.xnat.dicom import Header, NotDicom, read_header
+from sandbox.xnat.dicom import Header, read_header
+from sandbox.xnat.dicom_stream import NotDicom
 from sandbox.xnat.document import Scan, Session, write_session
 from sandbox.xnat.modalities import scan_type, session_type
 from sandbox.xnat.store import remove

@@ -1,6 +1,5 @@
 """Headers of DICOM objects: read, named, anonymised. Pixel data pass through as they are."""
 
-import io
 import re
 import struct
 from collections.abc import Mapping
@@ -11,11 +10,11 @@ from typing import BinaryIO
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import read_partial
 from pydicom.filewriter import write_dataset, write_file_meta_info
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from sandbox.xnat.anonymize import Script
+from sandbox.xnat.dicom_stream import NotDicom, read_head
 from sandbox.xnat.elements import text_of
 
 _LAST_TAG = 0x00324000  # StudyComments, the last that routing looks at (xnat-http.md §6.1)
@@ -24,10 +23,6 @@ _COMMENTS = (0x00104000, 0x00324000, 0x001021B0)
 _NUMBER_IN_PATH = re.compile(r"[\w.-]+", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-class NotDicom(Exception):
-    """The bytes do not begin with a DICOM header that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +58,30 @@ class Header:
             return self.series_number
         return re.sub(r"[^\w-]", "_", self.series_instance_uid)
 
-    @property
-    def template_name(self) -> str:
-        """File name from the site's template `${StudyInstanceUID}-…-${Hash…}` (§5.9)."""
-        parts = (
-            self.study_instance_uid or "no-value-for-StudyInstanceUID",
-            self.series_number or "no-value-for-SeriesNumber",
-            self.instance_number or "no-value-for-InstanceNumber",
-            _java_hash(self.sop_class_uid + self.sop_instance_uid),
-        )
-        return re.sub(r"[^\w.-]", "_", "-".join(parts)) + ".dcm"
+    def name_from(self, template: str) -> str:
+        """Return the file name that a site's template gives: `${Tag}`, `${HashTagWithTag}` and plain text (§5.9)."""
+        name = re.sub(r"\$\{(\w+)\}", lambda found: self._named(found[1]), template)
+        return re.sub(r"[^\w.-]", "_", name) + ("" if template.endswith(".dcm") else ".dcm")
+
+    def _named(self, keyword: str) -> str:
+        if keyword.startswith("Hash"):
+            parts = keyword.removeprefix("Hash").split("With")
+            return _java_hash("".join(getattr(self, _FIELDS.get(part, ""), "") for part in parts))
+        return getattr(self, _FIELDS.get(keyword, ""), "") or f"no-value-for-{keyword}"
+
+
+_FIELDS = {
+    "SOPClassUID": "sop_class_uid",
+    "SOPInstanceUID": "sop_instance_uid",
+    "StudyInstanceUID": "study_instance_uid",
+    "SeriesInstanceUID": "series_instance_uid",
+    "SeriesNumber": "series_number",
+    "InstanceNumber": "instance_number",
+    "Modality": "modality",
+    "StudyDate": "study_date",
+    "AccessionNumber": "accession_number",
+}
+"""Fields of a header by the keyword of their tag."""
 
 
 class DicomHead:
@@ -100,7 +109,7 @@ class DicomHead:
     def __init__(self, file: BinaryIO, last_tag: int = _LAST_TAG) -> None:
         last = max(last_tag, _LAST_TAG)
         try:
-            self._dataset = read_partial(file, stop_when=lambda tag, _representation, _length: int(tag) > last)
+            self._dataset = read_head(file, lambda tag, _representation, _length: int(tag) > last)
         except (InvalidDicomError, EOFError, ValueError, NotImplementedError, KeyError, struct.error) as error:
             # pydicom names a broken header with whatever its parser met first
             raise NotDicom(str(error)) from error
@@ -121,12 +130,12 @@ class DicomHead:
         """
         is_kept = script.accepts(self._dataset, variables)
         self.header = _header(self._dataset)
-        self._dataset.file_meta.MediaStorageSOPInstanceUID = UID(self.header.sop_instance_uid)
         return is_kept
 
     def encoded(self) -> bytes:
-        """Return the head as it is now."""
+        """Return the head as it is now, with meta information that tells how it is encoded."""
         implicit, little = self._dataset.original_encoding
+        self._complete_meta(is_implicit=bool(implicit))
         file = DicomBytesIO()
         file.write(self._dataset.preamble or bytes(128))
         file.write(b"DICM")
@@ -134,6 +143,16 @@ class DicomHead:
         file.is_implicit_VR, file.is_little_endian = bool(implicit), bool(little)
         write_dataset(file, self._dataset)
         return file.getvalue()
+
+    def _complete_meta(self, *, is_implicit: bool) -> None:
+        meta = self._dataset.file_meta
+        if self.header.sop_instance_uid:
+            meta.MediaStorageSOPInstanceUID = UID(self.header.sop_instance_uid)
+        if "MediaStorageSOPClassUID" not in meta and self.header.sop_class_uid:
+            meta.MediaStorageSOPClassUID = UID(self.header.sop_class_uid)
+        syntax = meta.get("TransferSyntaxUID")
+        if syntax is None or (is_implicit and not syntax.is_implicit_VR):
+            meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
 
 
 def read_header(path: Path) -> Header:
@@ -183,54 +202,3 @@ def _java_hash(text: str) -> str:
         value, digit = divmod(value, 36)
         digits = _BASE_36[digit] + digits
     return digits or "0"
-
-
-class GrowingHead(io.RawIOBase):
-    """A stream that can be rewound: what was read from it is kept, so that a header can be parsed and then copied.
-
-    Parameters
-    ----------
-    source
-        What is read, in pieces of `piece` bytes.
-    """
-
-    def __init__(self, source: BinaryIO, piece: int = 1 << 16) -> None:
-        self._source, self._piece = source, piece
-        self._kept = bytearray()
-        self._position = 0
-
-    def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes from the position on."""
-        end = self._position + size if size >= 0 else None
-        while end is None or len(self._kept) < end:
-            piece = self._source.read(self._piece)
-            if not piece:
-                break
-            self._kept += piece
-        found = bytes(self._kept[self._position : end])
-        self._position += len(found)
-        return found
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a position among the bytes kept, or further on."""
-        if whence == io.SEEK_END:
-            self.read()
-        base = (0, self._position, len(self._kept))[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def kept_from(self, position: int) -> bytes:
-        """Return what was read and lies at `position` or after it."""
-        return bytes(self._kept[position:])

@@ -11,7 +11,8 @@ from typing import BinaryIO, cast
 from sandbox.xnat.accounts import User
 from sandbox.xnat.anonymize import Script, ScriptError
 from sandbox.xnat.answers import Refused
-from sandbox.xnat.dicom import DicomHead, GrowingHead, Header, NotDicom
+from sandbox.xnat.dicom import DicomHead, Header
+from sandbox.xnat.dicom_stream import GrowingHead, NotDicom
 from sandbox.xnat.prearchive import RECEIVING, Incoming, Prearchive, Row
 from sandbox.xnat.rights import Rights
 from sandbox.xnat.scripts import Scripts, variables
@@ -178,7 +179,7 @@ class Receiver:
     def _write(self, row: Row, incoming: "_Object", *, renames: bool) -> None:
         folder = self._prearchive.folder(row) / "SCANS" / incoming.header.series_folder / "DICOM"
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / (incoming.header.template_name if renames else self._name(folder, incoming))
+        path = folder / (self._template_name(incoming) if renames else self._name(folder, incoming))
         with self._alone(path):
             with path.open("wb") as file:
                 for piece in incoming.content():
@@ -192,7 +193,10 @@ class Receiver:
             return name
         there = self._prearchive.headers.get(folder / name)
         is_same = there is not None and there.identity == incoming.header.identity
-        return name if is_same else incoming.header.template_name
+        return name if is_same else self._template_name(incoming)
+
+    def _template_name(self, incoming: "_Object") -> str:
+        return incoming.header.name_from(self._settings.dicom_file_name_template)
 
     @contextmanager
     def _alone(self, path: Path) -> Iterator[None]:

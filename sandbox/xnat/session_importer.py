@@ -8,7 +8,8 @@ from sandbox.xnat.accounts import User
 from sandbox.xnat.answers import Refused
 from sandbox.xnat.archiver import ArchiveFailed, Archiver, Wish
 from sandbox.xnat.builder import BuildFailed
-from sandbox.xnat.dicom import DicomHead, NotDicom
+from sandbox.xnat.dicom import DicomHead
+from sandbox.xnat.dicom_stream import NotDicom
 from sandbox.xnat.dicomzip import entries
 from sandbox.xnat.prearchive import Prearchive, Row
 from sandbox.xnat.receiver import Parameters, Receiver

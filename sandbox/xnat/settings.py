@@ -14,6 +14,7 @@ project != "Unassigned" ? (0008,1030) := project
 (0010,0010) := subject
 (0010,0020) := session
 """  # xnat-http.md §11.1
+_FILE_NAME_TEMPLATE = "${StudyInstanceUID}-${SeriesNumber}-${InstanceNumber}-${HashSOPClassUIDWithSOPInstanceUID}"
 _FIRST_WITH_DEST = (1, 8, 10)
 
 
@@ -85,6 +86,8 @@ class Settings:
         Minutes of silence after which a session is built and perhaps archived (§7.3).
     default_prearchive_code
         Of new projects: 0 manual, 4 auto-archive, 5 auto-archive and overwrite (§3.6).
+    dicom_file_name_template
+        Names files of imports with `rename=true`; one that does not tell instances apart loses images (§5.9).
     series_import_filter
         Says which objects to keep; None keeps all (§5.9).
     sitewide_anonymization_script
@@ -103,6 +106,10 @@ class Settings:
         Whether file counts are there as soon as a session is archived (§10.4).
     refresh_refusal
         Status with which services/refresh/catalog refuses; 0 when it works.
+    archive_seconds
+        How long archiving one session takes at least, while its row is locked.
+    rolls_back_to_cache
+        A failed archiving moves the session's folder to the cache; its row stays (xnat-rest-tests.md §1.14).
     clock, stops
         Time, and places to wait at.
     """
@@ -126,6 +133,7 @@ class Settings:
     enable_sitewide_anonymization_script: bool = True
     sitewide_anonymization_script: str = _ID_DAS
     anonymization_error: str = ""
+    dicom_file_name_template: str = _FILE_NAME_TEMPLATE
     series_import_filter: Callable[[Header], bool] | None = None
     sitewide_series_import_filter: str = ""
     secondary_sop_classes: Collection[str] = ()
@@ -139,6 +147,8 @@ class Settings:
     refresh_refusal: int = 0
     open_workflow: bool = False
     reads_small_zip64_descriptors: bool = False
+    archive_seconds: float = 0
+    rolls_back_to_cache: bool = False
     clock: Clock = field(default_factory=Clock)
     stops: Stops = field(default_factory=Stops)
 

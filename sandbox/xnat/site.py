@@ -23,7 +23,6 @@ _ADMIN_ONLY = {
     "receivedFileUser",
     "useSopInstanceUidToUniquelyIdentifyDicom",
 }
-_FILE_NAME_TEMPLATE = "${StudyInstanceUID}-${SeriesNumber}-${InstanceNumber}-${HashSOPClassUIDWithSOPInstanceUID}"
 _COUNT = "SELECT xsi_type, COUNT(*) AS n FROM experiments GROUP BY xsi_type"
 _REGISTERED = {
     "xnat:projectData",
@@ -63,7 +62,7 @@ class SitePages:
             "processingUrl": site.processing_url,
             "checksums": site.checksums,
             "defaultProjectAutoArchiveSetting": site.default_prearchive_code,
-            "dicomFileNameTemplate": _FILE_NAME_TEMPLATE,
+            "dicomFileNameTemplate": site.dicom_file_name_template,
             "enableSitewideAnonymizationScript": site.enable_sitewide_anonymization_script,
             "sitewideAnonymizationScript": site.sitewide_anonymization_script,
             "enableSitewideSeriesImportFilter": bool(site.series_import_filter or site.sitewide_series_import_filter),

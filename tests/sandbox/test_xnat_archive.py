@@ -1,6 +1,7 @@
 """Archiving and the archive: services/archive, conflicts, merges, queries (xnat-http.md §8, §10)."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,3 +202,22 @@ def test_archiving_that_takes_too_long_is_500_and_goes_on(site: Site) -> None:
             break
         threading.Event().wait(0.01)
     assert scans(site) == {"3": SERIES}
+
+
+def test_archiving_may_be_slow(site: Site) -> None:
+    site.settings.archive_seconds = 0.3
+    begun = time.monotonic()
+    assert site.archive(site.built()).status_code == 200
+    assert time.monotonic() - begun >= 0.3
+
+
+def test_a_failed_archive_may_leave_nothing_but_its_row(site: Site) -> None:
+    site.settings.rolls_back_to_cache = True
+    site.archived()
+    uri = site.built()
+    assert refused(site, uri, "CONFLICT") == "Session already exists with matching files."
+    assert not list((site.directory / "prearchive").rglob("*.dcm"))
+    again = site.archive(uri)
+    assert (again.status_code, message(again)) == (404, f"{uri.removeprefix('/data')} not found.")
+    assert site.ask("DELETE", uri).status_code == 200
+    assert site.status(uri) == ""
