@@ -66,6 +66,7 @@ _WHO = ("XNAT_HOST", "XNAT_USER", "XNAT_PASS")
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Take only what one of these fits.")
 @click.option("--modality", multiple=True, metavar="CT[,MR…]", help="Take only these.")
+@click.option("--follow-links", is_flag=True, help="Follow links that lead out of ROOT; else they are named and left.")
 @click.option(
     "--workdir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -121,6 +122,7 @@ def read_upload(root: str, project: str, host: str, options: dict[str, Any], *, 
         zip_mode=ZipMode(zip_mode) if zip_mode else None,
         mapping=options["mapping"],
         filters=read_filters(options),
+        follow_links=options["follow_links"],
         typed=(root, project, *filter(None, [host]), *cli.typed_options()),
     )
 

@@ -46,6 +46,7 @@ class Upload(Settings):
     zip_mode: ZipMode | None = None
     mapping: Path | None = None
     filters: Filters = field(default_factory=Filters)
+    follow_links: bool = False
 
     @property
     def next_command(self) -> str:
@@ -113,7 +114,7 @@ def _inventory(upload: Upload, tell: Tell) -> Inventory:
 
 
 def _gather(upload: Upload, inventory: Inventory, stop: Stop, tell: Tell) -> Tree:
-    wanted = Wanted(upload.root, upload.layout, upload.zip_mode, upload.mapping, upload.filters)
+    wanted = Wanted(upload.root, upload.layout, upload.zip_mode, upload.mapping, upload.filters, upload.follow_links)
     return gather(wanted, inventory, stop.check, lambda count, total: tell(FilesRead(count, total)))
 
 

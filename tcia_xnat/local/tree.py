@@ -24,7 +24,7 @@ _NAME_IT = "give them names with --layout folders or --layout mapping"
 class Wanted:
     """A tree, and what of it is wanted; what is None is found out by looking.
 
-    `root` is a folder or a zip.
+    `root` is a folder or a zip; `follows_links` also takes what lies behind links that lead out of it.
     """
 
     root: Path
@@ -32,6 +32,7 @@ class Wanted:
     zip_mode: ZipMode | None = None
     mapping: Path | None = None
     filters: Filters = field(default_factory=Filters)
+    follows_links: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def gather(
     UsageError
         It holds nothing to send.
     """
-    inventory.see(_checked(walk(wanted.root), check))
+    inventory.see(_checked(walk(wanted.root, follows=wanted.follows_links), check))
     _read_new(inventory, check, on_files, zips=False)
     mapping = read_mapping(wanted.mapping, wanted.root) if wanted.mapping else {}
     layout = wanted.layout or (Layout.MAPPING if mapping else recognise(inventory.spots(), inventory.zips()))

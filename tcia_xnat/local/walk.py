@@ -10,6 +10,9 @@ from tcia_xnat.local.model import Passed, Weight
 
 _Identity = tuple[int, int]  # device and inode
 _LOOP = Passed("a link to a folder that it lies in")
+_OUT = Passed(
+    "a link out of ROOT: follow it with --follow-links, or leave it out with --exclude", Weight.LOST
+)
 _HIDDEN = Passed("hidden")
 _SPECIAL = Passed("no regular file")
 
@@ -24,19 +27,23 @@ class Found:
     passed: Passed | None = None
 
 
-def walk(root: Path) -> Iterator[Found]:
-    """Yield every file at and below `root`, links followed.
+def walk(root: Path, *, follows: bool = False) -> Iterator[Found]:
+    """Yield every file at and below `root`; links that stay in it are followed.
 
-    Hidden files and folders, links that lead round in a circle and folders that cannot be read are passed over.
+    Hidden files and folders, links that lead round in a circle and what cannot be read are passed over, each by itself.
 
     Parameters
     ----------
     root
         A folder or a file.
+    follows
+        Whether links that lead out of `root` are followed, too; else they are passed over as lost, since what lies
+        behind them may be images.
     """
     if not root.is_dir():
         yield _file(str(root), root)
         return
+    home = None if follows else os.path.realpath(root)
     folders: list[tuple[str, frozenset[_Identity]]] = [(str(root), frozenset())]
     while folders:
         folder, above = folders.pop()
@@ -50,8 +57,12 @@ def walk(root: Path) -> Iterator[Found]:
         if entries is None:
             yield Found(folder, passed=_LOOP)
             continue
-        yield from (_found(entry) for entry in entries if _is_hidden(entry) or not entry.is_dir())
-        below = [entry.path for entry in entries if entry.is_dir() and not _is_hidden(entry)]
+        below = []
+        for entry in entries:
+            if found := _found(entry, home):
+                yield found
+            else:
+                below.append(entry.path)
         folders += [(path, above | {identity}) for path in reversed(below)]
 
 
@@ -64,15 +75,40 @@ def _is_hidden(entry: "os.DirEntry[str]") -> bool:
     return entry.name.startswith(".") or entry.name == "__MACOSX"
 
 
-def _found(entry: "os.DirEntry[str]") -> Found:
-    return Found(entry.path, passed=_HIDDEN) if _is_hidden(entry) else _file(entry.path, entry)
+def _found(entry: "os.DirEntry[str]", home: str | None) -> Found | None:
+    """Return what an entry is; None for a folder that is to be looked through.
+
+    Parameters
+    ----------
+    home
+        The real path of the tree, out of which no link may lead; None lets links lead anywhere.
+    """
+    if _is_hidden(entry):
+        return Found(entry.path, passed=_HIDDEN)
+    try:
+        if home is not None and entry.is_symlink() and _leads_out(entry.path, home):
+            return Found(entry.path, passed=_OUT)
+        if entry.is_dir():
+            return None
+    except OSError as error:  # a link to itself, or into a folder that is closed to this user
+        return Found(entry.path, passed=_unreadable(error))
+    return _file(entry.path, entry)
+
+
+def _leads_out(path: str, home: str) -> bool:
+    target = os.path.realpath(path, strict=True)
+    return target != home and not target.startswith(os.path.join(home, ""))  # noqa: PTH118  bytes that are no text
 
 
 def _file(path: str, entry: "os.DirEntry[str] | Path") -> Found:
     try:
         status = entry.stat()
     except OSError as error:
-        return Found(path, passed=Passed(f"cannot be read: {error.strerror}", Weight.SUSPECT))
+        return Found(path, passed=_unreadable(error))
     if not stat.S_ISREG(status.st_mode):
         return Found(path, passed=_SPECIAL)
     return Found(path, status.st_size, status.st_mtime_ns)
+
+
+def _unreadable(error: OSError) -> Passed:
+    return Passed(f"cannot be read: {error.strerror}", Weight.SUSPECT)

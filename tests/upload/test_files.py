@@ -118,13 +118,17 @@ def test_a_file_that_cannot_be_read(sandbox: Sandbox, tmp_path: Path, tree: Path
     assert_holds(sandbox, "UNREADABLE", WHOLE)
 
 
-def test_links_are_followed_and_circles_are_not(sandbox: Sandbox, tmp_path: Path, tree: Path) -> None:
+def test_links_out_of_the_tree_are_followed_on_request(sandbox: Sandbox, tmp_path: Path, tree: Path) -> None:
     (tmp_path / "far").mkdir()
     (tree / "007/pre/two").rename(tmp_path / "far/two")
     (tree / "007/pre/two").symlink_to(tmp_path / "far/two")
     (tree / "007/pre/one/up").symlink_to(tree / "007")
     os.mkfifo(tree / "007/pre/one/pipe")
-    done = upload(sandbox, tmp_path / "w", tree, "LINKS")
+    named = upload(sandbox, tmp_path / "w", tree, "LINKS", "--exclude", "nothing")
+    assert named.code == 3
+    assert left_out(named)["007/pre/two"][0] == "lost"
+    assert "--follow-links" in named.out
+    done = upload(sandbox, tmp_path / "w", tree, "LINKS", "--follow-links")
     assert done.code == 0, done.err
     assert_holds(sandbox, "LINKS", WHOLE)
     found = left_out(done)
