@@ -37,7 +37,8 @@ class Incoming(Closing):
     def __init__(self, root: Path) -> None:
         base = root / "state" / "incoming"
         try:
-            base.mkdir(parents=True, exist_ok=True)
+            base.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it tells whose images are fetched
+            base.mkdir(exist_ok=True)
             _remove_dead(base)
             self._folder, self._lock = _claimed(base)
             self._folder.mkdir()

@@ -10,9 +10,7 @@ from tcia_xnat.local.model import Passed, Weight
 
 _Identity = tuple[int, int]  # device and inode
 _LOOP = Passed("a link to a folder that it lies in")
-_OUT = Passed(
-    "a link out of ROOT: follow it with --follow-links, or leave it out with --exclude", Weight.LOST
-)
+_OUT = Passed("a link out of ROOT: follow it with --follow-links, or leave it out with --exclude", Weight.LOST)
 _HIDDEN = Passed("hidden")
 _SPECIAL = Passed("no regular file")
 
