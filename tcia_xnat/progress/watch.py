@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from tcia_xnat.terminal import line_writer
 
 _FRAME_SECONDS = 0.25
 _CLOSE_SECONDS = 5.0  # for a terminal that takes nothing any more
+_NOTEBOOK = "JPY_PARENT_PID"  # set by Jupyter in the processes of a notebook
 _DUMB = {"", "dumb", "unknown"}
 
 
@@ -115,10 +116,15 @@ def _each(sinks: list[Sink], action: Callable[[Sink], None]) -> None:
             sinks.remove(sink)
 
 
+def moves_cursor(environment: Mapping[str, str]) -> bool:
+    """Whether a terminal redraws what it shows; the output of a notebook, which looks like one, keeps every frame."""
+    return environment.get("TERM", "") not in _DUMB and not environment.get(_NOTEBOOK)
+
+
 def _for_people(stream: TextIO, *, quiet: bool, debug: bool, alone: bool) -> Sink:
     if quiet:
         return Lines(line_writer(stream), quiet=True)
-    is_terminal = stream.isatty() and os.environ.get("TERM", "") not in _DUMB
+    is_terminal = stream.isatty() and moves_cursor(os.environ)
     if is_terminal and alone and not debug:
         return LiveView(stream)
     return Lines(line_writer(stream), debug=debug)

@@ -83,6 +83,8 @@ def test_the_job_runs_as_many_parts_as_it_cuts() -> None:
     assert job["spec"]["completionMode"] == "Indexed"
     assert f"auto/{job['spec']['completions']}" in container["args"]
     assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert job["spec"]["template"]["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert "--from-literal" not in KUBERNETES.read_text()  # a password in argv
     mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert mounted == {"/input", "/output", "/tmp"}  # noqa: S108  folders of the container
 
