@@ -40,6 +40,7 @@ from sandbox.xnat.session_importer import SessionImporter
 from sandbox.xnat.settings import Settings
 from sandbox.xnat.site import SitePages
 from sandbox.xnat.store import Store
+from sandbox.xnat.uploads import with_form
 from sandbox.xnat.workflows import Workflows
 
 _PROJECT = "/data/projects/{project}"
@@ -169,7 +170,7 @@ def _site_routes(parts: Parts) -> Iterator[Route]:
     yield from _routes("/xapi/schemas", get=pages.schemas)
     yield from _routes("/xapi/schemas/{name:path}", get=pages.schema)
     yield from _routes("/xapi/access/projects", get=pages.access)
-    yield from _routes("/xapi/users/active/{name}", get=pages.active_sessions)
+    yield from _routes("/xapi/users/active/{name}", get=pages.active_sessions, delete=pages.end_sessions)
     yield from _routes("/data/search/elements", get=pages.elements)
     yield from _routes("/data/search/elements/{name}", get=pages.element)
 
@@ -181,7 +182,8 @@ def _service_routes(parts: Parts) -> Iterator[Route]:
     yield from _routes("/data/services/import", post=pages.post)
     yield from _routes("/data/services/import/{name}", post=pages.post)
     yield from _routes("/data/status/{id}", get=pages.status)
-    yield from _routes("/data/workflows/{id}", put=parts.workflows.put)
+    yield from _routes("/data/workflows", put=parts.workflows.create)
+    yield from _routes("/data/workflows/{id}", get=parts.workflows.get, put=parts.workflows.put)
     direct = DirectPages(parts.rights, parts.prearchive, parts.jobs)
     yield from _routes("/xapi/direct-archive", post=direct.list_all)
     yield from _routes("/xapi/direct-archive/{id:int}", delete=direct.delete)
@@ -198,7 +200,7 @@ def _prearchive_routes(parts: Parts) -> Iterator[Route]:
     yield from _routes("/data/prearchive", get=pages.list_all)
     yield from _routes("/data/prearchive/projects", get=pages.list_all)  # so xnatpy and pyxnat ask for all projects
     yield from _routes("/data/prearchive/projects/{project}", get=pages.list_projects)
-    yield from _routes(_PREARCHIVE, get=pages.get, post=pages.post, delete=pages.delete)
+    yield from _routes(_PREARCHIVE, get=pages.get, post=with_form(pages.post), delete=pages.delete)
     yield from _routes(f"{_PREARCHIVE}/logs", get=pages.logs)
     yield from _routes(f"{_PREARCHIVE}/logs/{{which}}", get=pages.logs)
     yield from _routes(f"{_PREARCHIVE}/resources", get=files.resources)
@@ -208,7 +210,7 @@ def _prearchive_routes(parts: Parts) -> Iterator[Route]:
     yield from _routes(f"{scan}/resources", get=files.resources)
     yield from _routes(f"{scan}/resources/{{resource}}/files", get=files.files)
     yield from _routes(f"{scan}/resources/{{resource}}/files/{{name:path}}", get=files.file)
-    yield from _routes("/data/services/prearchive/{operation}", post=pages.service)
+    yield from _routes("/data/services/prearchive/{operation}", post=with_form(pages.service))
 
 
 def _archive_routes(parts: Parts) -> Iterator[Route]:
@@ -216,7 +218,7 @@ def _archive_routes(parts: Parts) -> Iterator[Route]:
         parts.settings, parts.store, parts.rights, parts.archive, parts.prearchive, _prearchive_pages(parts)
     )
     resources = ResourcePages(parts.settings, parts.store, parts.rights, parts.archive, parts.resources)
-    yield from _routes("/data/services/archive", post=pages.archive)
+    yield from _routes("/data/services/archive", post=with_form(pages.archive))
     yield from _routes("/data/services/refresh/catalog", post=resources.refresh)
     yield from _routes("/data/subjects", get=pages.subjects)
     yield from _routes(f"{_PROJECT}/subjects", get=pages.subjects)

@@ -1,5 +1,6 @@
 """Pages of the archive: subjects, sessions, scans, and archiving itself (xnat-http.md §8.1, §10)."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -175,9 +176,10 @@ class ArchivePages:
         query = request.query_params
         wish = Wish(
             override=query.get("overwrite") in {"append", "delete"},
+            overwrite_files=self._prearchive.overwrites(row),
             project=query.get("project", ""),
-            subject=query.get("subject", ""),
-            session=query.get("session", ""),
+            subject=query.get("subject", "") or _of_data_type(query, "subject_id"),
+            session=query.get("session", "") or _of_data_type(query, "label"),
         )
         is_manual = query.get("auto-archive", query.get("AA")) == "false"
         counts_as_auto = row.is_auto_archive or (self._prearchive.archives_by_itself(row) and not is_manual)
@@ -260,6 +262,12 @@ class ArchivePages:
         if request.query_params.get("format") == "json":
             return answers.items(answers.item(xsi_type, fields, children or []))
         return answers.item_as_xml(element, fields)
+
+
+def _of_data_type(query: Mapping[str, str], field: str) -> str:
+    """Return a parameter that is named by the data type of the session: `xnat:mrSessionData/label`."""
+    names = (name for name in query if re.fullmatch(rf"xnat:\w+SessionData/{field}", name, re.IGNORECASE))
+    return next((query[name] for name in names), "")
 
 
 def _scan_fields(scan: Mapping[str, Any]) -> dict[str, Any]:

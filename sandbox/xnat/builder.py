@@ -63,7 +63,15 @@ class Headers:
                 del self._known[parent]
 
 
-def build(folder: Path, document: Path, labels: Session, headers: Headers, secondary: Collection[str] = ()) -> Session:
+def build(  # noqa: PLR0913  files, labels, and what site and project say
+    folder: Path,
+    document: Path,
+    labels: Session,
+    headers: Headers,
+    secondary: Collection[str] = (),
+    *,
+    pet_mr: str = "",
+) -> Session:
     """Read all files of a session, write the catalogs of its scans and its document.
 
     Parameters
@@ -74,6 +82,8 @@ def build(folder: Path, document: Path, labels: Session, headers: Headers, secon
         Its project, subject and label; the rest is filled in.
     secondary
         SOP classes whose images go to the resource `secondary` of their scan (§10.3).
+    pet_mr
+        What the project says of PET and MR in one study.
 
     Raises
     ------
@@ -91,7 +101,7 @@ def build(folder: Path, document: Path, labels: Session, headers: Headers, secon
     for name in sorted({name for name, _ in series}):
         mine = {uid: group for (key, uid), group in series.items() if key == name}
         labels.scans += _scans(folder, name, mine, secondary)
-    labels.xsi_type = session_type(header.modality for _, header in images)
+    labels.xsi_type = session_type(((header.modality, header.sop_class_uid) for _, header in images), pet_mr)
     write_session(labels, document)
     return labels
 

@@ -15,20 +15,31 @@ _SESSION_TYPES = {
 """In the order in which they lead: the first that a session has decides."""
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_BY_SOP_CLASS = {
+    "1.2.840.10008.5.1.4.1.1.2": "CT", "1.2.840.10008.5.1.4.1.1.2.1": "CT", "1.2.840.10008.5.1.4.1.1.4": "MR",
+    "1.2.840.10008.5.1.4.1.1.4.1": "MR", "1.2.840.10008.5.1.4.1.1.128": "PT", "1.2.840.10008.5.1.4.1.1.1": "CR",
+}  # fmt: skip
 _OTHER = "otherDicom"
 
 
 def scan_type(modality: str, sop_class_uid: str) -> str:
-    """Return the xsiType of a scan."""
-    if sop_class_uid == _SECONDARY_CAPTURE and modality not in _SESSION_TYPES:
-        modality = "SC"
-    return f"xnat:{_SCAN_TYPES.get(modality, _OTHER)}ScanData"
+    """Return the xsiType of a scan: secondary captures are told by their SOP class, whatever their modality."""
+    kind = "SC" if sop_class_uid == _SECONDARY_CAPTURE else modality or _BY_SOP_CLASS.get(sop_class_uid, "")
+    return f"xnat:{_SCAN_TYPES.get(kind, _OTHER)}ScanData"
 
 
-def session_type(modalities: Iterable[str]) -> str:
-    """Return the xsiType of a session."""
-    found = set(modalities)
-    if {"PT", "MR"} <= found:
+def session_type(images: Iterable[tuple[str, str]], pet_mr: str = "") -> str:
+    """Return the xsiType of a session.
+
+    Parameters
+    ----------
+    images
+        Modality and SOP class of each; the class speaks for images without a modality.
+    pet_mr
+        What the project says of PET and MR in one study; `pet` makes a PET session of it.
+    """
+    found = {modality or _BY_SOP_CLASS.get(sop_class, "") for modality, sop_class in images}
+    if {"PT", "MR"} <= found and pet_mr != "pet":
         return "xnat:petmrSessionData"
     lead = next((kind for modality, kind in _SESSION_TYPES.items() if modality in found), _OTHER)
     return f"xnat:{lead}SessionData"

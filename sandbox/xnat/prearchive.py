@@ -17,6 +17,7 @@ CONFLICT, ERROR, ARCHIVING, DELETING, MOVING = "CONFLICT", "ERROR", "ARCHIVING",
 QUEUED_BUILDING, QUEUED_ARCHIVING = "QUEUED_BUILDING", "QUEUED_ARCHIVING"
 AUTO_ARCHIVE_CODES = {0: "Manual", 4: "AutoArchive", 5: "AutoArchiveOverwrite"}
 _AUTO_ARCHIVE, _OVERWRITE = 4, 5
+_PET_MR = "SELECT contents FROM configs WHERE project = ? AND tool = 'separatePETMR' AND status = 'enabled'"
 _LASTMOD_STEP = 15  # seconds (§5.9)
 _OUTSIDE = re.compile(r"(^|/)\.\.?(?=/|$)|\0")
 
@@ -79,6 +80,12 @@ class Incoming:
     source: str = ""
     visit: str = ""
     auto_archive: bool = False
+    timestamp: str = ""
+    folder: str = ""
+
+
+class OtherStudy(Exception):
+    """The address that was asked for has a session of another study."""
 
 
 class Prearchive:
@@ -126,28 +133,39 @@ class Prearchive:
         """Return the row that an object goes to, and whether it is new (§7.1).
 
         Every status lets objects in, also that of a session being archived: what comes then may be lost.
+
+        Raises
+        ------
+        OtherStudy
         """
         statement = (
             "SELECT * FROM prearchive WHERE tag = ? AND project = ? AND name = ? AND direct = ? ORDER BY id DESC"
         )
         with self._store.lock:
             found = self._store.row(statement, incoming.tag, incoming.project, incoming.name, int(direct))
-            if found is None:
+            row = self._addressed(incoming) if incoming.folder else Row(**found) if found else None
+            if row is None:
                 return self._create(incoming, direct=direct), True
-            row = Row(**found)
             status = _when_interrupted(row.status)
             now = self._settings.clock.now()
             if status != row.status or now - row.lastmod > _LASTMOD_STEP:
                 self._store.run("UPDATE prearchive SET status = ?, lastmod = ? WHERE id = ?", status, now, row.id)
             return row, False
 
+    def _addressed(self, incoming: Incoming) -> Row | None:
+        row = self.find(incoming.project or UNASSIGNED, incoming.timestamp, incoming.folder)
+        if row and row.tag != incoming.tag:
+            raise OtherStudy(row.uri)
+        return row
+
     def _create(self, incoming: Incoming, *, direct: bool) -> Row:
         now = self._settings.clock.date()
-        folder = _OUTSIDE.sub(r"\1_", incoming.name.lstrip("/")) or "_"
+        folder = _OUTSIDE.sub(r"\1_", (incoming.folder or incoming.name).lstrip("/")) or "_"
+        begun = incoming.timestamp or f"{now:%Y%m%d_%H%M%S}{now.microsecond // 1000:03}"
         number = self._store.insert(
             "prearchive",
             project=incoming.project,
-            timestamp=self._timestamp(incoming.project, f"{now:%Y%m%d_%H%M%S}{now.microsecond // 1000:03}", folder),
+            timestamp=self._timestamp(incoming.project, begun, folder),
             folder=folder,
             name=incoming.name,
             tag=incoming.tag,
@@ -187,6 +205,10 @@ class Prearchive:
     def archives_by_itself(self, row: Row) -> bool:
         """Whether row or project say that XNAT archives (§7.3)."""
         return row.is_auto_archive or self.project_code(row.project) >= _AUTO_ARCHIVE
+
+    def overwrites(self, row: Row) -> bool:
+        """Whether row or project say that files of the archive are replaced (§3.6)."""
+        return row.overwrites or self.project_code(row.project) == _OVERWRITE
 
     # statuses
 
@@ -246,7 +268,18 @@ class Prearchive:
         BuildFailed
         """
         labels = Session("", row.tag, named.label, project=named.project, subject=named.subject)
-        return build(self.folder(row), self.document(row), labels, self.headers, self._settings.secondary_sop_classes)
+        return build(
+            self.folder(row),
+            self.document(row),
+            labels,
+            self.headers,
+            self._settings.secondary_sop_classes,
+            pet_mr=self._pet_mr(row.project),
+        )
+
+    def _pet_mr(self, project: str) -> str:
+        found = self._store.row(_PET_MR, project)
+        return str(found["contents"]).strip() if found else ""
 
     def delete(self, row: Row) -> bool:
         """Delete a session; False when it is locked (§9.1)."""

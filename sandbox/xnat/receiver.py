@@ -13,7 +13,7 @@ from sandbox.xnat.anonymize import Script, ScriptError
 from sandbox.xnat.answers import Refused
 from sandbox.xnat.dicom import DicomHead, Header
 from sandbox.xnat.dicom_stream import GrowingHead, NotDicom
-from sandbox.xnat.prearchive import RECEIVING, Incoming, Prearchive, Row
+from sandbox.xnat.prearchive import RECEIVING, Incoming, OtherStudy, Prearchive, Row
 from sandbox.xnat.rights import Rights
 from sandbox.xnat.scripts import Scripts, variables
 from sandbox.xnat.settings import Settings
@@ -124,16 +124,19 @@ class Receiver:
     def _incoming(self, header: Header, parameters: Parameters, user: User) -> Incoming:
         project = self._project(header, parameters, user)
         date = "-".join(found.groups()) if (found := _DATE.match(header.study_date)) else ""
+        folder = parameters.get("PREARC_SESSION_FOLDER", "")
         return Incoming(
             project=project,
             tag=header.study_instance_uid,
-            name=parameters.get("session") or _label(header, "Session", header.patient_id),
+            name=parameters.get("session") or folder or _label(header, "Session", header.patient_id),
             subject=parameters.get("subject") or _label(header, "Subject", header.patient_name),
             scan_date=date,
             prevent_anon=parameters.get("prevent_anon") == "true",
             prevent_auto_commit=parameters.get("prevent_auto_commit") == "true",
             source=parameters.get("SOURCE", ""),
             visit=parameters.get("VISIT", ""),
+            timestamp=parameters.get("PREARC_TIMESTAMP", ""),
+            folder=folder,
             auto_archive="true" in {parameters.get("AA"), parameters.get("auto-archive")},
         )
 
@@ -149,7 +152,10 @@ class Receiver:
     def _row(self, incoming: Incoming, parameters: Parameters) -> tuple[Row, bool]:
         if parameters.get("Direct-Archive") == "true" and incoming.project and self._may_go_direct(incoming):
             return self._prearchive.receive(incoming, direct=True)
-        return self._prearchive.receive(incoming)
+        try:
+            return self._prearchive.receive(incoming)
+        except OtherStudy as error:
+            raise Refused(400, f"Study Instance UID differs from that of {error}") from error
 
     def _may_go_direct(self, incoming: Incoming) -> bool:
         """Whether the session is not archived yet, nor about to be: otherwise the prearchive takes it (§8.6)."""

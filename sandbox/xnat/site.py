@@ -19,6 +19,7 @@ _ADMIN_ONLY = {
     "sessionArchiveTimeoutInterval",
     "aliasTokenTimeout",
     "preventCrossModalityMerge",
+    "passwordComplexityMessage",
     "requireLogin",
     "receivedFileUser",
     "useSopInstanceUidToUniquelyIdentifyDicom",
@@ -80,7 +81,9 @@ class SitePages:
             "sessionArchiveTimeoutInterval": int(site.session_archive_timeout),
             "aliasTokenTimeout": f"{int(site.alias_token_timeout // 86400)} days",
             "preventCrossModalityMerge": site.prevent_cross_modality_merge,
+            "passwordComplexityMessage": "Password is not sufficiently complex.",
             "requireLogin": site.require_login,
+            "sitewidePetTracers": "PIB\nFDG",
             "receivedFileUser": "admin",
             "useSopInstanceUidToUniquelyIdentifyDicom": True,
         }
@@ -91,6 +94,14 @@ class SitePages:
         if name != request.user.name and not request.user.is_admin:
             return answers.text("Forbidden", 403)
         return answers.as_json(self._accounts.session_ids(name))
+
+    def end_sessions(self, request: Request) -> Response:
+        """End a user's open sessions and list them, for that user and administrators."""
+        listed = self.active_sessions(request)
+        if listed.status_code == 200:  # noqa: PLR2004  not forbidden
+            for session in self._accounts.session_ids(request.path_params["name"]):
+                self._accounts.end(session)
+        return listed
 
     # schemas, §2.3
 

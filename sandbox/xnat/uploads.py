@@ -1,13 +1,15 @@
 """Bodies of requests, streamed into files of the cache: raw or as multipart form (xnat-http.md §5.2, §4.3)."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
 from sandbox.xnat.answers import Refused
 from sandbox.xnat.store import Store
@@ -22,7 +24,7 @@ _SUPPORTED = {
     "application/dicom": "upload.dcm",
     "application/octet-stream": "upload",
 }
-_MULTIPART = "multipart/form-data"
+_MULTIPART, _FORM = "multipart/form-data", "application/x-www-form-urlencoded"
 
 
 @dataclass
@@ -45,6 +47,18 @@ class Body:
 def is_multipart(request: Request) -> bool:
     """Whether the body is a form with files."""
     return _content_type(request) == _MULTIPART
+
+
+def with_form(page: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """Return a page that reads parameters in the body of a form like those of the query (xnat-rest-tests.md §1.9)."""
+
+    async def answered(request: Request) -> Response:
+        scope = dict(request.scope)
+        if _content_type(request) == _FORM:
+            scope["query_string"] = b"&".join(filter(None, (await request.body(), scope["query_string"])))
+        return await run_in_threadpool(page, Request(scope))
+
+    return answered
 
 
 @asynccontextmanager

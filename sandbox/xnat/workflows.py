@@ -37,6 +37,24 @@ class Workflows:
         with self._lock:
             return list(self._workflows[number].updates)
 
+    def create(self, request: Request) -> Response:
+        """Make one with the fields of the query; the body is its ID."""
+        number = self.add(request.user.name)
+        with self._lock:
+            self._workflows[number].updates.append(dict(request.query_params))
+        return answers.text(number)
+
+    def get(self, request: Request) -> Response:
+        """Show a workflow to its maker and to administrators."""
+        with self._lock:
+            found = self._workflows.get(request.path_params["id"])
+            if found is None:
+                raise Refused(404, "Unable to find the specified workflow.")
+            if request.user.name != found.user and not request.user.is_admin:
+                raise Refused(403, "User cannot read workflow.")
+            fields = {key.rpartition("/")[2]: value for update in found.updates for key, value in update.items()}
+        return answers.items(answers.item("wrk:workflowData", fields, []))
+
     def put(self, request: Request) -> Response:
         """Update a workflow."""
         with self._lock:
