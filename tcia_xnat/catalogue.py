@@ -2,19 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from tcia_xnat.clients.idc_index import IdcIndex
-from tcia_xnat.clients.tcia import METADATA_BATCH, TCIAClient
-from tcia_xnat.clients.tcia_rows import NbiaSeriesMetadata
-from tcia_xnat.doi import bare_doi
+from tcia_xnat.clients.nbia_series import from_nbia
+from tcia_xnat.clients.tcia import METADATA_BATCH, SeriesRows, TCIAClient
 from tcia_xnat.errors import Error, SeriesUnavailable, SourceError
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Series, SourceName
 from tcia_xnat.retry import Patience
 
-_LICENCE_PARTS = {"attribution": "BY", "noncommercial": "NC", "noderiv": "ND", "sharealike": "SA"}
 NOT_PUBLIC = (
     "it may have been withdrawn or moved to controlled access (General Commons, dbGaP): see TCIA's page of its "
     "collection; to be done without it, delete its line from the manifest"
@@ -29,13 +25,15 @@ class Catalogue:
     """The series of a manifest, in its order: those that are known, and why the others are not.
 
     `idc_version` is the version of IDC that lists them, as `v25`; empty when IDC was not asked. `listed` is the order
-    of the list, of those that are known and of the others; empty when it has none.
+    of the list, of those that are known and of the others; empty when it has none. `notes` are what people should know
+    of the answers.
     """
 
     series: Mapping[str, Series]
     missing: Mapping[str, Error]
     idc_version: str = ""
     listed: Sequence[str] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def order(self) -> Sequence[str]:
@@ -63,8 +61,7 @@ def look_up(manifest: Manifest, idc: IdcIndex | None, nbia: TCIAClient | None, p
     rest = [uid for uid in rest if uid not in studies]
     found |= _in_idc([uid for uids in studies.values() for uid in uids], idc)
     missing: dict[str, Error] = {}
-    if nbia is not None:
-        _ask_nbia(rest, nbia, patience, found, missing)
+    unasked = _ask_nbia(rest, nbia, patience, found, missing) if nbia is not None else []
     hint = NOT_PUBLIC if idc and nbia else ASK_BOTH
     for uid in (*rest, *manifest.crdc_series_uuids, *manifest.study_instance_uids):
         if uid not in found:
@@ -73,7 +70,7 @@ def look_up(manifest: Manifest, idc: IdcIndex | None, nbia: TCIAClient | None, p
     wanted |= dict.fromkeys([*found, *missing])
     order = tuple(uid for uid in wanted if uid in found or uid in missing)
     version = idc.version() if idc is not None else ""
-    return Catalogue({uid: found[uid] for uid in order if uid in found}, missing, version, order)
+    return Catalogue({uid: found[uid] for uid in order if uid in found}, missing, version, order, _dropped(unasked))
 
 
 def offered_by(series: Series, sources: Sequence[SourceName]) -> list[SourceName]:
@@ -107,60 +104,49 @@ def _ask_nbia(
     patience: Patience,
     found: dict[str, Series],
     missing: dict[str, Error],
-) -> None:
+) -> list[str]:
+    """Add what NBIA says; return the UIDs of rows that nobody asked for."""
+    unasked: list[str] = []
     for start in range(0, len(uids), METADATA_BATCH):
         batch = uids[start : start + METADATA_BATCH]
         try:
-            rows = patience.call(_asking(nbia, batch))
+            answer = patience.call(_asking(nbia, batch))
         except SourceError as error:
             missing.update(dict.fromkeys(batch, error))
-        else:
-            found.update({row["SeriesInstanceUID"]: from_nbia(row) for row in rows})
+            continue
+        unasked += answer.unasked
+        for uid, rows in answer.rows.items():
+            try:
+                found[uid] = _one_series(rows)
+            except SourceError as error:
+                missing[uid] = error
+    return unasked
 
 
-def _asking(nbia: TCIAClient, batch: Sequence[str]) -> Callable[[], list[NbiaSeriesMetadata]]:
-    return lambda: nbia.get_series_metadata(batch)
+def _one_series(rows: Sequence[Mapping[str, object]]) -> Series:
+    """Return the series of which NBIA sent these rows.
+
+    Raises
+    ------
+    SourceError
+        They are wrong, or tell different things.
+    """
+    first, *others = map(from_nbia, rows)
+    if any(other != first for other in others):
+        raise SourceError(f"NBIA sent {len(rows)} different rows of this series")
+    return first
+
+
+def _asking(nbia: TCIAClient, batch: Sequence[str]) -> Callable[[], SeriesRows]:
+    return lambda: nbia.series_rows(batch)
+
+
+def _dropped(unasked: Sequence[str]) -> tuple[str, ...]:
+    if not unasked:
+        return ()
+    return (f"NBIA sent {len(unasked)} series that nobody asked for, which were dropped: {unasked[0]}",)
 
 
 def _nowhere(idc: IdcIndex | None, nbia: TCIAClient | None) -> str:
     names = [name for name, client in (("IDC", idc), ("NBIA", nbia)) if client is not None]
     return f"{' and '.join(names)} {'do' if len(names) > 1 else 'does'} not offer it"
-
-
-def from_nbia(row: Mapping[str, Any]) -> Series:
-    """Return a row of getSeriesMetadata as a series (tcia-nbia-and-idc.md §2.8); NBIA leaves empty columns out."""
-
-    def text(column: str) -> str:
-        return str(row.get(column) or "")
-
-    return Series(
-        series_instance_uid=text("SeriesInstanceUID"),
-        study_instance_uid=text("StudyInstanceUID"),
-        patient_id=text("PatientID"),
-        collection_id=text("Collection").lower().replace("-", "_").replace(" ", "_"),
-        modality=text("Modality"),
-        series_number=text("SeriesNumber"),
-        series_description=text("SeriesDescription"),
-        study_date=_iso_date(text("StudyDate")),
-        study_description=text("StudyDesc"),
-        image_count=int(row.get("ImageCount") or 0),
-        byte_count=int(row.get("FileSize") or 0),
-        licence=_short_licence(text("LicenseName")),
-        source_doi=bare_doi(text("DataDescriptionURI")),
-    )
-
-
-def _iso_date(date: str) -> str:
-    """Return NBIA's MM-DD-YYYY as ISO; what is no date stays as it is."""
-    try:
-        return datetime.strptime(date, "%m-%d-%Y").date().isoformat()  # noqa: DTZ007  a date has no time zone
-    except ValueError:
-        return date
-
-
-def _short_licence(name: str) -> str:
-    """Return `CC BY 4.0` for `Creative Commons Attribution 4.0 International License`; others as they are (§8)."""
-    version = next((word for word in name.split() if word.replace(".", "").isdigit()), "")
-    squeezed = name.lower().replace("-", "").replace(" ", "")
-    kind = "-".join(short for long, short in _LICENCE_PARTS.items() if long in squeezed)
-    return f"CC {kind} {version}" if squeezed.startswith("creativecommons") and kind and version else name

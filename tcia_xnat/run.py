@@ -358,6 +358,8 @@ def announce(prepared: Prepared, tell: Tell) -> None:
     tell(Planned(len(sizes), sum(sizes.values()), sizes, studies))
     if counted := licences.non_commercial(send):
         tell(NonCommercial(counted))
+    for note in prepared.catalogue.notes:
+        tell(Noted(note))
 
 
 def patience_of(settings: Settings, stop: Stop, tell: Tell = lambda _event: None) -> Patience:

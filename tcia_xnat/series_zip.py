@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from tcia_xnat.catalogue import from_nbia
+from tcia_xnat.clients.nbia_series import from_nbia
 from tcia_xnat.clients.tcia import TCIAClient, Write
 from tcia_xnat.clients.tcia_rows import NbiaSeriesMetadata
 from tcia_xnat.dicom import read_identity

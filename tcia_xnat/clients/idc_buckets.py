@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import urllib3
-from defusedxml import ElementTree
 from urllib3.exceptions import HTTPError
 
 from tcia_xnat.clients import web
 from tcia_xnat.clients.failures import unreachable
+from tcia_xnat.clients.session import AnswerTooLarge, read_limited
+from tcia_xnat.core import limits
+from tcia_xnat.core.parsing import parse_xml
 from tcia_xnat.errors import SeriesDamaged, SeriesUnavailable, SourceError, SourceUnreachable
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 IDC_URL = "https://s3.amazonaws.com"
 
 _CHUNK = 1 << 18
+_ERROR = 1 << 14  # bytes of an error page that are read
 _OK = 200
 _GONE = {403, 404}
 
@@ -48,14 +51,28 @@ class IdcBuckets:
         self.url = url.rstrip("/")
         self._pool = web.pool(self.url, silent_seconds)
 
-    def list_objects(self, bucket: str, crdc_series_uuid: str) -> list[StoredObject]:
+    def list_objects(self, bucket: str, crdc_series_uuid: str, at_most: int = 0) -> list[StoredObject]:
         """Return all DICOM files of a series, page by page (ListObjectsV2); empty when IDC no longer holds it.
+
+        Parameters
+        ----------
+        at_most
+            How many there should be: a list of more is not read to its end. 0 when that is not known.
 
         Raises
         ------
-        SourceUnreachable, SeriesUnavailable, SourceError
+        SourceUnreachable, SeriesUnavailable, SeriesDamaged, SourceError
         """
-        return [stored for page in self._pages(bucket, f"{crdc_series_uuid}/") for stored in page]
+        objects: list[StoredObject] = []
+        most = min(at_most or limits.LISTED_OBJECTS, limits.LISTED_OBJECTS)
+        prefix = f"{crdc_series_uuid}/"
+        for page in self._pages(bucket, prefix):
+            if stray := next((stored.key for stored in page if not stored.key.startswith(prefix)), None):
+                raise SeriesDamaged(f"IDC lists {web.shown(stray)} among the objects of {prefix}")
+            objects += page
+            if len(objects) > most:
+                raise SeriesDamaged(f"IDC lists more than the {most} objects that a series may have")
+        return objects
 
     def get_object(self, stored: StoredObject, write: Callable[[bytes], None]) -> None:
         """Pass the bytes of an object to `write`, chunk by chunk.
@@ -66,7 +83,7 @@ class IdcBuckets:
         """
         answer = self._answer(f"/{stored.bucket}/{quote(stored.key)}")
         try:
-            for chunk in answer.stream(_CHUNK):
+            for chunk in answer.stream(_CHUNK, decode_content=False):  # sizes and hashes are those of what is stored
                 write(chunk)
         except HTTPError as error:
             raise unreachable("IDC", error, self.url) from error
@@ -79,13 +96,17 @@ class IdcBuckets:
 
     def _pages(self, bucket: str, prefix: str) -> Iterator[list[StoredObject]]:
         token: str | None = ""
+        seen: set[str] = set()
         while token is not None:
+            if token in seen or len(seen) >= limits.LISTING_PAGES:
+                raise SeriesDamaged("IDC sends a list of objects without an end")
+            seen.add(token)
             query = f"list-type=2&prefix={quote(prefix, safe='')}"
             query += f"&continuation-token={quote(token, safe='')}" if token else ""
             answer = self._answer(f"/{bucket}?{query}")
             try:
-                page, token = _read_page(bucket, answer.data)
-            except HTTPError as error:
+                page, token = _read_page(bucket, read_limited(answer, limits.LISTING_PAGE))
+            except (HTTPError, AnswerTooLarge) as error:
                 raise unreachable("IDC", error, self.url) from error
             finally:
                 answer.close()
@@ -96,8 +117,8 @@ class IdcBuckets:
             answer = self._followed(self.url + path)
             if answer.status == _OK:
                 return answer
-            text = web.shown(answer.read(_CHUNK).decode("utf-8", "replace"))
-        except HTTPError as error:
+            text = web.shown(read_limited(answer, _ERROR, cut=True).decode("utf-8", "replace"))
+        except (HTTPError, AnswerTooLarge) as error:
             raise unreachable("IDC", error, self.url) from error
         answer.close()
         raise _refusal(answer, text)
@@ -123,13 +144,13 @@ def _refusal(answer: urllib3.BaseHTTPResponse, text: str) -> SourceError:
 
 def _read_page(bucket: str, body: bytes) -> tuple[list[StoredObject], str | None]:
     try:
-        root = ElementTree.fromstring(body)
+        root = parse_xml(body)
         if not root.tag.endswith("ListBucketResult"):
             raise SourceUnreachable(f"IDC sent {web.shown(root.tag)} in the place of a list of objects")
         objects = [_read_object(bucket, item) for item in root.iterfind("{*}Contents")]
         more = root.findtext("{*}IsTruncated", "false").strip() == "true"
         token = root.findtext("{*}NextContinuationToken", "").strip()
-    except (ElementTree.ParseError, ValueError) as error:
+    except ValueError as error:
         raise SourceUnreachable(f"IDC sent a list of objects that cannot be read: {error}") from error
     if more and not token:
         raise SeriesDamaged("IDC sent a list of objects that breaks off without a way to go on")
@@ -139,4 +160,7 @@ def _read_page(bucket: str, body: bytes) -> tuple[list[StoredObject], str | None
 def _read_object(bucket: str, item: "Element") -> StoredObject:
     etag = item.findtext("{*}ETag", "").strip().strip('"').lower()
     is_md5 = len(etag) == 32 and all(digit in "0123456789abcdef" for digit in etag)  # noqa: PLR2004  hex digits of MD5
-    return StoredObject(bucket, item.findtext("{*}Key", ""), int(item.findtext("{*}Size", "")), etag if is_md5 else "")
+    size = int(item.findtext("{*}Size", ""))
+    if not 0 <= size <= limits.OBJECT:
+        raise ValueError(f"an object of {size} bytes")
+    return StoredObject(bucket, item.findtext("{*}Key", ""), size, etag if is_md5 else "")

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar
 
-from tcia_xnat.clients.tcia_connection import NBIA_URL, NbiaConnection, Question, form, question
+from tcia_xnat.clients import web
+from tcia_xnat.clients.tcia_connection import NBIA_URL, NbiaConnection, Question, Row, form, question
 from tcia_xnat.clients.tcia_rows import (
     NbiaDicomTag,
     NbiaDoi,
@@ -20,7 +22,7 @@ from tcia_xnat.clients.tcia_rows import (
 )
 from tcia_xnat.errors import SourceError, SourceUnreachable
 
-__all__ = ["METADATA_BATCH", "NBIA_URL", "TCIAClient"]
+__all__ = ["METADATA_BATCH", "NBIA_URL", "SeriesRows", "TCIAClient"]
 
 METADATA_BATCH = 500  # series per request: NBIA counts the images of each (peers-and-conventions.md §4.3)
 _DENIED_BATCH = 15  # they travel in the address (§2.5)
@@ -28,6 +30,22 @@ _DENIED_BATCH = 15  # they travel in the address (§2.5)
 Table = TypeVar("Table")
 Write = Callable[[bytes], None]
 """Takes the next chunk of a download."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRows:
+    """Rows of series metadata by the SeriesInstanceUID that was asked for, and the UIDs that nobody asked for."""
+
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    unasked: list[str] = field(default_factory=list)
+
+    def add(self, row: object, asked: Sequence[str]) -> None:
+        """Sort in what NBIA sent in the place of a row."""
+        uid = row.get("SeriesInstanceUID") if isinstance(row, dict) else row
+        if isinstance(row, dict) and isinstance(uid, str) and uid in asked:
+            self.rows.setdefault(uid, []).append(row)
+        else:
+            self.unasked.append(web.shown(str(uid)))
 
 
 class TCIAClient(NbiaConnection):
@@ -139,7 +157,16 @@ class TCIAClient(NbiaConnection):
         """Return one row of 40 columns for each series that is public (§2.8); the others are left out silently."""
         found: list[NbiaSeriesMetadata] = []
         for batch in _batches(series_instance_uids, METADATA_BATCH):
-            found += self._typed(form("getSeriesMetadata", list=",".join(batch), format="json"), NbiaSeriesMetadata)
+            rows = self._typed(_metadata_of(batch), NbiaSeriesMetadata)
+            found += [row for row in rows if row["SeriesInstanceUID"] in batch]
+        return found
+
+    def series_rows(self, series_instance_uids: Sequence[str]) -> "SeriesRows":
+        """Return the rows of `get_series_metadata` as they came: one that is wrong does not spoil the others."""
+        found = SeriesRows()
+        for batch in _batches(series_instance_uids, METADATA_BATCH):
+            for row in self.objects(_metadata_of(batch)):
+                found.add(row, batch)
         return found
 
     def contents_by_name(self, name: str) -> list[NbiaSharedSeries]:
@@ -267,6 +294,10 @@ class TCIAClient(NbiaConnection):
         if "ListOfSeriesToDownload=" not in text:
             raise SourceUnreachable(f"NBIA's {asked.endpoint} sent no manifest: {text[:80]!r}")
         return text
+
+
+def _metadata_of(series_instance_uids: Sequence[str]) -> Question:
+    return form("getSeriesMetadata", list=",".join(series_instance_uids), format="json")
 
 
 def _batches(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:

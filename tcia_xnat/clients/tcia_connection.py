@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -14,6 +14,7 @@ from tcia_xnat.clients import web
 from tcia_xnat.clients.failures import unreachable
 from tcia_xnat.clients.session import Session
 from tcia_xnat.closing import Closing
+from tcia_xnat.core.parsing import parse_json
 from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable, UsageError
 
 NBIA_URL = "https://services.cancerimagingarchive.net/nbia-api/services"
@@ -21,6 +22,7 @@ NBIA_URL = "https://services.cancerimagingarchive.net/nbia-api/services"
 _GONE = re.compile(r"https?://services\.cancerimagingarchive\.net/services(/|$)")
 _VERSION = re.compile(r"/v\d+$")
 _CHUNK = 1 << 18
+_HEAD, _SHOWN_ROWS = 1 << 12, 20  # of an answer that is no list of rows, in its message
 _ANSWERED = {requests.codes.ok, requests.codes.no_content}
 _NOT_GRANTED = "with given SeriesInstanceUID,"  # the 400 text of §2.3 no. 3, for unknown and forbidden alike
 
@@ -105,16 +107,23 @@ class NbiaConnection(Closing):
         SourceError
             Any other refusal, or JSON that is no list of rows.
         """
-        with closing(self._answer(asked)) as answer:
-            if not answer.content.strip():
-                return []
-            try:
-                rows = answer.json()
-            except requests.JSONDecodeError as error:
-                told = web.with_words(f"NBIA's {asked.endpoint} sent no JSON", web.shown(answer.text))
-                raise SourceUnreachable(told) from error
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise SourceError(f"NBIA's {asked.endpoint} sent no list of rows: {web.shown(str(rows))}")
+        rows = self.objects(asked)
+        if not all(isinstance(row, dict) for row in rows):
+            raise SourceError(f"NBIA's {asked.endpoint} sent no list of rows: {web.shown(str(rows[:_SHOWN_ROWS]))}")
+        return cast("list[Row]", rows)
+
+    def objects(self, asked: Question) -> list[object]:
+        """Return a JSON list, whatever is in it; raises as `rows` does."""
+        body = self.content(asked)
+        if not body.strip():
+            return []
+        try:
+            rows = parse_json(body)
+        except ValueError as error:
+            told = f"NBIA's {asked.endpoint} sent no JSON"
+            raise SourceUnreachable(web.with_words(told, web.shown(body[:_HEAD].decode("utf-8", "replace")))) from error
+        if not isinstance(rows, list):
+            raise SourceError(f"NBIA's {asked.endpoint} sent no list of rows: {web.shown(str(rows)[:_HEAD])}")
         return rows
 
     def text(self, asked: Question) -> str:

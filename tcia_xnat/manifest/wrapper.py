@@ -19,7 +19,7 @@ def parse_wrapper(text: str, name: str) -> Manifest:
     """
     try:
         root = ElementTree.fromstring(text.strip().encode())
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+    except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError) as error:
         raise _no_list(name) from error
     addresses = [url.text.strip() for url in root.iterfind(".//{*}Downloads/{*}URL") if url.text]
     lines = [argument.text for argument in root.iterfind(".//{*}argument") if "|" in (argument.text or "")]

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tcia_xnat import licences
-from tcia_xnat.catalogue import from_nbia
 from tcia_xnat.clients.database import Database
 from tcia_xnat.clients.idc_selection import Selection, checked_collections, collection_id, modality
+from tcia_xnat.clients.nbia_series import from_nbia
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
 from tcia_xnat.errors import UsageError
 from tcia_xnat.retry import Patience, RetryPolicy

@@ -51,7 +51,7 @@ class IdcSource:
             yield SeriesPackage(series, self.name, tuple(members), notes)
 
     def _list(self, series: Series) -> list[StoredObject]:
-        objects = self._client.list_objects(series.aws_bucket, series.crdc_series_uuid)
+        objects = self._client.list_objects(series.aws_bucket, series.crdc_series_uuid, series.image_count)
         if not objects:
             raise SeriesUnavailable(
                 "IDC lists this series and no longer holds it",

@@ -1,15 +1,14 @@
 """What XNAT's answers mean (xnat-http.md §0.5, §13.8): statuses, error pages, tables."""
 
 import html
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import requests
-from defusedxml import ElementTree
 
 from tcia_xnat.clients import web
+from tcia_xnat.core.parsing import parse_json, parse_xml
 from tcia_xnat.errors import (
     ArchiveConflict,
     RightsRefused,
@@ -26,6 +25,7 @@ _MESSAGE = re.compile(r"<p><b>Message</b>(.*?)</p>|<h3>(.*?)</h3>", re.DOTALL)  
 _READ = 1 << 14  # characters of an error page that are searched: the pattern takes quadratic time on a hostile one
 ASK_OWNER = "ask an owner of the project to make this user a member or owner, then run the same command again"
 _ENCODINGS = {"iso-8859-1", "latin-1", "us-ascii", "windows-1252"}  # that an answer may have instead of UTF-8
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _TOO_LARGE = (
     "have the limit of the proxy in front of XNAT lifted (nginx: client_max_body_size 0), "
     "then run the same command again"
@@ -111,10 +111,27 @@ def table(answer: Answer) -> list[Row]:
         It is none; a query that fails inside of XNAT is a 200 with an empty body (§10.2).
     """
     try:
-        rows = json.loads(answer.text)["ResultSet"]["Result"]
-    except (ValueError, KeyError, TypeError) as error:
+        found = parse_json(answer.text)
+    except ValueError as error:
         raise XnatUnreachable(web.with_words("XNAT sent something that is no table", answer.reason)) from error
-    return [row for row in rows if isinstance(row, dict)]
+    for key in ("ResultSet", "Result"):
+        found = found.get(key) if isinstance(found, dict) else None
+    if not isinstance(found, list):
+        raise XnatUnreachable(web.with_words("XNAT sent something that is no table", answer.reason))
+    return [_row(row) for row in found if isinstance(row, dict)]
+
+
+def _row(row: Mapping[str, object]) -> Row:
+    """Return a row with its cells as text; a cell that holds neither text nor a number is empty."""
+    return {name: _cell(value) for name, value in row.items()}
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str | int | float):
+        return ""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def catalog_uids(answer: Answer) -> list[str]:
@@ -126,8 +143,8 @@ def catalog_uids(answer: Answer) -> list[str]:
         It is none.
     """
     try:
-        root = ElementTree.fromstring(answer.text.encode())
-    except ElementTree.ParseError as error:
+        root = parse_xml(answer.text)
+    except ValueError as error:
         raise XnatUnreachable(web.with_words("XNAT sent something that is no catalog", answer.reason)) from error
     return [element.get("UID", "") for element in root.iterfind("{*}entries/{*}entry")]
 
@@ -140,7 +157,7 @@ def image_counts(rows: list[Row], column: str) -> dict[str, int]:
     sums: dict[str, int] = {}
     for row in rows:
         count, scan_id = row.get("file_count", ""), row.get(column, "")
-        if row.get("label") in DICOM_RESOURCES and str(count).isdigit() and scan_id:
+        if row.get("label") in DICOM_RESOURCES and _NUMBER.fullmatch(count) and scan_id:
             sums[scan_id] = sums.get(scan_id, 0) + int(count)
     return sums
 

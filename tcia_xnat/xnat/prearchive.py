@@ -4,9 +4,8 @@ import secrets
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from defusedxml import ElementTree
-
 from tcia_xnat.clients import web
+from tcia_xnat.core.parsing import parse_xml
 from tcia_xnat.errors import RightsRefused, XnatBusy, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.answers import ASK_OWNER, OK, Answer, Row, image_counts, refusal, table
@@ -114,8 +113,8 @@ class Prearchive:
         def read() -> dict[str, str]:
             answer = self._xnat.ask("GET", f"/data{url}", {"format": "xml"})
             try:
-                root = ElementTree.fromstring(answer.text.encode())
-            except ElementTree.ParseError as error:
+                root = parse_xml(answer.text)
+            except ValueError as error:
                 raise XnatUnreachable(f"XNAT's document of {url} cannot be read: {error}") from error
             return {scan.get("UID", ""): scan.get("ID", "") for scan in root.iterfind("{*}scans/{*}scan")}
 

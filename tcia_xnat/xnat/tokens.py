@@ -1,14 +1,16 @@
 """Alias tokens: short-lived logins, such as XNAT gives to containers (xnat-http.md §1.11, §1.12)."""
 
-import json
+import math
 import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tcia_xnat.core.parsing import parse_json
 from tcia_xnat.errors import XnatUnreachable
 
+_PARTS = ("alias", "secret", "estimatedExpirationTime")
 ISSUE = "/data/services/tokens/issue"
 
 _ALIAS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -39,11 +41,14 @@ def parse(text: str) -> Token:
         It is none.
     """
     try:
-        issued = json.loads(text)
-        ends = float(issued["estimatedExpirationTime"]) / 1000
-        return Token(str(issued["alias"]), str(issued["secret"]), ends - time.time())
-    except (ValueError, LookupError, TypeError) as error:
+        issued = parse_json(text)
+        alias, secret, ends = (issued[key] for key in _PARTS) if isinstance(issued, dict) else ("", "", 0)
+        seconds = float(ends) / 1000 - time.time()
+    except (ValueError, LookupError, TypeError, OverflowError) as error:
         raise XnatUnreachable("XNAT sent something that is no token") from error
+    if not (isinstance(alias, str) and is_alias(alias) and isinstance(secret, str) and math.isfinite(seconds)):
+        raise XnatUnreachable("XNAT sent something that is no token")
+    return Token(alias, secret, seconds)
 
 
 class Keeper:

@@ -1,5 +1,6 @@
 """What IDC's buckets may send instead of a whole series, and what becomes of it."""
 
+import gzip
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from tcia_xnat.errors import (
     SeriesDamaged,
     SeriesIncomplete,
     SeriesUnavailable,
+    SourceError,
     SourceUnreachable,
     SpaceError,
     Stopped,
@@ -229,3 +231,33 @@ def test_a_full_disk_is_no_fault_of_the_series(bucket: Bucket, spool: Spool, mon
     monkeypatch.setattr("os.pwrite", full)
     with pytest.raises(SpaceError, match="No space left"):
         fetch(bucket, spool, attempts=2)
+
+
+def listing(*keys: str, more: str = "", size: str = "10") -> Response:
+    rows = "".join(f"<Contents><Key>{key}</Key><Size>{size}</Size></Contents>" for key in keys)
+    token = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{more}</NextContinuationToken>" if more else ""
+    return Response(f"<ListBucketResult>{token}{rows}</ListBucketResult>")
+
+
+ENDLESS = {
+    "the same token again": [listing(FIRST, more="t") for _ in range(3)],
+    "more objects than the index counts": [listing(*(f"{UUID}/{n}" for n in range(6)), more="t")],
+    "objects of others": [listing("another/1.dcm")],
+    "an object of a million GB": [listing(FIRST, size="1000000000000000")],
+    "an object of less than nothing": [listing(FIRST, size="-1")],
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_list_that_no_honest_bucket_sends_is_not_followed(bucket: Bucket, spool: Spool, name: str) -> None:
+    bucket.listing = ENDLESS[name]
+    with pytest.raises((SeriesDamaged, SourceUnreachable), match="IDC"):
+        fetch(bucket, spool)
+    assert not bucket.asked
+
+
+def test_a_list_that_grows_when_it_is_unpacked_stops_within_its_limit(bucket: Bucket, spool: Spool) -> None:
+    bomb = gzip.compress(b"<ListBucketResult>" + b" " * (64 << 20))
+    bucket.listing = [Response(bomb, headers={"content-encoding": "gzip"})]
+    with pytest.raises(SourceError, match="larger than 8 MiB"):
+        fetch(bucket, spool)
