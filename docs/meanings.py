@@ -26,6 +26,8 @@ COLUMN: Mapping[str, str] = {
     "kind": "name of the error, as on the page of exit codes",
     "StudyDescription": "DICOM's description of the study",
     "crdc_series_uuid": "IDC's folder of the series",
+    "idc_version": "version of IDC's index that it was fetched by; empty when it was not from IDC",
+    "recorded": "time, ISO, at which the run ended that says so",
 }
 DOCUMENT: Mapping[str, str] = {
     "verdict": "one sentence: how the run ended",
@@ -35,6 +37,10 @@ DOCUMENT: Mapping[str, str] = {
     "started": "time, ISO",
     "ended": "time, ISO",
     "manifest": "name of the list",
+    "asked": "the lists: `manifest`, `series` that each has, `shards`, `limit`, `licence_filter` that cut it, "
+    "`not_taken`, the series that no run took, `digest`, and of a failed.tcia `left_of`, `left_by` and `left_digest`",
+    "runs": "names of the runs in this report, as below `report/runs/`",
+    "archive": "whether complete sessions were to be archived",
     "host": "address of XNAT",
     "project": "project of XNAT",
     "given_project": "alias that was given in the place of the ID of the project",

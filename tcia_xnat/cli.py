@@ -202,9 +202,9 @@ def carry_out(start: "Callable[[Stop, Tell], Run]", *, quiet: bool, log_json: st
     stop.ending_seconds = ENDING_SECONDS
     with watch(quiet=quiet, debug=debugging(), log_json=log_json) as tell:
         done = start(stop, tell)
-        result, job = done.result, done.job
+        result = done.result
         code = exit_code_of(done)
-        tell(Ended(code, report.verdict(result, archive=job.archive, place=job.place), result.ended_by))
+        tell(Ended(code, report.verdict_of(done), result.ended_by))
     stream = sys.stderr if log_json == "-" else sys.stdout
     with streams.forgiving(stream):
         terminal.results(stream).print(report.summary.summary(done), crop=False)

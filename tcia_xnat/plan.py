@@ -229,7 +229,7 @@ def _shared(all_series: Sequence[Series], held: Held) -> list[Outcome]:
     ]
 
 
-def unbegun_outcome(series_instance_uid: str, error: Error, label: Label) -> Outcome:
+def unbegun_outcome(series_instance_uid: str, error: Error, label: Label | None = None) -> Outcome:
     """Return the outcome of a series that a run did not come to, and the error that ended the run."""
     return replace(missing_outcome(series_instance_uid, error), state=State.NOT_STARTED, label=label)
 

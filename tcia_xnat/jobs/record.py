@@ -17,7 +17,7 @@ from tcia_xnat.errors import Error, Stopped, UsageError
 from tcia_xnat.events import Event, SeriesSettled, Tell
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Outcome
-from tcia_xnat.plan import Plan, missing_outcome
+from tcia_xnat.plan import Plan, missing_outcome, unbegun_outcome
 from tcia_xnat.run import Prepared, Run, asked_part, both
 from tcia_xnat.settings import Settings
 from tcia_xnat.stop import Stop
@@ -102,13 +102,13 @@ class RunRecord:
             yield from self.prepared.plan.settled
             for study in self.prepared.plan.studies:
                 for series in (*study.send, *(series for series, _ in study.imported)):
-                    yield replace(missing_outcome(series.series_instance_uid, error), label=study.label)
+                    yield unbegun_outcome(series.series_instance_uid, error, study.label)
         elif self.catalogue:
             part = asked_part(self.job, self.catalogue)
             yield from (missing_outcome(uid, reason) for uid, reason in part.missing.items())
-            yield from (missing_outcome(uid, error) for uid in part.series)
+            yield from (unbegun_outcome(uid, error) for uid in part.series)
         elif self.manifest and not self.job.shard:  # whose part a series is, its patient tells, who is not known
-            yield from (missing_outcome(uid, error) for uid in self.manifest.series_instance_uids[: self.job.limit])
+            yield from (unbegun_outcome(uid, error) for uid in self.manifest.series_instance_uids[: self.job.limit])
 
 
 Reports = Callable[[Run], Iterable[Path]]

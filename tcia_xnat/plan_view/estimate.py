@@ -1,9 +1,11 @@
 """How long a run may take: bytes at a rate that was given, that the last run had, or that is assumed."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from tcia_xnat.model import State
 
@@ -42,12 +44,17 @@ def estimate(byte_count: int, series_count: int, transfers: int, rate: float | N
     return Estimate(byte_count / chosen + series_count * each / transfers, chosen, based_on, each)
 
 
+def _was_moved(row: Mapping[str, Any], ended: str) -> bool:
+    """Whether the last run moved a series, and no earlier one."""
+    return row["state"] in {State.ARCHIVED, State.HELD} and row.get("recorded", ended) == ended
+
+
 def _last_rate(report: Path) -> float | None:
     """Return the bytes per second of the last run; None when it moved too little, or there was none."""
     try:
         found = json.loads(report.read_text(encoding="utf-8"))
         seconds = (datetime.fromisoformat(found["ended"]) - datetime.fromisoformat(found["started"])).total_seconds()
-        moved = sum(row["bytes"] for row in found["series"] if row["state"] in {State.ARCHIVED, State.HELD})
+        moved = sum(row["bytes"] for row in found["series"] if _was_moved(row, found["ended"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
     return moved / seconds if moved > _ENOUGH and seconds > 1 else None

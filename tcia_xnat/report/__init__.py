@@ -2,6 +2,6 @@
 
 from tcia_xnat.report import summary
 from tcia_xnat.report.files import write
-from tcia_xnat.report.verdict import exit_code, plan_exit_code, verdict
+from tcia_xnat.report.verdict import exit_code, plan_exit_code, verdict_of
 
-__all__ = ["exit_code", "plan_exit_code", "summary", "verdict", "write"]
+__all__ = ["exit_code", "plan_exit_code", "summary", "verdict_of", "write"]

@@ -9,8 +9,9 @@ from tcia_xnat import __version__
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.core.markup import doi_url
 from tcia_xnat.model import Label, Outcome, Series, SourceName, State
+from tcia_xnat.report.asked import Request, request_of
 from tcia_xnat.report.causes import Cause, causes
-from tcia_xnat.report.verdict import exit_code, verdict
+from tcia_xnat.report.verdict import exit_code, verdict_of
 from tcia_xnat.run import Run
 from tcia_xnat.timeline import Measured
 
@@ -38,6 +39,8 @@ COLUMNS = (
     "kind",
     "StudyDescription",
     "crdc_series_uuid",
+    "idc_version",
+    "recorded",
 )
 LICENCE_COLUMNS = ("collection_id", "licence", "source_DOI", "citation", "series")
 
@@ -48,19 +51,22 @@ Document = Mapping[str, Any]
 def document(run: Run) -> dict[str, Any]:
     """Return what report.json holds of a run."""
     job, result = run.job, run.result
-    rows = series_rows(run)
+    rows, asked = series_rows(run), request_of(run)
     return {
-        "verdict": verdict(result, archive=job.archive, place=job.place),
+        "verdict": verdict_of(run),
         "exit_code": exit_code(result),
         "ended_by": str(result.ended_by or ""),
         "tool": f"xnat-tcia-download {__version__}",
         "started": run.started.isoformat(timespec="seconds"),
         "ended": run.ended.isoformat(timespec="seconds"),
         "manifest": run.prepared.manifest.name,
+        "asked": [asked.as_json()],
+        "runs": [run_name(run)],
         "host": run.host,
         "project": job.project,
         "given_project": job.given_project,
         "place": job.place,
+        "archive": job.archive,
         "source": job.source,
         "idc_version": run.prepared.catalogue.idc_version,
         **tallies(rows),
@@ -87,14 +93,31 @@ def tallies(rows: Sequence[Row]) -> dict[str, Any]:
 
 def series_rows(run: Run) -> list[Row]:
     """Return one row for each series of the manifest, with the columns of report.csv."""
-    return list(rows_of(run.result.outcomes, run.prepared.catalogue))
+    recorded = run.ended.isoformat(timespec="seconds")
+    return list(rows_of(run.result.outcomes, run.prepared.catalogue, recorded))
 
 
-def rows_of(outcomes: Iterable[Outcome], catalogue: Catalogue) -> Iterator[Row]:
-    """Yield the row of each outcome."""
+def run_name(run: Run) -> str:
+    """Return the name of a run: its time, and its part of the list."""
+    part = "-part-{}-of-{}".format(*run.job.shard) if run.job.shard else ""  # parts may start in the same second
+    return f"{run.started:%Y%m%dT%H%M%SZ}{part}"
+
+
+def requests(document: Document) -> Iterator[Request]:
+    """Yield the lists that a report is about."""
+    for one in document["asked"]:
+        shards = tuple((int(number), int(of)) for number, _, of in (text.partition("/") for text in one["shards"]))
+        names, uids = tuple(one["licence_filter"]), tuple(one["not_taken"])
+        yield Request(**{**one, "shards": shards, "licence_filter": names, "not_taken": uids})
+
+
+def rows_of(outcomes: Iterable[Outcome], catalogue: Catalogue, recorded: str) -> Iterator[Row]:
+    """Yield the row of each outcome; `recorded` is the time of the run that says so."""
     for outcome in outcomes:
         series = catalogue.series.get(outcome.series_instance_uid)
-        yield dict(zip(COLUMNS, _values(outcome, series or Series(outcome.series_instance_uid, "", "")), strict=True))
+        values = _values(outcome, series or Series(outcome.series_instance_uid, "", ""))
+        version = catalogue.idc_version if outcome.source is SourceName.IDC else ""
+        yield dict(zip(COLUMNS, (*values, version, recorded), strict=True))
 
 
 def _values(outcome: Outcome, series: Series) -> tuple[Any, ...]:

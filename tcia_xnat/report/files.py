@@ -7,12 +7,15 @@ from pathlib import Path
 
 from tcia_xnat.clients.idc_index import Dataset
 from tcia_xnat.core.tables import table_of
+from tcia_xnat.harmless import one_line
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.model import SourceName, State
 from tcia_xnat.pictures import read_pictures
 from tcia_xnat.report import licences
+from tcia_xnat.report.asked import left_comment
 from tcia_xnat.report.citation import datasets
-from tcia_xnat.report.document import COLUMNS, Document, Row, document
+from tcia_xnat.report.document import COLUMNS, Document, document, requests, run_name
+from tcia_xnat.report.history import run_folder, whole
 from tcia_xnat.run import Run
 from tcia_xnat.settings import FAILED
 
@@ -20,12 +23,21 @@ _PICTURE_BYTES = 8_500_000  # of all pictures together; a third more as text in 
 
 
 def write(run: Run) -> list[Path]:
-    """Write all files into the job's report folder; return them, report.json first and report.html last.
+    """Write all files of a run, and those of the whole folder; return those of the run.
+
+    report.json comes first and report.html last.
 
     failed.tcia is there only when series are to be asked for again. An upload has no licences and no manifest: the
     tree is asked for again.
     """
-    return write_files(document(run), run.job.report_dir, [run.job.pictures_dir])
+    content, folder, pictures = document(run), run.job.report_dir, [run.job.pictures_dir]
+    if run.job.run_name:  # each run has a folder of its own
+        return write_files(content, folder, pictures)
+    of_run = run_folder(folder, run_name(run))
+    content["runs"] = [of_run.name]
+    files = write_files(content, of_run, pictures)
+    write_files(whole(folder, content), folder, pictures)
+    return files
 
 
 def write_files(content: Document, folder: Path, pictures: Sequence[Path]) -> list[Path]:
@@ -58,11 +70,11 @@ def _json(content: Document) -> Iterator[str]:
 
 
 def _write_for_manifest(folder: Path, content: Document, known: Mapping[str, Dataset]) -> list[Path]:
-    return [*_write_licences(folder, content, known), *_write_failed(folder / FAILED, content["series"])]
+    return [*_write_licences(folder, content, known), *_write_failed(folder / FAILED, content)]
 
 
 def _write_licences(folder: Path, content: Document, known: Mapping[str, Dataset]) -> list[Path]:
-    rows = licences.licences(content["series"], content.get("idc_version", ""))
+    rows = licences.licences(content["series"])
     return [
         _replace(folder / "licences.csv", [table_of(licences.COLUMNS, rows)]),
         _replace(folder / "LICENSES.md", [licences.as_markdown(rows, known)]),
@@ -70,10 +82,23 @@ def _write_licences(folder: Path, content: Document, known: Mapping[str, Dataset
     ]
 
 
-def _write_failed(path: Path, rows: Iterable[Row]) -> list[Path]:
-    again = [row["SeriesInstanceUID"] for row in rows if State(row["state"]).is_missing]
+def _write_failed(path: Path, content: Document) -> list[Path]:
     path.unlink(missing_ok=True)
-    return [_replace(path, [write_tcia(again, path.name)])] if again else []
+    by_cause = [uid for cause in content["causes"] for uid in cause["series"]]
+    return [_replace(path, [*_comments(content), write_tcia(by_cause, path.name)])] if by_cause else []
+
+
+def _comments(content: Document) -> Iterator[str]:
+    """Yield what failed.tcia is the rest of, and why each series is on it."""
+    for request in requests(content):
+        yield f"{left_comment(request, content['started'])}\n"
+    start = 1
+    for cause in content["causes"]:
+        end = start + cause["count"] - 1
+        which = f"Series {start}" if end == start else f"Series {start} to {end}"
+        told, reason = State(cause["state"]).told, f": {cause['reason']}" if cause["reason"] else ""
+        yield f"# {one_line(f'{which} of this list: {told}{reason}')}\n"
+        start = end + 1
 
 
 def _replace(path: Path, pieces: Iterable[str]) -> Path:

@@ -36,20 +36,18 @@ Keep this page with the images, also when they are copied on. TCIA and IDC ask e
 _HEADING = "What is to be cited for these images; LICENSES.md has the licences.\n"  # no entry, so a comment
 
 
-def licences(rows: Iterable[Row], idc_version: str) -> list[Row]:
+def licences(rows: Iterable[Row]) -> list[Row]:
     """Return one row for each series that is there, with the columns of licences.csv.
 
     Parameters
     ----------
     rows
         Those of report.csv.
-    idc_version
-        The version of IDC that lists the series, as `v25`.
     """
-    return [_licence(row, idc_version) for row in rows if State(row["state"]) in _WITH_DATA]
+    return [_licence(row) for row in rows if State(row["state"]) in _WITH_DATA]
 
 
-def _licence(row: Row, idc_version: str) -> Row:
+def _licence(row: Row) -> Row:
     licence, doi, source = row["licence"], row["source_DOI"], row["source"]
     values = (
         row["SeriesInstanceUID"],
@@ -59,7 +57,7 @@ def _licence(row: Row, idc_version: str) -> Row:
         doi,
         doi_url(doi),
         source,
-        idc_version if source == SourceName.IDC else "",
+        row["idc_version"],
     )
     return dict(zip(COLUMNS, values, strict=True))
 

@@ -1,30 +1,33 @@
 """The reports of several runs as one: of shards side by side, or of one manifest run again and again."""
 
-import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import UsageError
-from tcia_xnat.model import SourceName, State
-from tcia_xnat.report.document import COLUMNS, Document, Row, is_short, outcome_of, tallies
+from tcia_xnat.model import Outcome, SourceName, State
+from tcia_xnat.report.asked import Request, joined, named
+from tcia_xnat.report.document import Document, Row, is_short, outcome_of, requests, rows_of, tallies
+from tcia_xnat.report.history import later_rows
 from tcia_xnat.report.verdict import exit_code, verdict
 from tcia_xnat.settings import ask_again
 from tcia_xnat.timeline import Spent
 from tcia_xnat.transfer import TransferResult
 
 _SOME_MISSING = 3
+_BEFORE_ALL = "1970-01-01T00:00:00+00:00"
 _BINS = 240  # of the merged timeline, at the most
 
 
 def merge(documents: Sequence[Document], folder: Path) -> dict[str, Any]:
     """Return one report of several of the same project.
 
-    A series that more than one has counts once: as in the archive if one run found or put it there, else as the run
-    says that ended last.
+    A series that more than one has counts once, as the run says that ended last. A part of a list that is in none of
+    them is missing, and so are its series.
 
     Parameters
     ----------
@@ -40,15 +43,20 @@ def merge(documents: Sequence[Document], folder: Path) -> dict[str, Any]:
     """
     in_order = sorted(documents, key=lambda document: _when(document, "ended"))
     last = in_order[-1]
-    rows = _rows(in_order)
+    asked = joined(request for document in in_order for request in requests(document))
+    parts = list(_parts(asked))
+    rows = later_rows(in_order, keep_new=True)
     result = TransferResult(tuple(map(outcome_of, rows)))
+    rows += _missing_rows(parts, {row["SeriesInstanceUID"] for row in rows})
     return {
         **last,
-        "verdict": verdict(result, place=last["place"]),
-        "exit_code": _exit_code(result, in_order),
+        "verdict": " ".join([verdict(result, place=last["place"], asked=asked), *(f"{said}." for _, said, _ in parts)]),
+        "exit_code": _exit_code(result, in_order) or (_SOME_MISSING if parts else 0),
         "ended_by": "; ".join(dict.fromkeys(filter(None, (document["ended_by"] for document in in_order)))),
         "started": min(in_order, key=lambda document: _when(document, "started"))["started"],
         "manifest": _only(in_order, "manifest"),
+        "asked": [one.as_json() for one in asked],
+        "runs": list(dict.fromkeys(name for document in in_order for name in document["runs"])),
         "host": _only(in_order, "host"),
         "project": _one(in_order, "project"),
         "source": _only(in_order, "source"),
@@ -67,19 +75,38 @@ def _next_command(last: Document, folder: Path) -> str:
     return ask_again(folder, last["output_dir"], last["project"])
 
 
-def _rows(in_order: Iterable[Document]) -> list[Row]:
-    kept: dict[str, Row] = {}
-    for document in in_order:
-        for row in document["series"]:
-            before = kept.get(row["SeriesInstanceUID"])
-            if before is None or _replaces(row, before):
-                kept[row["SeriesInstanceUID"]] = row
-    return list(kept.values())
+def _parts(asked: Sequence[Request]) -> Iterator[tuple[Request, str, str]]:
+    """Yield each list of which parts are in no report, with a sentence and what to do."""
+    for one in asked:
+        for of, numbers in one.missing_shards.items():
+            if numbers:
+                parts, verb = ("Part", "is") if len(numbers) == 1 else ("Parts", "are")
+                which = f"{parts} {', '.join(map(str, numbers))} of {of} of {one.manifest}"
+                again = ", ".join(f"--shard {number}/{of}" for number in numbers)
+                yield one, f"{which} {verb} in none of these reports", f"run {again}, and merge again"
 
 
-def _replaces(later: Row, earlier: Row) -> bool:
-    """Whether a later row takes the place of an earlier one: not of one that says that the series is in."""
-    return not State(earlier["state"]).is_in or State(later["state"]).is_new
+def _missing_rows(parts: Iterable[tuple[Request, str, str]], there: Collection[str]) -> Iterator[Row]:
+    """Yield a row for each series of a part that is in no report; every run knows better."""
+    for request, reason, hint in parts:
+        lacking = [uid for uid in request.not_taken if uid not in there]
+        outcomes = (Outcome(uid, State.NOT_STARTED, reason=reason, hint=hint) for uid in lacking)
+        yield from rows_of(outcomes, Catalogue({}, {}), _BEFORE_ALL)
+
+
+def notes(documents: Sequence[Document]) -> list[str]:
+    """Return what people should know of the reports: parts that come twice, and lists that are not one."""
+    every = [request for document in documents for request in requests(document)]
+    lists, said = joined(every), []
+    if any(one.shards for one in lists) and len(lists) > 1:
+        said.append(f"these are reports of different lists: {', '.join(map(named, lists))}")
+    counted = Counter((one.manifest, one.digest, part) for one in every for part in one.shards)
+    said += [
+        f"part {number} of {of} of {manifest} is in {count} reports: its last run counts"
+        for (manifest, _, (number, of)), count in counted.items()
+        if count > 1
+    ]
+    return said
 
 
 def _exit_code(result: TransferResult, documents: Iterable[Document]) -> int:
@@ -136,28 +163,6 @@ def _steps(documents: Iterable[Document]) -> dict[str, Any]:
         for step, spent in document["timeline"]["steps"].items():
             merged[step] = merged[step].and_others(Spent(**spent))
     return {step: asdict(spent) for step, spent in merged.items()}
-
-
-def read_document(path: Path) -> Document:
-    """Read a report.json, given itself or its folder.
-
-    Raises
-    ------
-    UsageError
-        It is missing, or not a report of this version.
-    """
-    file = path / "report.json" if path.is_dir() else path
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-        complete = set(COLUMNS) <= set(document["series"][0] if document["series"] else COLUMNS)
-        whole = complete and document["timeline"]["bin_seconds"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UsageError(
-            f"{file} is no report: {error}", "name folders that hold a report.json, or these files"
-        ) from error
-    if not whole:
-        raise UsageError(f"{file} is a report of another version", "run the same command again to have a new one")
-    return cast("Document", document)
 
 
 def pictures_beside(report: Path) -> list[Path]:

@@ -106,6 +106,7 @@ def _values(document: Document, pictures: Mapping[str, bytes], datasets: Mapping
     return {
         "document": document,
         "mood": _mood(document),
+        "not_taken": len({uid for one in document["asked"] for uid in one["not_taken"]} - set(_uids(rows))),
         "figures": _figures(document),
         "collections": _collections(rows),
         "causes": [_cause(cause, rows) for cause in document["causes"]],
@@ -120,6 +121,10 @@ def _values(document: Document, pictures: Mapping[str, bytes], datasets: Mapping
         "script": Markup(script),  # noqa: S704  our own file
         "script_hash": _base64(hashlib.sha256(script.encode()).digest()),
     }
+
+
+def _uids(rows: Iterable[Row]) -> Iterator[str]:
+    return (row["SeriesInstanceUID"] for row in rows)
 
 
 def _dois(rows: Iterable[Row]) -> list[str]:
@@ -151,13 +156,17 @@ def _figures(document: Document) -> list[tuple[str, str]]:
     moved = sum(map(sum, document["timeline"]["bytes"].values()))
     figures = [
         (f"series {document['place']}", f"{len(rows):,} of {len(document['series']):,}"),
-        ("sessions", f"{len(document['sessions']):,}"),
-        ("subjects", f"{len({session['subject'] for session in document['sessions']}):,}"),
-        ("images", f"{sum(row['images'] for row in rows):,}"),
+        _figure(len(document["sessions"]), "session"),
+        _figure(len({session["subject"] for session in document["sessions"]}), "subject"),
+        _figure(sum(row["images"] for row in rows), "image"),
         ("in all", size(sum(row["bytes"] for row in rows))),
         ("time", duration(seconds)),
     ]
     return [*figures, *([("on average", f"{size(moved / seconds)}/s")] if moved and seconds else [])]
+
+
+def _figure(count: int, noun: str) -> tuple[str, str]:
+    return noun if count == 1 else f"{noun}s", f"{count:,}"
 
 
 def _collections(rows: Iterable[Row]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from tcia_xnat.model import Outcome
 from tcia_xnat.progress import size
 from tcia_xnat.report.causes import causes
 from tcia_xnat.report.document import Row, series_rows
-from tcia_xnat.report.verdict import verdict
+from tcia_xnat.report.verdict import verdict_of
 from tcia_xnat.run import Run
 
 _COLUMNS = (
@@ -37,7 +37,7 @@ def summary(run: Run) -> RenderableType:
     is_missing = any(outcome.state.is_missing for outcome in outcomes)
     if is_missing:
         parts.append(_causes(series_rows(run), in_sessions=bool(run.job.project)))
-    parts.append(Text(verdict(run.result, archive=run.job.archive, place=run.job.place), style="bold"))
+    parts.append(Text(verdict_of(run), style="bold"))
     if run.unwritten:
         parts.append(Text(f"The report could not be written to {run.job.report_dir}."))
     else:

@@ -1,11 +1,14 @@
 """What a run comes to: one sentence and one exit code (design §5)."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from tcia_xnat.errors import SourceUnreachable, Stopped, XnatUnreachable
+from tcia_xnat.errors import Error, SourceUnreachable, Stopped, XnatUnreachable
 from tcia_xnat.model import Outcome, State
 from tcia_xnat.plan import Plan
+from tcia_xnat.progress import counted
+from tcia_xnat.report.asked import Request, named, request_of
+from tcia_xnat.run import Run
 from tcia_xnat.transfer import TransferResult
 
 _IN, _SOME_MISSING = 0, 3
@@ -39,26 +42,75 @@ def _missing_code(outcomes: Iterable[Outcome], *, gave: bool) -> int:
     return _SOME_MISSING
 
 
-def verdict(result: TransferResult, *, archive: bool = True, place: str = "in the archive") -> str:
-    """Return the sentence that people read first; `place` is where series were to go."""
-    if result.ended_by and not result.outcomes:
-        return f"Nothing was moved: {result.ended_by}."
+def verdict_of(run: Run) -> str:
+    """Return the sentence that people read first of a run."""
+    return verdict(run.result, archive=run.job.archive, place=run.job.place, asked=[request_of(run)])
+
+
+def verdict(
+    result: TransferResult, *, archive: bool = True, place: str = "in the archive", asked: Sequence[Request] = ()
+) -> str:
+    """Return the sentence that people read first: of a part it never says "All".
+
+    Parameters
+    ----------
+    place
+        Where series were to go, in words.
+    asked
+        The lists that were asked for, and which part of them was taken; none when that is not known.
+    """
     counts = state_counts(result.outcomes)
     total = len(result.outcomes) - counts[State.FILTERED]
     arrived = sum(outcome.state.is_in for outcome in result.outcomes)
-    left_out = f" {counts[State.FILTERED]:,} were left out because of their licence." if counts[State.FILTERED] else ""
+    new = sum(outcome.state.is_new for outcome in result.outcomes)
+    of, is_part = _of(result.outcomes, asked)
     if arrived == total:
-        new = sum(outcome.state.is_new for outcome in result.outcomes)
-        return f"All {total:,} series are {place}: {new:,} new, {total - new:,} were there.{left_out}"
-    if not archive and arrived + counts[State.HELD] == total:
-        return (
-            f"All {total:,} series are in XNAT, {counts[State.HELD]:,} of them in the prearchive, as asked.{left_out}"
-        )
-    parts = [f"{counts[state]:,} {state.told}" for state in _NOT_IN if counts[state]]
-    ended = (
-        "" if result.ended_by is None else "Interrupted: " if isinstance(result.ended_by, Stopped) else "Ended early: "
-    )
-    return f"{ended}{arrived:,} of {total:,} series are {place}; {', '.join(parts)}.{left_out}"
+        said = _all(total, of, f"{place}: {new:,} new, {total - new:,} were there", is_part=is_part)
+    elif not archive and arrived + counts[State.HELD] == total:
+        held = f"in XNAT, {counts[State.HELD]:,} of them in the prearchive, as asked"
+        said = _all(total, of, held, is_part=is_part)
+    else:
+        said = f"{_ended(result.ended_by)}{arrived:,} of {of or f'{total:,} series'} are {place}; {_left(counts)}."
+    return said + _filtered(counts[State.FILTERED])
+
+
+def _of(outcomes: Sequence[Outcome], asked: Sequence[Request]) -> tuple[str, bool]:
+    """Return the lists that were not taken whole, or are the rest of another, in words; and whether series are left."""
+    taken = {outcome.series_instance_uid for outcome in outcomes}
+    beyond = {uid for request in asked for uid in request.not_taken} - taken
+    if beyond:
+        return f"the {counted(len(taken | beyond), 'series', 'series')} of {', '.join(map(named, asked))}", True
+    if len(asked) == 1 and asked[0].left_of:
+        return f"the {counted(len(taken), 'series', 'series')} of {named(asked[0])}", False
+    return "", False
+
+
+def _all(total: int, of: str, where: str, *, is_part: bool) -> str:
+    if not total:
+        return f"No series of {of} was taken." if of else "No series was taken."
+    if is_part:
+        return f"{total:,} of {of} {_are(total)} {where}; that is all of this part."
+    subject = "1 series" if total == 1 else f"All {of.removeprefix('the ')}" if of else f"All {total:,} series"
+    return f"{subject} {_are(total)} {where}."
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _ended(error: Error | None) -> str:
+    return "" if error is None else "Interrupted: " if isinstance(error, Stopped) else "Ended early: "
+
+
+def _left(counts: Mapping[State, int]) -> str:
+    return ", ".join(f"{counts[state]:,} {state.told}" for state in _NOT_IN if counts[state])
+
+
+def _filtered(count: int) -> str:
+    if not count:
+        return ""
+    were, their = ("series was", "its") if count == 1 else ("series were", "their")
+    return f" {count:,} {were} left out because of {their} licence."
 
 
 def state_counts(outcomes: tuple[Outcome, ...]) -> Mapping[State, int]:

@@ -52,7 +52,7 @@ def ingest(environment: Mapping[str, str]) -> int:
     with tell_all([lines]) as tell:
         done = run(job, login, stop, tell, _kept)
     cli.say_errors_of(done)
-    click.echo(report.verdict(done.result))
+    click.echo(report.verdict_of(done))
     return cli.exit_code_of(done)
 
 

@@ -82,7 +82,7 @@ def test_a_filter_leaves_them_out_by_name(mixed: Sandbox, listed: Path, tmp_path
     done = download(mixed, listed, tmp_path / "out", project, TCIA_XNAT_LICENCE_FILTER=wanted)
     assert done.code == 0, done.err
     assert done.states() == {FREE: "archived", BOUND: "filtered"}
-    assert "All 1 series are in the archive: 1 new, 0 were there. 1 were left out" in done.out
+    assert "1 series is in the archive: 1 new, 0 were there. 1 series was left out" in done.out
     assert {image.series_instance_uid for image in images(mixed, project)} == {FREE}
     assert not (done.report_dir / "failed.tcia").exists()
     assert BOUND not in (done.report_dir / "licences.csv").read_text()

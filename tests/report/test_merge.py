@@ -4,16 +4,20 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import Stopped, UsageError
 from tcia_xnat.model import SourceName, State
 from tcia_xnat.report.document import document
 from tcia_xnat.report.files import write_files
-from tcia_xnat.report.merge import merge
+from tcia_xnat.report.merge import merge, notes
+from tcia_xnat.report.read import checked
 from tcia_xnat.timeline import Measured
 from tests.job.case import ROOT
 from tests.report.case import STARTED, by_id, outcome, parsed, report_json, run, series, text
@@ -36,13 +40,13 @@ def test_shards_add_up(tmp_path: Path) -> None:
     [
         (State.FAILED, State.ARCHIVED, "archived"),
         (State.ARCHIVED, State.PRESENT, "archived"),
-        (State.ARCHIVED, State.FAILED, "archived"),
+        (State.ARCHIVED, State.FAILED, "failed"),
         (State.FAILED, State.UNAVAILABLE, "unavailable"),
         (State.HELD, State.FAILED, "failed"),
         (State.PRESENT, State.ARCHIVED, "archived"),
     ],
 )
-def test_of_two_runs_the_later_counts_and_what_is_in_stays_in(
+def test_of_two_runs_the_later_counts_and_what_was_brought_stays_new(
     tmp_path: Path, earlier: State, later: State, merged: str
 ) -> None:
     documents = [
@@ -121,3 +125,67 @@ def test_what_is_no_report_is_one_line_and_a_hint(tmp_path: Path, content: str) 
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 2
     assert not (tmp_path / "merged").exists()
+
+
+def shard(tmp_path: Path, number: int, of: int) -> dict[str, Any]:
+    """Return the report of a part of a list of twelve series."""
+    members = [series(one) for one in range(12)]
+    mine = [one for position, one in enumerate(members) if position % of == number]
+    done = run(tmp_path, [(one, outcome(one)) for one in mine])
+    catalogue = Catalogue({one.series_instance_uid: one for one in members}, {})
+    prepared = replace(done.prepared, catalogue=catalogue)
+    return document(replace(done, prepared=prepared, job=replace(done.job, shard=(number, of))))
+
+
+def test_a_missing_part_is_missed_and_named(tmp_path: Path) -> None:
+    parts = [shard(tmp_path, number, 3) for number in range(3)]
+    assert parts[0]["verdict"].startswith("4 of the 12 series of list.tcia (shard 0 of 3) are in the archive")
+    merged = merge(parts[:2], tmp_path)
+    assert merged["exit_code"] == 3
+    assert merged["verdict"] == (
+        "8 of the 12 series of list.tcia (shards 0, 1 of 3) are in the archive: 8 new, 0 were there; that is all of "
+        "this part. Part 2 of 3 of list.tcia is in none of these reports."
+    )
+    (cause,) = merged["causes"]
+    assert (cause["count"], cause["hint"]) == (4, "run --shard 2/3, and merge again")
+    complete = merge([merged, parts[2]], tmp_path)
+    assert (complete["exit_code"], complete["verdict"]) == (
+        0,
+        "All 12 series are in the archive: 12 new, 0 were there.",
+    )
+    assert complete["asked"][0]["shards"] == ["0/3", "1/3", "2/3"]
+
+
+def test_doubled_and_foreign_parts_are_named(tmp_path: Path) -> None:
+    other = report_json(tmp_path, [(series(40), outcome(series(40)))])
+    said = notes([shard(tmp_path, 0, 3), shard(tmp_path, 0, 3), other])
+    assert [len(said), "different lists" in said[0], "part 0 of 3 of list.tcia is in 2 reports" in said[1]] == [
+        2,
+        True,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"host": "javascript:alert(1)///"},
+        {"host": "https://user:word@xnat.example.org"},
+        {"exit_code": "0"},
+        {"started": "yesterday"},
+        {"runs": ["../../x"]},
+        {"series": [{}]},
+        {"timeline": {"bin_seconds": 0, "bytes": {}, "steps": {}}},
+    ],
+)
+def test_a_report_that_no_run_wrote_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    content = json.loads(json.dumps(report_json(tmp_path, [(series(1), outcome(series(1)))])))
+    assert checked(content)["series"] == content["series"]
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        checked(content | change)
+
+
+def test_a_command_of_somebody_else_is_not_handed_on(tmp_path: Path) -> None:
+    content = report_json(tmp_path, []) | {"next_command": "python download.py x; rm -rf ~"}
+    assert not checked(content)["next_command"]
+    assert checked(content | {"next_command": "python upload.py 'a b' P"})["next_command"] == "python upload.py 'a b' P"

@@ -1,10 +1,13 @@
 """Exit codes and the sentence that people read first."""
 
+from dataclasses import replace
+
 import pytest
 
 from tcia_xnat.errors import Error, LoginRefused, SpaceError, Stopped
 from tcia_xnat.model import Label, Outcome, Series, State
 from tcia_xnat.plan import Plan, StudyPlan
+from tcia_xnat.report.asked import Request
 from tcia_xnat.report.verdict import exit_code, plan_exit_code, verdict
 from tcia_xnat.transfer import TransferResult
 
@@ -74,3 +77,37 @@ def test_a_plan_ends_as_a_run_would() -> None:
 )
 def test_the_verdict(given: TransferResult, archive: bool, words: str) -> None:  # noqa: FBT001  a parameter
     assert verdict(given, archive=archive) == words
+
+
+ALL_OF_PART = "that is all of this part."
+LIST = Request("CMB-AML.tcia", "d" * 16, 52, not_taken=tuple(f"x{n}" for n in range(50)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "words"),
+    [
+        (
+            replace(LIST, shards=((0, 3), (1, 3))),
+            result(State.STORED, State.PRESENT),
+            f"2 of the 52 series of CMB-AML.tcia (shards 0, 1 of 3) are on disk: 1 new, 1 were there; {ALL_OF_PART}",
+        ),
+        (
+            replace(LIST, limit=2),
+            result(State.STORED, State.FAILED),
+            "1 of the 52 series of CMB-AML.tcia (--limit 2) are on disk; 1 failed.",
+        ),
+        (replace(LIST, not_taken=()), result(State.STORED), "1 series is on disk: 1 new, 0 were there."),
+        (
+            replace(LIST, manifest="failed.tcia", left_of="CMB-AML.tcia", not_taken=()),
+            result(State.STORED, State.STORED),
+            "All 2 series of failed.tcia, the rest of CMB-AML.tcia, are on disk: 2 new, 0 were there.",
+        ),
+        (
+            replace(LIST, not_taken=()),
+            result(State.STORED, State.FILTERED, State.FILTERED),
+            "1 series is on disk: 1 new, 0 were there. 2 series were left out because of their licence.",
+        ),
+    ],
+)
+def test_of_a_part_nothing_says_all(asked: Request, given: TransferResult, words: str) -> None:
+    assert verdict(given, place="on disk", asked=[asked]) == words

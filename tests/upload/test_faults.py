@@ -54,7 +54,7 @@ def test_xnat_fails_once(sandbox: Sandbox, tmp_path: Path, tree: Path, name: str
     sandbox.xnat_faults.add(rule)
     done = attempt(sandbox, tmp_path / "w", tree, here)
     assert rule.hits == 1
-    assert report.exit_code(done.result) == 0, report.verdict(done.result)
+    assert report.exit_code(done.result) == 0, report.verdict_of(done)
     assert_holds(sandbox, here, WHOLE)
 
 
