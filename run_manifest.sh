@@ -14,12 +14,45 @@ fail() {
     exit 2
 }
 
-# ask QUESTION DEFAULT: sets $answer.
+# ask QUESTION DEFAULT CHECK: sets $answer; asks again while CHECK, a function, sets $problem.
 ask() {
-    printf '%s%s: ' "$1" "${2:+ [$2]}" >&2
-    IFS= read -r answer || fail "no answer"
-    answer=${answer:-$2}
-    [ -n "$answer" ] || fail "nothing was given"
+    default=$2
+    while :; do
+        printf '%s%s: ' "$1" "${default:+ [$default]}" >&2
+        IFS= read -r answer || fail "no answer"
+        answer=${answer:-$default}
+        problem=
+        if [ -n "$answer" ]; then "$3"; else problem="nothing was given"; fi
+        [ -n "$problem" ] || return 0
+        echo "$problem" >&2
+        [ "$answer" != "$default" ] || default= # a variable that is wrong is not offered again
+    done
+}
+
+any_text() { :; }
+
+is_manifest() {
+    is_number_to "$manifests" || [ -f "$answer" ] || problem="there is no file $answer; type a number from the list, or a path"
+}
+
+is_address() {
+    case $answer in
+        *[[:space:]]* | *://*@*) problem="$answer: write the address alone, without blanks, user and password" ;;
+        http://?* | https://?*) ;;
+        *) problem="$answer is not an address of XNAT: write it as https://xnat.example.org" ;;
+    esac
+}
+
+is_project() {
+    case $answer in
+        *[!A-Za-z0-9_-]*) problem="XNAT accepts no project ID $answer: use letters, digits, _ and - only" ;;
+    esac
+}
+
+is_folder() {
+    if ! mkdir -p -- "$answer" 2>/dev/null || [ ! -w "$answer" ] || [ ! -x "$answer" ]; then
+        problem="$answer is not a folder that can be written to"
+    fi
 }
 
 # Sets $answer; what is typed is not shown.
@@ -31,15 +64,18 @@ ask_password() {
         trap 'exit 143' TERM
         stty -echo # before the question: an answer may be quick
     fi
-    printf 'Password%s: ' "${XNAT_PASS:+ [that of XNAT_PASS]}" >&2
-    IFS= read -r answer || fail "no answer"
+    while :; do
+        printf 'Password%s: ' "${XNAT_PASS:+ [that of XNAT_PASS]}" >&2
+        IFS= read -r answer || fail "no answer"
+        [ ! -t 0 ] || echo >&2
+        answer=${answer:-${XNAT_PASS:-}}
+        [ -z "$answer" ] || break
+        echo "nothing was given" >&2
+    done
     if [ -t 0 ]; then
         stty "$terminal"
         trap - EXIT INT TERM
-        echo >&2
     fi
-    answer=${answer:-${XNAT_PASS:-}}
-    [ -n "$answer" ] || fail "nothing was given"
 }
 
 # is_number_to COUNT: whether $answer is a number from 1 to COUNT.
@@ -80,26 +116,25 @@ for path in "$@"; do
         *) printf '%4d  %s\n' "$number" "${path##*/}" >&2 ;;
     esac
 done
-ask "Manifest, its number or a path" ""
-if is_number_to $#; then
+manifests=$#
+ask "Manifest, its number or a path" "" is_manifest
+if is_number_to "$manifests"; then
     shift "$((answer - 1))"
     manifest=$1
 else
     manifest=$answer
-    [ -f "$manifest" ] || fail "there is no file $manifest"
 fi
 
-ask "XNAT" "${XNAT_HOST:-}"
+ask "XNAT" "${XNAT_HOST:-}" is_address
 XNAT_HOST=$answer
-ask "Project" "${XNAT_PROJECT:-}"
+ask "Project" "${XNAT_PROJECT:-}" is_project
 project=$answer
-ask "User" "${XNAT_USER:-}"
+ask "User" "${XNAT_USER:-}" any_text
 XNAT_USER=$answer
 ask_password
 XNAT_PASS=$answer
 export XNAT_HOST XNAT_USER XNAT_PASS # the container gets them by name: no command line has them
-ask "Output folder" "${OUTPUT_DIR:-output}"
-mkdir -p -- "$answer"
+ask "Output folder" "${OUTPUT_DIR:-output}" is_folder
 output=$(cd -- "$answer" && pwd -P)
 
 set -- /output "$project"

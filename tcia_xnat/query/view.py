@@ -1,6 +1,7 @@
 """Answers that are no plain table of the index: addresses of viewers, and what the tables hold."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 
 from tcia_xnat.clients.database import Database
 from tcia_xnat.clients.idc import SLIDES, viewer_url
@@ -48,10 +49,19 @@ def described(tables: Sequence[str]) -> Query:
         for name in tables or known
         for row in (
             (name, "", "", known[name]["table_description"]),
-            *((name, column["name"], column["type"], column["description"]) for column in known[name]["columns"]),
+            *(
+                (name, column["name"], column["type"], _meaning(column["description"], known))
+                for column in known[name]["columns"]
+            ),
         )
     ]
     return literal(("table", "column", "type", "meaning"), rows)
+
+
+def _meaning(text: str, known: Collection[str]) -> str:
+    """Return the meaning of a column, with a remark when it names a table of IDC that is not here."""
+    others = [name for name in dict.fromkeys(re.findall(r"\b\w+_index\b", text)) if name not in known]
+    return f"{text} ({' and '.join(others)}: not part of the embedded index)" if others else text
 
 
 def literal(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Query:

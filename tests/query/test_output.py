@@ -169,6 +169,9 @@ def test_schema_says_what_each_column_means() -> None:
     assert {("index", column) for column in columns} <= named
     assert {table for table, _ in named} >= {"prior_versions_index", "collections_index", "analysis_results_index"}
     assert all(row["meaning"] for row in rows)
+    tables = {row["table"] for row in rows}
+    for meaning in (row["meaning"] for row in rows):
+        assert set(re.findall(r"\b\w+_index\b", meaning)) <= tables or "not part of the embedded index" in meaning
 
 
 def test_help_cuts_no_command_short() -> None:
