@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ import requests
 
 from sandbox.sandbox import Sandbox
 from tcia_xnat.manifest import write_tcia
+from tests import zygote
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = ROOT / "resources" / "TCIA"
@@ -71,16 +71,7 @@ def download(sandbox: Sandbox, manifest: object, output: Path, project: str, *op
 
 def run(sandbox: Sandbox, output: Path, *arguments: object, **changed: str) -> Done:
     """Run download.py with these arguments to its end."""
-    done = subprocess.run(
-        command(*arguments),
-        env=environment(sandbox, **changed),
-        cwd=output.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
+    done = zygote.run(command(*arguments), env=environment(sandbox, **changed), cwd=output.parent, timeout=120)
     assert "--debug" in arguments or "Traceback" not in done.stderr, done.stderr
     return Done(done.returncode, done.stdout, done.stderr, output / "report")
 

@@ -1,13 +1,13 @@
 """What the tests of uploads share: the tool as a process, and what the archive must hold of a tree."""
 
 import csv
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sandbox.sandbox import Sandbox
+from tests import zygote
 from tests.job.case import ROOT, Done, ask, environment, images, in_prearchive, subjects
 from tests.upload.trees import Scan
 
@@ -20,16 +20,8 @@ def command(*arguments: object) -> list[str]:
 def upload(sandbox: Sandbox, workdir: Path, *arguments: object, **changed: str) -> Done:
     """Run upload.py with these arguments to its end; `changed` are variables."""
     workdir.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        command(*arguments, "--workdir", workdir),
-        env=environment(sandbox, **changed),
-        cwd=workdir.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
+    line = command(*arguments, "--workdir", workdir)
+    done = zygote.run(line, env=environment(sandbox, **changed), cwd=workdir.parent, timeout=120)
     assert "Traceback" not in done.stderr, done.stderr
     assert "Warning" not in done.stderr, done.stderr
     return Done(done.returncode, done.stdout, done.stderr, workdir / "report")
