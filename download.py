@@ -223,11 +223,12 @@ def compare(job: "Job", asked: Mapping[str, str], options: dict[str, Any]) -> in
         done = verify.verify_disk(job, stop, geometry=options["check_geometry"], one_way=one_way)
     else:
         done = verify.verify_archive(job, read_login(asked), stop, one_way=one_way)
-    written = report.write(done)
     with streams.forgiving(sys.stdout):
         for line in () if options["quiet"] else report.lines(done):
             click.echo(line)
         click.echo(report.verdict(done))
+    written = report.write(done)
+    with streams.forgiving(sys.stdout):
         click.echo(f"Report: {written}, verify.csv beside it")
     return report.exit_code(done)
 

@@ -1,6 +1,5 @@
 """Series of NBIA as zip files on disk: written beside their place and moved there whole, or not at all."""
 
-import errno
 import os
 import uuid
 import zipfile
@@ -12,6 +11,7 @@ from typing import BinaryIO
 from tcia_xnat.clients.nbia_series import from_nbia
 from tcia_xnat.clients.tcia import TCIAClient, Write
 from tcia_xnat.clients.tcia_rows import NbiaSeriesMetadata
+from tcia_xnat.core.storage import FULL
 from tcia_xnat.dicom import read_identity
 from tcia_xnat.errors import Error, SeriesDamaged, SeriesUnavailable, SpaceError, UsageError
 from tcia_xnat.retry import Patience
@@ -140,7 +140,7 @@ def _moved_there(path: Path) -> Iterator[BinaryIO]:
 
 def _unwritable(path: Path, error: OSError) -> Error:
     message = f"{path} cannot be written: {error.strerror}"
-    is_full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    is_full = error.errno in FULL
     return SpaceError(message, "free some space") if is_full else UsageError(message, "choose another folder")
 
 

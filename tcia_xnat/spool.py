@@ -1,6 +1,5 @@
 """The one file in which a lane keeps its series until XNAT has it."""
 
-import errno
 import io
 import os
 import tempfile
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tcia_xnat.closing import Closing
-from tcia_xnat.core.storage import storage_errors
+from tcia_xnat.core.storage import FULL, storage_errors
 from tcia_xnat.errors import SpaceError
 
 _CHUNK = 1 << 18
@@ -55,7 +54,7 @@ class Spool(Closing):
                 written = os.pwrite(self._descriptor, view, offset)
                 view, offset = view[written:], offset + written
         except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            if error.errno not in FULL:
                 raise
             raise SpaceError(
                 f"the disk of the spool in {self._directory or tempfile.gettempdir()} is full ({error.strerror})",

@@ -1,7 +1,6 @@
 """An upload: the series of a tree on disk into a project of XNAT, the same way as those of a manifest."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from tcia_xnat import run as runs
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.core.program import command_line
+from tcia_xnat.core.storage import replacing
 from tcia_xnat.core.tables import TableWriter, table
 from tcia_xnat.errors import UsageError
 from tcia_xnat.events import FilesRead, Noted, Tell
@@ -150,9 +150,7 @@ def _listed(catalogue: Catalogue, series_instance_uids: Sequence[str]) -> dict[s
 
 def _write_left_out(inventory: Inventory, folder: Path) -> Iterator[Path]:
     """Write left_out.csv, a line for everything that was not sent."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "left_out.csv"
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two runs may report into one folder
-    with part.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as file:
         TableWriter(file, _LEFT_OUT).rows(inventory.passed_one_by_one())
-    yield part.replace(path)
+    yield path

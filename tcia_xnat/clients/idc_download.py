@@ -1,10 +1,10 @@
 """Series of IDC as files in a folder, proved before they are there."""
 
-import errno
 import re
 import tempfile
 from pathlib import Path
 
+from tcia_xnat.core.storage import FULL
 from tcia_xnat.errors import SpaceError, UsageError
 from tcia_xnat.model import Member, Series
 from tcia_xnat.sources.idc import IdcSource
@@ -22,7 +22,6 @@ _ATTRIBUTES = {
 }
 _ATTRIBUTE = re.compile("%(?:collection_id|PatientID|StudyInstanceUID|SeriesInstanceUID|Modality|[A-Za-z]*)")
 _NOT_IN_NAMES = re.compile(r"[^\w.+ -]")
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def folder_of(series: Series, template: str) -> Path:
@@ -54,7 +53,7 @@ def download(source: IdcSource, series: Series, folder: Path) -> list[Path]:
                     _write(spool, member, Path(arriving))
             return sorted(path.replace(folder / path.name) for path in Path(arriving).iterdir())
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise SpaceError(f"the disk of {folder} is full", "free some space, or choose another folder") from error
         raise UsageError(f"{folder} cannot be written: {error.strerror}", "choose another folder") from error
 

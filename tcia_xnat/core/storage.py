@@ -1,9 +1,11 @@
 """What the system says of a disk, as errors of ours: one mapping for files and for SQLite."""
 
 import errno
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from tcia_xnat.errors import Error, FolderError, SpaceError
 
@@ -28,6 +30,28 @@ def storage_error(error: OSError, place: Path | str = "") -> Error:
     if error.errno in FULL:
         return SpaceError(f"the disk is full ({said})", f"free some space or inodes, or raise the quota; {_AGAIN}")
     return FolderError(f"the disk does not do it ({said})", f"look at the rights and at the disk, {_AGAIN}")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[TextIO]:
+    """Yield a text file that takes the place of `path` when the block ends well; else nothing is left of it.
+
+    Two runs may replace the same file: the last one wins.
+
+    Raises
+    ------
+    SpaceError, FolderError
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    with storage_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                yield file
+            part.replace(path)
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from tcia_xnat.closing import Closing
-from tcia_xnat.core.storage import FULL, storage_error, storage_errors
+from tcia_xnat.core.storage import FULL, replacing, storage_error, storage_errors
 from tcia_xnat.errors import UsageError
 from tcia_xnat.folder.kept import KeptFile
 
@@ -128,14 +128,8 @@ def replace_text(path: Path, text: str) -> None:
     ------
     SpaceError, FolderError
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    with disk_errors():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(text, encoding="utf-8", newline="")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(text)
 
 
 @contextmanager

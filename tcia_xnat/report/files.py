@@ -1,11 +1,11 @@
 """The files of a report: report.json for programs, report.csv for tables, report.html for people, failed.tcia."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tcia_xnat.clients.idc_index import Dataset
+from tcia_xnat.core.storage import replacing
 from tcia_xnat.core.tables import table_of
 from tcia_xnat.harmless import one_line
 from tcia_xnat.manifest import write_tcia
@@ -83,9 +83,10 @@ def _write_licences(folder: Path, content: Document, known: Mapping[str, Dataset
 
 
 def _write_failed(path: Path, content: Document) -> list[Path]:
+    if by_cause := [uid for cause in content["causes"] for uid in cause["series"]]:
+        return [_replace(path, [*_comments(content), write_tcia(by_cause, path.name)])]
     path.unlink(missing_ok=True)
-    by_cause = [uid for cause in content["causes"] for uid in cause["series"]]
-    return [_replace(path, [*_comments(content), write_tcia(by_cause, path.name)])] if by_cause else []
+    return []
 
 
 def _comments(content: Document) -> Iterator[str]:
@@ -103,7 +104,6 @@ def _comments(content: Document) -> Iterator[str]:
 
 def _replace(path: Path, pieces: Iterable[str]) -> Path:
     """Write pieces of text one after the other: the whole of a long report takes memory."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two runs may report into one folder
-    with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+    with replacing(path) as file:
         file.writelines(pieces)
-    return part.replace(path)
+    return path
