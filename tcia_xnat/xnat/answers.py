@@ -23,7 +23,10 @@ NOT_FOUND = 404
 
 _MESSAGE = re.compile(r"<p><b>Message</b>(.*?)</p>|<h3>(.*?)</h3>", re.DOTALL)  # Tomcat's pages, and XNAT's own
 _READ = 1 << 14  # characters of an error page that are searched: the pattern takes quadratic time on a hostile one
-ASK_OWNER = "ask an owner of the project to make this user a member or owner, then run the same command again"
+ASK_FOR_RIGHT = (
+    "ask an owner of the project for this right (members bring in and archive images, owners also write to the "
+    "project), then run the same command again"
+)
 _ENCODINGS = {"iso-8859-1", "latin-1", "us-ascii", "windows-1252"}  # that an answer may have instead of UTF-8
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _TOO_LARGE = (
@@ -92,7 +95,7 @@ def refusal(answer: Answer) -> XnatError:
     if any(text in reason.lower() for text in _BUSY_TEXTS) or status == requests.codes.locked:
         return XnatBusy(said, retry_after=answer.retry_after)
     if status == requests.codes.forbidden:
-        return RightsRefused(said, ASK_OWNER)
+        return RightsRefused(said, ASK_FOR_RIGHT)
     if status == requests.codes.conflict or "FAILED:" in reason:
         return ArchiveConflict(said)
     if status == requests.codes.request_entity_too_large:

@@ -8,7 +8,7 @@ from tcia_xnat.clients import web
 from tcia_xnat.core.parsing import parse_xml
 from tcia_xnat.errors import RightsRefused, XnatBusy, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
-from tcia_xnat.xnat.answers import ASK_OWNER, OK, Answer, Row, image_counts, refusal, table
+from tcia_xnat.xnat.answers import ASK_FOR_RIGHT, OK, Answer, Row, image_counts, refusal, table
 from tcia_xnat.xnat.connection import Body, XnatConnection
 
 _IMPORT_SECONDS = 1800.0  # XNAT reads, anonymises and stores every image before it answers
@@ -188,7 +188,7 @@ class Prearchive:
         if strays:
             raise RightsRefused(
                 f"XNAT put the images into {strays[0]} instead of project {self._project}",
-                ASK_OWNER,
+                ASK_FOR_RIGHT,
             )
         if len(uris) > 1:  # somebody archived the first one in between
             raise XnatBusy(f"XNAT spread the images of one series over {len(uris)} sessions: {', '.join(uris)}")

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tcia_xnat.errors import RightsRefused, XnatUnreachable
-from tcia_xnat.xnat.answers import ASK_OWNER, OK, table
+from tcia_xnat.xnat.answers import OK, table
 from tcia_xnat.xnat.connection import XnatConnection
 
 RESOURCES_STAY = "only owners may write to the project: manifest and report stay in the output folder"
+_ASK_OWNER = "ask an owner of the project to make this user a member or owner, then run the same command again"
 _NOT_ANSWERED = {400, 403, 404, 405, 500}
 _DATA_TYPE = "xnat:subjectData"  # its rights are those that XNAT asks for before it builds, archives and merges
 _OWNERS, _MEMBERS, _READERS = {"owner", "administrator", "admin"}, {"member"}, {"collaborator", "public", "protected"}
@@ -56,7 +57,7 @@ class Rights:
             return None
         role = f" (role: {self.role})" if self.role else ""
         lacks = "add to it" if self.may_create is False else "change it, which archiving needs"
-        return RightsRefused(f"this user may read project {project}{role}, but may not {lacks}", ASK_OWNER)
+        return RightsRefused(f"this user may read project {project}{role}, but may not {lacks}", _ASK_OWNER)
 
 
 OWNER = Rights(may_create=True, may_edit=True, role="owner")
