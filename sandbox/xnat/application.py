@@ -241,6 +241,7 @@ def _resource_routes(owner: str, pages: ResourcePages) -> Iterator[Route]:
     yield from _routes(f"{owner}/resources", get=pages.list_all)
     yield from _routes(resource, get=pages.get, put=pages.put, post=pages.put, delete=pages.delete)
     yield from _routes(f"{owner}/files", get=pages.files)
+    yield from _routes(f"{owner}/files/{{name:path}}", get=pages.file)
     yield from _routes(f"{resource}/files", get=pages.files, put=pages.put_file, post=pages.put_file)
     file = f"{resource}/files/{{name:path}}"
     yield from _routes(file, get=pages.file, put=pages.put_file, post=pages.put_file, delete=pages.delete_file)

@@ -18,6 +18,9 @@ from sandbox.xnat.zipinput import MalformedName, ZipInput, ZipReadError
 _ZIP, _TAR, _TGZ, _GZ = (".zip", ".zar"), (".tar", ".xar"), (".tgz", ".tar.gz"), (".gz",)
 _IN_MEMORY = 1 << 26
 _NOT_ARCHIVED = "unable to archive for the Prearchive session"
+EXTRACTED = (*_ZIP, *_TAR, *_TGZ)
+"""How the names of archives end that can be unpacked."""
+
 Entry = tuple[str, BinaryIO]
 
 

@@ -3,7 +3,7 @@
 import re
 import zipfile
 from collections.abc import Iterable, Mapping
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
@@ -14,12 +14,14 @@ from sandbox.xnat import answers
 from sandbox.xnat.accounts import User
 from sandbox.xnat.answers import Refused
 from sandbox.xnat.archive import Archive
+from sandbox.xnat.dicomzip import EXTRACTED, entries
 from sandbox.xnat.resources import Owner, Resource, Resources, duplicates, resource_row
 from sandbox.xnat.rights import Rights
 from sandbox.xnat.settings import Settings
 from sandbox.xnat.store import Store, remove
 from sandbox.xnat.uploads import Body, Upload, is_multipart, received, refuse_unknown_length
 
+_NO_FILE = "Unable to find the specified file."
 _NO_RIGHT = "User account doesn't have permission to modify this session."
 _REFRESHED = re.compile(
     r"(?:/data)?/archive(?:/projects/(?P<project>[^/]+))?(?:/subjects/[^/]+)?(?:/experiments/(?P<experiment>[^/]+))?(?:/.*)?"
@@ -78,21 +80,37 @@ class ResourcePages:
         resources = list(self._named(request))
         if request.query_params.get("format") == "zip":
             return self._zipped(resources)
-        rows = [
-            self._resources.file_row(resource, entry, path)
+        return self._listed(request, resources, "")
+
+    def _listed(self, request: Request, resources: Iterable[Resource], folder: str) -> Response:
+        """List the files below a folder, those with the content asked for; `index` sends one of them."""
+        content, is_flat = request.query_params.get("file_content"), request.query_params.get("recursive") == "false"
+        found = [
+            (resource, entry, path)
             for resource in resources
             for entry, path in self._resources.files(resource)
+            if entry.uri.startswith(folder) and content in {None, entry.content}
+            if not (is_flat and "/" in entry.uri.removeprefix(folder))
         ]
-        return answers.table(request, rows)
+        if index := request.query_params.get("index"):
+            if not index.isdecimal() or int(index) >= len(found):
+                raise Refused(404, _NO_FILE)
+            return FileResponse(found[int(index)][2])
+        return answers.table(request, [self._resources.file_row(*one) for one in found])
 
     def file(self, request: Request) -> Response:
-        """Send one file."""
-        name = request.path_params["name"]
-        for resource in self._named(request):
+        """Send one file, or what lies in a folder: as list, or as zip."""
+        name, resources = request.path_params["name"], list(self._named(request))
+        for resource in resources:
             for entry, path in self._resources.files(resource):
                 if name in {entry.uri, path.name}:
                     return FileResponse(path)
-        raise Refused(404, "Unable to find the specified file.")
+        folder = f"{name}/"
+        if not any(entry.uri.startswith(folder) for one in resources for entry, _ in self._resources.files(one)):
+            raise Refused(404, _NO_FILE)
+        if request.query_params.get("format") == "zip":
+            return self._zipped(resources, folder)
+        return self._listed(request, resources, folder)
 
     async def put_file(self, request: Request) -> Response:
         """Store a file. Without the right to do so it is answered like success (§4.3)."""
@@ -116,14 +134,10 @@ class ResourcePages:
         return answers.empty()
 
     def _stored(self, resource: Resource, upload: Upload, fields: Mapping[str, str]) -> str:
-        if fields.get("extract") != "true" or not upload.name.endswith(".zip"):
+        if fields.get("extract") != "true" or not upload.name.endswith(EXTRACTED):
             return self._resources.put(resource, upload, upload.name, fields)
-        with zipfile.ZipFile(upload.file) as archive:
-            for entry in archive.infolist():
-                if not entry.is_dir():
-                    with archive.open(entry) as file:
-                        inner = Upload(entry.filename, cast("BinaryIO", file))
-                        self._resources.put(resource, inner, entry.filename, fields)
+        for name, file in entries(upload.name, upload.file):
+            self._resources.put(resource, Upload(name, file), name, fields)
         return ""
 
     def delete_file(self, request: Request) -> Response:
@@ -224,12 +238,13 @@ class ResourcePages:
                 names = label.split(",")
                 yield from (found for name in names if (found := self._resources.find(owner, name)))
 
-    def _zipped(self, resources: Iterable[Resource]) -> Response:
+    def _zipped(self, resources: Iterable[Resource], folder: str = "") -> Response:
         path = self._store.cache_path(".zip")
         with zipfile.ZipFile(path, "w") as archive:
             for resource in resources:
                 place = resource.owner.uri.removeprefix("/data/")
-                for entry, file in self._resources.files(resource):
+                inside = [one for one in self._resources.files(resource) if one[0].uri.startswith(folder)]
+                for entry, file in inside:
                     archive.write(file, f"{place}/resources/{resource.label}/files/{entry.uri}")
         return FileResponse(path, media_type="application/zip", background=BackgroundTask(remove, [path]))
 

@@ -121,11 +121,15 @@ class Resources:
         return ""
 
     def remove_file(self, resource: Resource, name: str) -> bool:
-        """Delete a file; whether it was there."""
+        """Delete a file, or a folder with all files in it; whether it was there."""
         with self._writing:
             catalog = resource.read_catalog()
-            if catalog.entries.pop(name, None) is None:
+            kept = {
+                uri: entry for uri, entry in catalog.entries.items() if uri != name and not uri.startswith(f"{name}/")
+            }
+            if len(kept) == len(catalog.entries):
                 return False
+            catalog.entries = kept
             catalog.write(resource.catalog)
             remove([resource.folder / name])
             self.count(resource)
