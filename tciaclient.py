@@ -19,6 +19,7 @@ import click
 from tcia_xnat import __version__, cli
 from tcia_xnat.command_list import CommandList
 from tcia_xnat.core.tables import TableWriter
+from tcia_xnat.options import FiniteRange
 from tcia_xnat.tcia_commands import DOWNLOADS, OPTIONS, QUERIES, Download, Query
 
 if TYPE_CHECKING:
@@ -45,14 +46,14 @@ _CONNECTION = (
     ),
     click.option(
         "--retry-wait",
-        type=click.FloatRange(0),
+        type=FiniteRange(0),
         default=2,
         envvar="TCIA_XNAT_RETRY_WAIT",
         help="Seconds, at the most, before the second try; doubled before each further one.",
     ),
     click.option(
         "--source-timeout",
-        type=click.FloatRange(0, min_open=True),
+        type=FiniteRange(0, min_open=True),
         default=300,
         envvar="TCIA_XNAT_SOURCE_TIMEOUT",
         help="Seconds that NBIA may say nothing.",

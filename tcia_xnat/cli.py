@@ -1,6 +1,7 @@
 """Options and their environment variables, shared by the scripts; errors become one line, a hint and an exit code."""
 
 import functools
+import logging
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
+from netrc import NetrcParseError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ import click
 from click.core import ParameterSource
 
 from tcia_xnat.core import streams
+from tcia_xnat.core.addresses import server_url
 from tcia_xnat.core.storage import FULL, storage_error
 from tcia_xnat.core.unexpected import unexpected
 from tcia_xnat.core.variables import PREFIX, unknown_variables
@@ -44,6 +47,7 @@ ENDING_SECONDS = 7.5
 _IDLE = {SIGNALS}  # threads that end with the process, whatever they wait for
 _STOP = "tcia_xnat.stop"  # where a command's context keeps its wish to end
 
+_LOGGER = logging.getLogger(__name__)
 _SECRET = re.compile(r"://[^/]*@")  # an address with a password in it
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+")  # what XNAT accepts (xnat-http.md §3.3)
 
@@ -150,12 +154,11 @@ def checked_host(host: str | None) -> str:
     """
     if not host:
         raise UsageError("no XNAT given", "name it after PROJECT, or set XNAT_HOST, XNAT_USER and XNAT_PASS")
+    host = server_url(host, "an XNAT", "https://xnat.example.org")
     parts = urlsplit(host)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"{host} is no address of an XNAT", "write it as https://xnat.example.org")
     if parts.username or parts.password:
         raise UsageError("the address of XNAT holds a user or password", "give them as XNAT_USER and XNAT_PASS")
-    return host.rstrip("/")
+    return host
 
 
 def credentials(host: str, user: str | None, password: str | None) -> tuple[str, str]:
@@ -170,13 +173,26 @@ def credentials(host: str, user: str | None, password: str | None) -> tuple[str,
         return user, password
     from requests.utils import get_netrc_auth  # noqa: PLC0415  --help need not wait for it
 
-    found = get_netrc_auth(host)
+    try:
+        found = get_netrc_auth(host, raise_errors=True)
+    except (NetrcParseError, OSError) as error:
+        raise UsageError(
+            f"the netrc file cannot be read: {error}", "correct it, or set XNAT_USER and XNAT_PASS"
+        ) from error
     if found and user in {None, "", found[0]}:
         return found
     if not sys.stdin.isatty():
         raise UsageError("no user or no password for XNAT", "set XNAT_USER and XNAT_PASS, or keep them in ~/.netrc")
     user = user or click.prompt(f"User at {host}", err=True)
     return user, click.prompt(f"Password of {user}", hide_input=True, err=True)
+
+
+def _without_line_end(value: str | None) -> str | None:
+    """Drop the line break that a value has which was read from a file."""
+    if value is None or value == value.rstrip("\r\n"):
+        return value
+    _LOGGER.debug("XNAT_HOST, XNAT_USER or XNAT_PASS ended with a line break, which was dropped")
+    return value.rstrip("\r\n")
 
 
 def read_login(host: str | None, user: str | None, password: str | None) -> "Login":
@@ -188,6 +204,7 @@ def read_login(host: str | None, user: str | None, password: str | None) -> "Log
     """
     from tcia_xnat.settings import Login  # noqa: PLC0415  --help need not wait for it
 
+    host, user, password = map(_without_line_end, (host, user, password))
     host = checked_host(host)
     return Login(host, *credentials(host, user, password))
 

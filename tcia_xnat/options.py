@@ -1,5 +1,6 @@
 """Options that the scripts share, and what their texts mean."""
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,17 @@ class Rate(click.ParamType[float]):
         if not rate:
             self.fail(f"{value!r} is no rate: write 500k, 20M or 1.5G", param, ctx)
         return TypedRate(str(value), rate)
+
+
+class FiniteRange(click.FloatRange):
+    """A number that is one: nan fits every range, and nobody can wait infinitely."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401  as click has it
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return number
 
 
 class Pixels(click.ParamType[int]):
@@ -99,12 +111,12 @@ _RUN = (
     ),
     click.option(
         "--max-outage",
-        type=click.FloatRange(0),
+        type=FiniteRange(0),
         help="Seconds that an XNAT which is away is waited for.  [default: 600]",
     ),
     click.option(
         "--retry-wait",
-        type=click.FloatRange(0),
+        type=FiniteRange(0),
         help="Seconds, at the most, before the second try; doubled before each further one.  [default: 2]",
     ),
 )
@@ -136,7 +148,7 @@ _SOURCES = (
     ),
     click.option(
         "--source-timeout",
-        type=click.FloatRange(0, min_open=True),
+        type=FiniteRange(0, min_open=True),
         help="Seconds that IDC or NBIA may say nothing.  [default: 300]",
     ),
     click.option(
@@ -179,7 +191,7 @@ _VIEW = (
     click.option(
         "--rate",
         metavar="MB/S",
-        type=click.FloatRange(0, min_open=True),
+        type=FiniteRange(0, min_open=True),
         help="With --dry-run: megabytes per second from which the time is estimated.  [default: that of the last run]",
     ),
 )

@@ -8,9 +8,10 @@ import duckdb
 
 from tcia_xnat.clients import web
 from tcia_xnat.clients.questions import Answer, Query
-from tcia_xnat.errors import UsageError
+from tcia_xnat.errors import Error, Stopped, UsageError
 
 _HINT = "query.py schema lists tables and columns"
+_MEMORY = "2GB"  # a question that needs more is answered with an error; without a folder nothing goes to disk
 _NOT_ASKED = "LINE "  # where DuckDB starts to show the place in the question
 
 
@@ -43,6 +44,9 @@ class Database:
             self._view(name, path)
         for name, (columns, given) in (rows or {}).items():
             self._table(name, columns, given)
+        # DuckDB lets questions read its temporary folder, .tmp where the user stands: there must be none
+        self._run("SET temp_directory = ''")
+        self._run(f"SET memory_limit = '{_MEMORY}'")
         allowed = [str(path) for path in (*tables.values(), writable) if path]
         self._run(f"SET allowed_paths = {_list(allowed)}")
         for setting in ("enable_external_access", "python_enable_replacements"):
@@ -62,7 +66,7 @@ class Database:
                 cursor.execute(query.text, list(query.values))
                 columns = tuple(str(column[0]) for column in cursor.description or ())
                 return Answer(columns, cursor.fetchall())
-        except duckdb.Error as error:
+        except (duckdb.Error, RuntimeError) as error:
             raise _mistake(error) from error
 
     def stream(self, query: Query) -> Iterator[tuple[Any, ...]]:
@@ -75,7 +79,7 @@ class Database:
         try:
             with self._connection.cursor() as cursor:
                 yield from iter(cursor.execute(query.text, list(query.values)).fetchone, None)
-        except duckdb.Error as error:
+        except (duckdb.Error, RuntimeError) as error:
             raise _mistake(error) from error
 
     def asked_by_user(self, text: str) -> Query:
@@ -92,7 +96,7 @@ class Database:
             if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
                 raise UsageError("one SELECT is wanted, and nothing else", _HINT)
             self._connection.sql(statements[0]).create_view("asked_by_user", replace=True)
-        except duckdb.Error as error:
+        except (duckdb.Error, RuntimeError) as error:
             raise _mistake(error) from error
         return Query("SELECT * FROM asked_by_user")
 
@@ -107,7 +111,7 @@ class Database:
             with self._connection.cursor() as cursor:
                 text = f"COPY ({query.text}\n) TO {_quoted(str(path))} ({options}, USE_TMP_FILE false)"
                 cursor.execute(text, list(query.values))
-        except duckdb.Error as error:
+        except (duckdb.Error, RuntimeError) as error:
             raise _mistake(error) from error
 
     def close(self) -> None:
@@ -142,8 +146,10 @@ def _without_end(text: str) -> str:
     return content[:last].decode() if content[last : last + 1] == b";" else text
 
 
-def _mistake(error: duckdb.Error) -> UsageError:
-    """Say in one line what DuckDB says in several, its advice as the hint."""
+def _mistake(error: Exception) -> Error:
+    """Say in one line what DuckDB says in several, its advice as the hint; Ctrl-C is a RuntimeError of its own."""
+    if isinstance(error, duckdb.InterruptException) or "interrupted" in str(error).lower():
+        return Stopped()
     lines = [line.strip() for line in str(error).split(_NOT_ASKED)[0].splitlines() if line.strip()]
     first, *advice = lines or [type(error).__name__]
     return UsageError(f"SQL: {web.shown(first)}", web.shown("; ".join([*advice, _HINT])))

@@ -12,6 +12,7 @@ from tcia_xnat.clients import web
 from tcia_xnat.clients.failures import unreachable
 from tcia_xnat.clients.session import AnswerTooLarge, read_limited
 from tcia_xnat.core import limits
+from tcia_xnat.core.addresses import server_url
 from tcia_xnat.core.parsing import parse_xml
 from tcia_xnat.errors import SeriesDamaged, SeriesUnavailable, SourceError, SourceUnreachable
 
@@ -48,7 +49,7 @@ class IdcBuckets:
     """
 
     def __init__(self, url: str = IDC_URL, silent_seconds: float = web.SILENT_SECONDS) -> None:
-        self.url = url.rstrip("/")
+        self.url = server_url(url, "an S3 endpoint", IDC_URL)
         self._pool = web.pool(self.url, silent_seconds)
 
     def list_objects(self, bucket: str, crdc_series_uuid: str, at_most: int = 0) -> list[StoredObject]:

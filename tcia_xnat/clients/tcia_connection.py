@@ -14,6 +14,7 @@ from tcia_xnat.clients import web
 from tcia_xnat.clients.failures import unreachable
 from tcia_xnat.clients.session import Session
 from tcia_xnat.closing import Closing
+from tcia_xnat.core.addresses import server_url
 from tcia_xnat.core.parsing import parse_json
 from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable, UsageError
 
@@ -92,7 +93,7 @@ class NbiaConnection(Closing):
 
     def __init__(self, url: str = NBIA_URL, silent_seconds: float = web.SILENT_SECONDS) -> None:
         self._timeout = (web.CONNECT_SECONDS, silent_seconds)
-        self.url = url.rstrip("/")
+        self.url = server_url(url, "NBIA's services", NBIA_URL)
         self._session = Session()
 
     def rows(self, asked: Question) -> list[Row]:

@@ -12,6 +12,7 @@ import click
 from tcia_xnat import cli
 from tcia_xnat.clients.idc_selection import Selection
 from tcia_xnat.core.variables import PREFIX
+from tcia_xnat.options import FiniteRange
 
 FORMATS = ("table", "list", "csv", "tsv", "json")
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -83,8 +84,8 @@ _SELECTION = (
     click.option(
         "--date-to", default="", show_default=False, metavar="DATE", help="Last StudyDate; most dates are shifted."
     ),
-    click.option("--age-min", type=click.FloatRange(0), metavar="YEARS", help="Least PatientAge."),
-    click.option("--age-max", type=click.FloatRange(0), metavar="YEARS", help="Greatest PatientAge."),
+    click.option("--age-min", type=FiniteRange(0), metavar="YEARS", help="Least PatientAge."),
+    click.option("--age-max", type=FiniteRange(0), metavar="YEARS", help="Greatest PatientAge."),
     click.option("--images-min", type=click.IntRange(0), metavar="N", help="Least number of images of a series."),
     click.option("--images-max", type=click.IntRange(0), metavar="N", help="Greatest number of images of a series."),
     click.option("--size-min", "bytes_min", callback=_bytes, metavar="SIZE", help="Least size of a series: 500MB."),
