@@ -1,25 +1,33 @@
 """What a DICOM file says it is: its four identifiers, read and never written."""
 
-import struct
+import io
 import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
-from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_partial
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.filereader import read_dataset, read_preamble
 from pydicom.tag import BaseTag
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
+from tcia_xnat.core.foreign import parsing
 from tcia_xnat.errors import SeriesDamaged
 
-UNPARSABLE = (InvalidDicomError, EOFError, ValueError, NotImplementedError, KeyError, struct.error, zlib.error)
-"""What pydicom's parser meets in a broken file."""
-
 _SERIES_INSTANCE_UID = 0x0020000E  # the last of the four in the order of tags (DICOM PS3.6)
+_META_GROUP, _TRANSFER_SYNTAX_UID = 0x0002, 0x00020010
 _UNDEFINED = 0xFFFFFFFF  # length of a value that has an end mark (PS3.5 §7.1.1)
 _SKIPPED = 1 << 12  # bytes above which a value is not read, when only its place is asked for
+_HEAD, _HEAD_PIECES = 64 << 20, 1_000_000  # bytes and reads of a header: an element takes two, and 400 bytes of memory
+_WHOLE, _WHOLE_PIECES = 512 << 20, 4_000_000  # up to the end: each frame of a large segmentation has a header
+_CHUNK = 1 << 16
+_RATIO, _SMALL = 200, 64 << 20  # images that deflate better than this, and are larger, are bombs
+
+StopWhen = Callable[[BaseTag, str | None, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,9 @@ class Identity:
     sop_instance_uid: str
     study_instance_uid: str
     series_instance_uid: str
+
+
+_UIDS = [tag_for_keyword(it) or 0 for it in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")]
 
 
 def read_identity(file: BinaryIO, name: str) -> Identity:
@@ -47,10 +58,8 @@ def read_identity(file: BinaryIO, name: str) -> Identity:
     SeriesDamaged
         It is no DICOM file, or is cut off before the identifiers.
     """
-    try:
-        return _identity(read_partial(file, stop_when=_after_identifiers))
-    except UNPARSABLE as error:
-        raise SeriesDamaged(f"{name} is not readable as DICOM: {error}") from error
+    with dicom_errors(name):
+        return _identity(read_tags(file, _UIDS, _after_identifiers))
 
 
 def read_whole(file: BinaryIO, size: int, name: str) -> Identity:
@@ -61,34 +70,155 @@ def read_whole(file: BinaryIO, size: int, name: str) -> Identity:
     SeriesDamaged
         It is no DICOM file, or is cut off.
     """
-    try:
-        dataset = read_partial(file, defer_size=_SKIPPED)
+    with dicom_errors(name):
+        dataset = read_tags(file, None, None)
         identity = _identity(dataset)
-    except UNPARSABLE as error:
-        raise SeriesDamaged(f"{name} is not readable as DICOM: {error}") from error
-    if not identity.sop_instance_uid or _end(dataset) > size:
+        is_cut = not identity.sop_instance_uid or _end(dataset) > size
+    if is_cut:
         raise SeriesDamaged(f"{name} is cut off")
     return identity
 
 
-def _identity(dataset: Dataset) -> Identity:
-    return Identity(
-        sop_class_uid=str(dataset.get("SOPClassUID", "")),
-        sop_instance_uid=str(dataset.get("SOPInstanceUID", "")),
-        study_instance_uid=str(dataset.get("StudyInstanceUID", "")),
-        series_instance_uid=str(dataset.get("SeriesInstanceUID", "")),
+@contextmanager
+def dicom_errors(name: str) -> Iterator[None]:
+    """Turn whatever pydicom raises over a file into SeriesDamaged."""
+    with parsing(lambda said: SeriesDamaged(f"{name} is not readable as DICOM: {said}")):
+        yield
+
+
+def read_tags(file: BinaryIO, tags: Sequence[int] | None, stop_when: StopWhen | None) -> FileDataset:
+    """Read a part of a header, within limits of bytes, elements and depth.
+
+    Parameters
+    ----------
+    file
+        Open at the beginning of the preamble.
+    tags
+        What is kept, the rest is skipped unread; None keeps all values that are short.
+    stop_when
+        Told tag, VR and length of each element, whether reading ends before it; None reads to the end.
+
+    Raises
+    ------
+    Exception
+        Whatever pydicom raises, see `dicom_errors`; ValueError for a header that is too large.
+    """
+    meta, start = _read_meta(_limited(file, _HEAD, _HEAD_PIECES))
+    file.seek(start)
+    if is_deflated_syntax(meta):
+        file = io.BytesIO(_inflated(file, is_whole=stop_when is None))
+    is_implicit = not _is_explicit(file)
+    is_little = text_of(meta, _TRANSFER_SYNTAX_UID) != ExplicitVRBigEndian
+    limits = (_WHOLE, _WHOLE_PIECES) if tags is None else (_HEAD, _HEAD_PIECES)
+    dataset = read_dataset(
+        _limited(file, *limits),
+        is_implicit,
+        is_little,
+        stop_when=stop_when,
+        defer_size=_SKIPPED if tags is None else None,
+        specific_tags=None if tags is None else list(tags),
     )
+    return FileDataset("", dataset, file_meta=meta, is_implicit_VR=is_implicit, is_little_endian=is_little)
 
 
-def _end(dataset: Dataset) -> int:
+def text_of(dataset: Dataset, tag: int) -> str:
+    """Return a value as its bytes are, without padding; empty when it is missing or no text."""
+    value: object = getattr(dataset.get_item(tag), "value", None)
+    if isinstance(value, bytes):
+        return value.decode("latin-1").strip("\0 ")
+    return value.strip("\0 ") if isinstance(value, str) else ""
+
+
+def is_deflated_syntax(meta: Dataset) -> bool:
+    """Whether all behind this file meta information is one deflate stream (PS3.5 §A.5)."""
+    return text_of(meta, _TRANSFER_SYNTAX_UID) == DeflatedExplicitVRLittleEndian
+
+
+def _identity(dataset: Dataset) -> Identity:
+    return Identity(*(text_of(dataset, tag) for tag in _UIDS))
+
+
+def _end(dataset: FileDataset) -> int:
     """Return where the last value ends, 0 when that is proved: without its end mark a value is not read."""
     last: object = dataset.get_item(list(dataset.keys())[-1], keep_deferred=True)
     if not isinstance(last, RawDataElement) or last.length == _UNDEFINED:
         return 0
-    if dataset.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        return 0  # places are those in the inflated data, which zlib has proved
+    if is_deflated_syntax(dataset.file_meta):
+        return 0  # places are those in the inflated data, whose end zlib has proved
     return last.value_tell + last.length
 
 
 def _after_identifiers(tag: BaseTag, _representation: str | None, _length: int) -> bool:
     return int(tag) > _SERIES_INSTANCE_UID
+
+
+def _after_meta(tag: BaseTag, _representation: str | None, _length: int) -> bool:
+    return tag.group != _META_GROUP
+
+
+def _read_meta(file: BinaryIO) -> tuple[FileMetaDataset, int]:
+    """Read the file meta information, undecoded, and return it with the place where it ends."""
+    read_preamble(file, force=False)
+    meta = read_dataset(file, False, True, stop_when=_after_meta)  # noqa: FBT003  explicit VR, little endian
+    return FileMetaDataset(meta), file.tell()
+
+
+def _is_explicit(file: BinaryIO) -> bool:
+    """Whether the first element has a VR, whatever the transfer syntax says; `file` stays where it is."""
+    start = file.tell()
+    representation = file.read(6)[4:]
+    file.seek(start)
+    return representation.isalpha() and representation.isupper()
+
+
+def _inflated(file: BinaryIO, *, is_whole: bool) -> bytes:
+    """Return the beginning of a deflate stream, never more of it than `_HEAD`.
+
+    Parameters
+    ----------
+    is_whole
+        The rest is inflated as well, and dropped, to prove that the stream ends.
+
+    Raises
+    ------
+    ValueError, zlib.error, EOFError
+        It is a bomb, no deflate stream, or is cut off.
+    """
+    inflater, head, size, taken = zlib.decompressobj(-zlib.MAX_WBITS), bytearray(), 0, 0
+    while not inflater.eof and (is_whole or len(head) < _HEAD):
+        piece = inflater.unconsumed_tail or file.read(_CHUNK)
+        if not piece and is_whole:
+            raise EOFError("the deflate stream is cut off")
+        if not piece:
+            break
+        chunk = inflater.decompress(piece, _CHUNK)
+        size, taken = size + len(chunk), taken + len(piece) - len(inflater.unconsumed_tail)
+        if size > max(_SMALL, _RATIO * taken):
+            raise ValueError(f"it inflates to more than {_RATIO} times its size")
+        head += chunk[: _HEAD - len(head)]
+    return bytes(head)
+
+
+def _limited(file: BinaryIO, most: int, pieces: int) -> BinaryIO:
+    return cast("BinaryIO", _Limited(file, most, pieces))
+
+
+class _Limited:
+    """A file of which a parser reads no more than some bytes, in no more than some pieces; seeking is free."""
+
+    name = "header"  # pydicom asks files for one
+
+    def __init__(self, file: BinaryIO, most: int, pieces: int) -> None:
+        self._file, self._left, self._pieces = file, most, pieces
+        self.tell, self.close = file.tell, file.close
+
+    def read(self, size: int = -1) -> bytes:
+        self._pieces -= 1
+        data = self._file.read(self._left + 1 if size < 0 else min(size, self._left + 1))
+        self._left -= len(data)
+        if self._left < 0 or self._pieces < 0:
+            raise ValueError("its header is too large")
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)

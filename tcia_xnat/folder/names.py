@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO
 
-import pydicom
+from pydicom.tag import BaseTag
 
-_TAGS = ["InstanceNumber", "AcquisitionNumber", "Manufacturer", "SOPClassUID"]
+from tcia_xnat.dicom import dicom_errors, read_tags, text_of
+
+_TAGS = (0x00080016, 0x00080070, 0x00200012, 0x00200013)
+"""SOPClassUID, Manufacturer, AcquisitionNumber and InstanceNumber, in the order of tags (PS3.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +25,17 @@ class Head:
 
 
 def read_head(file: BinaryIO, name: str) -> Head:
-    """Read the header of a DICOM file that is open at its beginning."""
-    dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS))
-    return Head(
-        name,
-        _number(dataset.get("InstanceNumber")),
-        _number(dataset.get("AcquisitionNumber")) or 0,
-        str(dataset.get("Manufacturer") or ""),
-        str(dataset.get("SOPClassUID") or ""),
-    )
+    """Read the header of a DICOM file that is open at its beginning.
+
+    Raises
+    ------
+    SeriesDamaged
+        It is not readable as DICOM.
+    """
+    with dicom_errors(name):
+        dataset = read_tags(file, _TAGS, _after_numbers)
+        sop_class_uid, manufacturer, acquisition, instance = (text_of(dataset, tag) for tag in _TAGS)
+    return Head(name, _number(instance), _number(acquisition) or 0, manufacturer, sop_class_uid)
 
 
 def classic_names(heads: Sequence[Head]) -> dict[str, str]:
@@ -53,8 +58,12 @@ def classic_names(heads: Sequence[Head]) -> dict[str, str]:
     return names
 
 
-def _number(value: object) -> int | None:
+def _after_numbers(tag: BaseTag, _representation: str | None, _length: int) -> bool:
+    return int(tag) > _TAGS[-1]
+
+
+def _number(text: str) -> int | None:
     try:
-        return int(str(value))
+        return int(text)
     except ValueError:
         return None

@@ -1,8 +1,6 @@
 """What one file is: an image, a zip of images, or nothing for XNAT; read up to the identifiers, never written."""
 
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -10,11 +8,11 @@ from typing import BinaryIO, cast
 
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
-from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 
+from tcia_xnat.core.foreign import files_of, parsing
 from tcia_xnat.core.uids import is_uid
+from tcia_xnat.dicom import read_tags
 from tcia_xnat.local.model import LOOSE, Image, Passed, Weight, is_zip
 
 _MARK = slice(128, 132)  # after the preamble (DICOM PS3.10 §7.1)
@@ -36,16 +34,6 @@ _TAGS = [tag_for_keyword(keyword) or 0 for keyword in _KEYWORDS]
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 _NAMED_AS_DICOM = {".dcm", ".dicom", ".dic", ".ima"}
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what XNAT can read (xnat-http.md §5.7)
-_UNPARSABLE = (
-    InvalidDicomError,
-    EOFError,
-    ValueError,
-    TypeError,
-    NotImplementedError,
-    KeyError,
-    struct.error,
-    zlib.error,
-)  # what pydicom's parser may meet in a broken header
 
 _INDEX = "a DICOMDIR, an index of other files"
 _EMPTY, _OTHER = "is empty", "is no DICOM file"
@@ -69,16 +57,15 @@ def read_file(path: Path, size: int) -> Iterator[Image | Passed]:
 
 def _zip(path: Path) -> Iterator[Image | Passed]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with parsing(ValueError), zipfile.ZipFile(path) as archive:
             holds_images = False
-            for info in archive.infolist():
-                if not info.is_dir():
-                    thing = _member(archive, info)
-                    holds_images |= isinstance(thing, Image) or thing.weight is not Weight.LEFT_OUT
-                    yield thing
+            for info in files_of(archive):
+                thing = _member(archive, info)
+                holds_images |= isinstance(thing, Image) or thing.weight is not Weight.LEFT_OUT
+                yield thing
             if not holds_images:
                 yield Passed(NO_IMAGES)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+    except ValueError as error:
         yield Passed(f"is no whole zip: {error}", Weight.LOST)
 
 
@@ -93,9 +80,9 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Image | Passed:
     if info.compress_type not in _METHODS:
         return Passed("is compressed in a way that XNAT cannot read", Weight.LOST, place, name)
     try:
-        with archive.open(info) as file:
+        with parsing(ValueError), archive.open(info) as file:
             return _read(cast("BinaryIO", file), name, info.file_size, place, name)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except ValueError as error:
         return Passed(f"is damaged: {error}", Weight.SUSPECT, place, name)
 
 
@@ -113,12 +100,12 @@ def _read(file: BinaryIO, name: str, size: int, place: int, member: str) -> Imag
         return not is_cut
 
     try:
-        dataset = read_partial(file, stop_when=is_behind, specific_tags=_TAGS)
-        said = {keyword: _text(dataset, keyword) for keyword in _KEYWORDS}
-        kind = _text(dataset.file_meta, "MediaStorageSOPClassUID")
-    except _UNPARSABLE as error:
-        said_why = " ".join(str(error).split()) or type(error).__name__
-        return Passed(f"is damaged: {said_why}", Weight.SUSPECT, place, member)
+        with parsing(ValueError):
+            dataset = read_tags(file, _TAGS, is_behind)
+            said = {keyword: _text(dataset, keyword) for keyword in _KEYWORDS}
+            kind = _text(dataset.file_meta, "MediaStorageSOPClassUID")
+    except ValueError as error:
+        return Passed(f"is damaged: {error}", Weight.SUSPECT, place, member)
     if kind == _DICOMDIR or PurePosixPath(name).name.upper() == "DICOMDIR":
         return Passed(_INDEX, Weight.LEFT_OUT, place, member)
     if lacking := next((keyword for keyword in _UIDS if not is_uid(said[keyword])), ""):

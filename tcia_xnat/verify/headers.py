@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import pydicom
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
+from pydicom.tag import BaseTag
 
-from tcia_xnat.dicom import UNPARSABLE, read_whole
-from tcia_xnat.errors import SeriesDamaged
+from tcia_xnat.dicom import dicom_errors, read_tags, read_whole
 from tcia_xnat.verify.geometry import Slice
 
 _WHO = ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"]
@@ -23,6 +23,7 @@ _WHERE = [
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]
+_FLOAT_PIXELS = 0x7FE00008  # the first of the tags of pixel data (PS3.6)
 _VOLUMES = {"CT", "MR", "PT", "NM"}  # modalities whose slices make volumes; a SEG has holes on purpose
 
 
@@ -47,13 +48,16 @@ def read_header(file: BinaryIO, name: str, size: int, *, geometry: bool = False)
     """
     read_whole(file, size, name)
     file.seek(0)
-    try:
-        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*_WHO, *(_WHERE if geometry else [])])
+    with dicom_errors(name):
+        tags = [tag_for_keyword(keyword) or 0 for keyword in (*_WHO, *(_WHERE if geometry else ()))]
+        dataset = read_tags(file, tags, _at_pixels)
         sop, study, series, patient = (str(dataset.get(keyword) or "") for keyword in _WHO)
         slices = tuple(_slices(dataset, name)) if geometry and _is_of_volume(dataset) else ()
-    except UNPARSABLE as error:
-        raise SeriesDamaged(f"{name} is not readable as DICOM: {error}") from error
     return Header(sop, study, series, patient, slices)
+
+
+def _at_pixels(tag: BaseTag, _representation: str | None, _length: int) -> bool:
+    return int(tag) >= _FLOAT_PIXELS
 
 
 def _is_of_volume(dataset: Dataset) -> bool:

@@ -1,0 +1,127 @@
+"""Headers that are odd, deep, large or bombs: read where that is possible, refused within limits else."""
+
+import io
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+
+import pytest
+
+from tcia_xnat.dicom import read_identity, read_whole
+from tcia_xnat.errors import SeriesDamaged
+from tcia_xnat.folder.names import read_head
+from tcia_xnat.sources.proof import proved_sop_instance_uid
+from tcia_xnat.verify.headers import read_header
+from tests.images import SERIES, image, series
+
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+ITEM, ITEM_END = b"\xfe\xff\x00\xe0\xff\xff\xff\xff", b"\xfe\xff\x0d\xe0\0\0\0\0"
+SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
+SEQUENCE = b"\x08\x00\x15\x11SQ\0\0\xff\xff\xff\xff"
+
+
+def meta(syntax: bytes) -> bytes:
+    """Return preamble and file meta information."""
+    value = syntax + b"\0" * (len(syntax) % 2)
+    element = b"\x02\x00\x10\x00UI" + struct.pack("<H", len(value)) + value
+    return bytes(128) + b"DICM" + b"\x02\x00\x00\x00UL\x04\x00" + struct.pack("<I", len(element)) + element
+
+
+def deflated(content: bytes) -> bytes:
+    """Return a file whose data set is one deflate stream."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return meta(DEFLATED) + packer.compress(content) + packer.flush()
+
+
+def data_set() -> bytes:
+    """Return the data set of an image, explicit and little endian."""
+    whole = image(1)
+    return whole[whole.index(b"\x08\x00\x16\x00UI") :]
+
+
+def nested(depth: int) -> bytes:
+    return meta(b"1.2.840.10008.1.2.1") + depth * (SEQUENCE + ITEM) + depth * (ITEM_END + SEQUENCE_END)
+
+
+def with_wrong_length(content: bytes) -> bytes:
+    """Return a file whose (0002,0000) UL has a value of three bytes."""
+    return content[:138] + b"\x03\x00" + content[140:143] + content[144:]
+
+
+@pytest.mark.parametrize("read", [read_identity, read_head])
+def test_a_number_of_a_wrong_length_makes_no_file_unreadable(read: object) -> None:
+    assert callable(read)
+    assert read(io.BytesIO(with_wrong_length(image(1))), "x")
+
+
+def test_a_deflated_file_is_read() -> None:
+    content = deflated(data_set())
+    assert read_identity(io.BytesIO(content), "x").sop_instance_uid == f"{SERIES}.1"
+    assert read_whole(io.BytesIO(content), len(content), "x").series_instance_uid == SERIES
+    assert read_head(io.BytesIO(content), "x").instance_number == 1
+    assert read_header(io.BytesIO(content), "x", len(content), geometry=True).patient_id == "P1"
+
+
+def test_a_deflated_file_that_is_cut_off_is_damaged() -> None:
+    content = deflated(data_set())[:-20]
+    with pytest.raises(SeriesDamaged):
+        read_whole(io.BytesIO(content), len(content), "x")
+
+
+@pytest.mark.parametrize("value", [b"/etc/x", b"1.2\\1.3", b"1.2.\xe9x", b"", b"1.2.\n4"])
+def test_an_identifier_that_is_none_is_refused_as_its_bytes_are(value: bytes) -> None:
+    padded = value + b"\0" * (len(value) % 2)
+    whole = image(1)
+    at = whole.index(b"\x08\x00\x18\x00UI")
+    old = struct.unpack_from("<H", whole, at + 6)[0]
+    content = whole[: at + 6] + struct.pack("<H", len(padded)) + padded + whole[at + 8 + old :]
+    with pytest.raises(SeriesDamaged, match="SOPInstanceUID"):
+        proved_sop_instance_uid(series(1), read_identity(io.BytesIO(content), "x"), "x")
+
+
+def test_a_header_of_very_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tcia_xnat.dicom._HEAD_PIECES", 100)
+    with pytest.raises(SeriesDamaged, match="too large"):
+        read_identity(io.BytesIO(meta(b"1.2.840.10008.1.2.1") + SEQUENCE + ITEM + 100 * b"\x08\0\0\1LO\0\0"), "x")
+
+
+BOMBS = {
+    "nested": "nested(5000)",
+    "zeros": "meta(DEFLATED) + BOMB",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_within_limits(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(made=BOMBS[name])],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["4", "refused"], done.stderr[-500:]
+
+
+SCRIPT = """
+import io, warnings, zlib
+warnings.simplefilter("ignore")
+from tests.unit.test_dicom_limits import *
+packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+BOMB = b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
+content, refused = {made}, 0
+for read in (
+    lambda file: read_identity(file, "x"),
+    lambda file: read_whole(file, len(content), "x"),
+    lambda file: read_head(file, "x"),
+    lambda file: read_header(file, "x", len(content), geometry=True),
+):
+    try:
+        found = read(io.BytesIO(content))
+        refused += not found.sop_class_uid
+    except SeriesDamaged:
+        refused += 1
+print(refused, "refused")
+"""
