@@ -1,0 +1,1 @@
+"""Mutated bytes of others: whatever they hold, only our errors come out."""
