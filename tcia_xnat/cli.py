@@ -45,7 +45,7 @@ STDOUT = "-"
 ENDING_SECONDS = 7.5
 """How long a stopped run may take to settle what is in flight and to write its report."""
 _IDLE = {SIGNALS}  # threads that end with the process, whatever they wait for
-_STOP = "tcia_xnat.stop"  # where a command's context keeps its wish to end
+_stops: list[Stop] = []  # of the commands that run in this process: one, but for tests
 
 _LOGGER = logging.getLogger(__name__)
 _SECRET = re.compile(r"://[^/]*@")  # an address with a password in it
@@ -73,23 +73,23 @@ def reports_errors(command: Callable[..., int]) -> Callable[..., None]:
             return code
 
         with streams.kept_terminal():
-            code = _exit_code(lambda: _under(stop, context, run), debug=debug)
+            code = _exit_code(lambda: _under(stop, run), debug=debug)
         _leave(code, others)
 
     return wrapped
 
 
 def stop_of_command() -> Stop:
-    """Return the wish to end of the command that runs; it hears the signals of the process."""
-    context = click.get_current_context(silent=True)
-    found = context.meta.get(_STOP) if context else None
-    return found if isinstance(found, Stop) else Stop()
+    """Return the wish to end of the command that runs, which hears the signals of the process."""
+    return _stops[-1] if _stops else Stop()
 
 
-def _under(stop: Stop, context: click.Context | None, run: Callable[[], int]) -> int:
-    if context:
-        context.meta[_STOP] = stop
-    return stop.supervise(run)
+def _under(stop: Stop, run: Callable[[], int]) -> int:
+    _stops.append(stop)
+    try:
+        return stop.supervise(run)
+    finally:
+        _stops.remove(stop)
 
 
 def _exit_code(run: Callable[[], int], *, debug: bool) -> int:

@@ -5,9 +5,11 @@ The numbers are those of xnat-container-command.md §8.
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -333,3 +335,20 @@ def test_rs_14_a_dry_run_changes_nothing(sandbox: Sandbox, tmp_path: Path) -> No
     assert [asked.path_with_query for asked in writes] == ["/data/projects/DRY_RUN"]  # the test's own
     assert launch.run(TCIA_XNAT_DRY_RUN="true", TCIA_XNAT_SOURCE="pacs").code == 2
     assert [path.name for path in launch.output.iterdir()] == ["report"]
+
+
+def test_a_stop_of_the_container_ends_with_a_report(sandbox: Sandbox, tmp_path: Path) -> None:
+    launch, rule = Launch(sandbox, tmp_path, "INGEST_STOP"), Fault("services/import", faults.stall(), times=None)
+    sandbox.xnat_faults.add(rule)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tcia_xnat.xnat_command"],
+        env=environment(sandbox) | launch.environment | {"PYTHONPATH": str(ROOT)},
+        cwd=launch.temporary,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not rule.hits and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(9) == 143
+    assert json.loads((launch.report / "report.json").read_text())["exit_code"] == 143
