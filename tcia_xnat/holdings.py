@@ -1,14 +1,17 @@
 """What XNAT holds of the studies asked for, and what the ledger remembers of them: the truth a plan starts from."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.destinations.xnat.counts import count_images
+from tcia_xnat.destinations.xnat.recognize import Recognized, left_out, recognize
 from tcia_xnat.ledger import Imported
-from tcia_xnat.model import Label, SourceName
-from tcia_xnat.plan import Held
-from tcia_xnat.planning.completeness import Holding
+from tcia_xnat.model import Label, Series, SourceName
+from tcia_xnat.planning.completeness import Holding, Wanted, judge
+from tcia_xnat.planning.held import Held
+from tcia_xnat.planning.left_out import is_possible
 from tcia_xnat.xnat.prearchive import PrearchiveSession
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
@@ -23,6 +26,8 @@ def look(  # noqa: PLR0913  what decides, each once
     *,
     may_refresh: bool = True,
     is_alive: Callable[[str], bool] = lambda _mark: False,
+    expected: Mapping[str, Label] = MappingProxyType({}),
+    archived_before: Mapping[str, Sequence[Label]] = MappingProxyType({}),
 ) -> Held:
     """Ask XNAT what it holds: labels for the whole catalogue, images for the part that is asked for.
 
@@ -35,6 +40,10 @@ def look(  # noqa: PLR0913  what decides, each once
         Whether XNAT may be told to count what it has not counted; a dry run changes nothing.
     is_alive
         Whether a run, named by its mark, is at work beside this one: what it has sent is not ours to archive.
+    expected
+        StudyInstanceUID → label that it would have in an empty project, by which it is found when its UID is changed.
+    archived_before
+        StudyInstanceUID → labels under which the ledger knows that it is archived with changed UIDs.
     """
     wanted = {series.study_instance_uid for series in catalogue.series.values()}
     archived = project.archived_sessions()
@@ -47,14 +56,28 @@ def look(  # noqa: PLR0913  what decides, each once
     known = {entry.prearchive for entry in remembered}
     taken = [session.label for session in archived] + [session.label for session in waiting]
     counted = _counted(project, ours, asked, may_refresh=may_refresh)
+    known_studies = {one.study_instance_uid for one in ours} | {one.study_instance_uid for one in theirs}
+    changed = recognize(
+        project,
+        _missing(catalogue, known_studies, expected),
+        [session for session in archived if session.study_instance_uid not in wanted],
+        expected,
+        archived_before,
+    )
     return Held(
-        labels=_labels([*reversed(ours), *reversed(theirs)]),
-        archived_as={uid: label for uid, (_, label) in counted.items()},
-        holdings={uid: Holding(count) for uid, (count, _) in counted.items()},
+        labels=_labels([*reversed(ours), *reversed(theirs)]) | {uid: [one] for uid, one in changed.labels.items()},
+        archived_as={uid: label for uid, (_, label) in counted.items()} | _archived_as(catalogue, changed),
+        holdings={uid: Holding(count) for uid, (count, _) in counted.items()} | changed.holdings,
+        changed=changed.notes,
+        changed_studies=frozenset(changed.labels),
+        left_out=changed.left_out | left_out(project, ours, _short(asked, counted)),
+        unclear=changed.unclear,
         imported={
             entry.series_instance_uid: entry
             for entry in remembered
-            if entry.prearchive in urls and _is_same(entry, catalogue)
+            if entry.prearchive in urls
+            and _is_same(entry, catalogue)
+            and (entry.kept is None or is_possible(project.scripts))
         },
         prearchive=_left(theirs, urls, known),
         left=frozenset(urls & known),
@@ -62,6 +85,29 @@ def look(  # noqa: PLR0913  what decides, each once
         sessions=frozenset(label.session for label in taken),
         subjects=frozenset([*project.subject_labels(), *(label.subject for label in taken)]),
     )
+
+
+def _missing(catalogue: Catalogue, known: Collection[str], expected: Mapping[str, Label]) -> dict[str, list[Series]]:
+    """Return the series by study of those studies that XNAT has not under the UID that was published."""
+    missing: dict[str, list[Series]] = {}
+    for series in catalogue.series.values():
+        study = series.study_instance_uid
+        if study not in known and study in expected:
+            missing.setdefault(study, []).append(series)
+    return missing
+
+
+def _short(asked: Catalogue, counted: Mapping[str, tuple[int | None, Label]]) -> dict[str, int | None]:
+    """Return the number of images of each series that is in the archive and not complete there."""
+    return {
+        uid: count
+        for uid, (count, _) in counted.items()
+        if not judge(Wanted(asked.series[uid].image_count), Holding(count)).is_complete
+    }
+
+
+def _archived_as(catalogue: Catalogue, changed: Recognized) -> dict[str, Label]:
+    return {uid: changed.labels[catalogue.series[uid].study_instance_uid] for uid in changed.holdings}
 
 
 def _is_same(entry: Imported, catalogue: Catalogue) -> bool:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tcia_xnat.core.uid_set import UidSet
 from tcia_xnat.core.unexpected import series_error
 from tcia_xnat.destinations.xnat.turns import Turns
 from tcia_xnat.errors import Error, SeriesIncomplete, SeriesUnavailable, XnatUnreachable
@@ -30,6 +31,7 @@ class Sent:
     byte_count: int
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    images: UidSet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +149,5 @@ def _sent(series: Series, fetched: Fetched[list[SeriesPackage]], prearchive: str
         byte_count=sum(package.byte_count for package in packages),
         seconds=seconds,
         notes=fetched.detours + packages[0].notes,
+        images=UidSet.of(member.sop_instance_uid for package in packages for member in package.members),
     )

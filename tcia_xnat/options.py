@@ -99,6 +99,11 @@ _RUN = (
     click.option(
         "--create-project/--no-create-project", default=True, help="Create a missing project, or refuse to run."
     ),
+    click.option(
+        "--accept-rejected",
+        is_flag=True,
+        help="Archive and count what XNAT keeps of a series when its scripts leave out images.",
+    ),
     click.option("--subject-label", default="{PatientID}", help="Template of subject labels."),
     click.option("--session-label", default="{PatientID}", help="Template of session labels."),
     click.option(

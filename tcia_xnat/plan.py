@@ -3,60 +3,15 @@
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
 from tcia_xnat import labels, licences
 from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.errors import ArchiveConflict, Error, SeriesUnavailable, UsageError
+from tcia_xnat.errors import ArchiveConflict
 from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Outcome, Series, State
-from tcia_xnat.planning import completeness
-from tcia_xnat.planning.completeness import Holding, Judgement, Wanted
-
-
-class Existing(StrEnum):
-    """What to do with a series that the archive holds already."""
-
-    SKIP = "skip"  # leave it; a series with too few images is sent again
-    APPEND = "append"  # send it again, over what is there
-    ERROR = "error"  # refuse to run
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What XNAT holds of the studies asked for.
-
-    Attributes
-    ----------
-    labels
-        StudyInstanceUID → the labels under which XNAT has it, those of the archive first.
-    archived_as
-        SeriesInstanceUID → the label of the session in the archive that has most of its images.
-    holdings
-        SeriesInstanceUID → what the archive has of it.
-    imported
-        By SeriesInstanceUID what the ledger remembers of series that an earlier run proved and sent, and that still
-        wait in the prearchive.
-    prearchive
-        StudyInstanceUID → URLs of its sessions in the prearchive that runs of this tool have left there.
-    left
-        URLs of sessions in the prearchive that runs which are over have left, as the ledger tells.
-    shared
-        StudyInstanceUID → project to which its session belongs, and label, for sessions that are shared into this one.
-    sessions, subjects
-        All labels that are taken in the project.
-    """
-
-    labels: Mapping[str, Sequence[Label]] = field(default_factory=dict)
-    archived_as: Mapping[str, Label] = field(default_factory=dict)
-    holdings: Mapping[str, Holding] = field(default_factory=dict)
-    imported: Mapping[str, Imported] = field(default_factory=dict)
-    prearchive: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    left: frozenset[str] = frozenset()
-    shared: Mapping[str, tuple[str, Label]] = field(default_factory=dict)
-    sessions: frozenset[str] = frozenset()
-    subjects: frozenset[str] = frozenset()
+from tcia_xnat.planning.held import Existing, Held
+from tcia_xnat.planning.settle import judged_of, missing_outcome, settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,33 +90,51 @@ def assign_labels(catalogue: Catalogue, held: Held, subject_label: str, session_
     )
 
 
-def make(catalogue: Catalogue, held: Held, names: Mapping[str, Label], existing: Existing = Existing.SKIP) -> Plan:
+def expected_labels(catalogue: Catalogue, subject_label: str, session_label: str) -> dict[str, Label]:
+    """Return the label that each study would have in an empty project, by StudyInstanceUID."""
+    names = assign_labels(catalogue, Held(), subject_label, session_label)
+    return {one.study_instance_uid: names[one.session_key] for one in catalogue.series.values()}
+
+
+def make(
+    catalogue: Catalogue,
+    held: Held,
+    names: Mapping[str, Label],
+    existing: Existing = Existing.SKIP,
+    *,
+    accept_rejected: bool = False,
+) -> Plan:
     """Decide what is left to do for the series of a catalogue, its sessions labelled by `names`.
+
+    Parameters
+    ----------
+    accept_rejected
+        Count series of which XNAT has left out images.
 
     Raises
     ------
     UsageError
         `existing` is ERROR and the archive holds a series that was asked for.
     """
-    settled = [missing_outcome(uid, error) for uid, error in catalogue.missing.items()]
+    done = [missing_outcome(uid, error) for uid, error in catalogue.missing.items()]
     studies: list[StudyPlan] = []
     leftovers: list[Leftover] = []
     for session_key, all_series in _by_session(catalogue.series.values()).items():
         if shared := _shared(all_series, held):
-            settled += shared
+            done += shared
             continue
         label = names[session_key]
         left: list[Series] = []
         for series in all_series:
-            if outcome := _settled(series, label, held, existing):
-                settled.append(outcome)
+            if outcome := settled(series, label, held, existing, accept_rejected=accept_rejected):
+                done.append(outcome)
             else:
                 left.append(series)
         if left:
             studies.append(_study_plan(label, left, held, existing))
         elif urls := _in_prearchive(all_series[0], label, held):
             leftovers.append(Leftover(label, urls))
-    return Plan(tuple(studies), tuple(settled), tuple(leftovers))
+    return Plan(tuple(studies), tuple(done), tuple(leftovers))
 
 
 def shard(catalogue: Catalogue, number: int, of: int) -> Catalogue:
@@ -208,12 +181,6 @@ def left_out(catalogue: Catalogue, patterns: Sequence[str]) -> tuple[Outcome, ..
     )
 
 
-def missing_outcome(series_instance_uid: str, error: Error) -> Outcome:
-    """Return the outcome of a series that the catalogue does not know."""
-    state = State.UNAVAILABLE if isinstance(error, SeriesUnavailable) else State.FAILED
-    return Outcome(series_instance_uid, state, reason=str(error), hint=error.hint, kind=type(error).__name__)
-
-
 def _shared(all_series: Sequence[Series], held: Held) -> list[Outcome]:
     """Return the outcomes of a study that this project only has from another one: XNAT merges nothing into it."""
     study = all_series[0].study_instance_uid
@@ -227,11 +194,6 @@ def _shared(all_series: Sequence[Series], held: Held) -> list[Outcome]:
         Outcome(series.series_instance_uid, State.FAILED, label, reason=reason, hint=hint, kind=kind)
         for series in all_series
     ]
-
-
-def unbegun_outcome(series_instance_uid: str, error: Error, label: Label | None = None) -> Outcome:
-    """Return the outcome of a series that a run did not come to, and the error that ended the run."""
-    return replace(missing_outcome(series_instance_uid, error), state=State.NOT_STARTED, label=label)
 
 
 def _held_labels(catalogue: Catalogue, held: Held) -> dict[str, Label]:
@@ -264,65 +226,21 @@ def _in_prearchive(series: Series, label: Label, held: Held) -> tuple[str, ...]:
     return urls if series.folder is None else tuple(url for url in urls if url.rsplit("/", 1)[-1] == label.session)
 
 
-def _settled(series: Series, label: Label, held: Held, existing: Existing) -> Outcome | None:
-    """Return the outcome of a series that is not to be sent; None for one that is."""
-    uid = series.series_instance_uid
-    if uid not in held.holdings or uid in held.imported or existing is Existing.APPEND:
-        return None
-    if existing is Existing.ERROR:
-        raise UsageError(
-            f"series {uid} is there already",
-            "with --existing skip what is there is left alone, with --existing append it is replaced",
-        )
-    judged = _judged(series, held)
-    if judged.is_complete:
-        return present_outcome(series, held.archived_as.get(uid, label), judged.held)
-    if judged.held is None:
-        return _unknown_outcome(series, label, held, judged)
-    return None
-
-
-def _judged(series: Series, held: Held) -> Judgement:
-    return completeness.judge(Wanted(series.image_count), held.holdings.get(series.series_instance_uid))
-
-
 def _study_plan(label: Label, left: Sequence[Series], held: Held, existing: Existing) -> StudyPlan:
+    is_new = existing is Existing.APPEND  # what XNAT left out of is sent again when that is asked for
+    imported = {uid: entry for uid, entry in held.imported.items() if entry.kept is None or not is_new}
     return StudyPlan(
         left[0].study_instance_uid,
         label,
-        send=tuple(series for series in left if series.series_instance_uid not in held.imported),
+        send=tuple(series for series in left if series.series_instance_uid not in imported),
         imported=tuple(
-            (series, held.imported[series.series_instance_uid])
-            for series in left
-            if series.series_instance_uid in held.imported
+            (series, imported[series.series_instance_uid]) for series in left if series.series_instance_uid in imported
         ),
         overwrite=any(
             series.series_instance_uid in held.holdings
-            and (existing is Existing.APPEND or not _judged(series, held).is_complete)
+            and (existing is Existing.APPEND or not judged_of(series, held).is_complete)
             for series in left
-        ),
+        )
+        or left[0].study_instance_uid in held.changed_studies,
         prearchive=_in_prearchive(left[0], label, held),
-    )
-
-
-def present_outcome(series: Series, label: Label, image_count: int | None = None) -> Outcome:
-    """Return the outcome of a series that was there already, under a label, with as many images as were counted."""
-    return Outcome(
-        series.series_instance_uid,
-        State.PRESENT,
-        label,
-        image_count=series.image_count if image_count is None else image_count,
-        byte_count=series.byte_count,
-    )
-
-
-def _unknown_outcome(series: Series, label: Label, held: Held, judged: Judgement) -> Outcome:
-    """Return the outcome of a series that the archive has, nobody knows how much of it."""
-    return Outcome(
-        series.series_instance_uid,
-        State.FAILED,
-        held.archived_as.get(series.series_instance_uid, label),
-        reason=f"XNAT holds {judged}",
-        hint="have an owner refresh the catalogs of its session in XNAT; --existing append replaces the series",
-        kind="Uncounted",
     )

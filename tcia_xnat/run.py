@@ -25,7 +25,8 @@ from tcia_xnat.ledger import Ledger
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Outcome, SourceName
 from tcia_xnat.pictures import painter
-from tcia_xnat.plan import Held, Plan
+from tcia_xnat.plan import Plan
+from tcia_xnat.planning.held import Held
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.room import Room
 from tcia_xnat.session import Listed
@@ -127,7 +128,12 @@ def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop
         with connection_of(settings, login, patience) as connection:
             opened = _open(connection, settings)
             asked = asked_part(settings, work.catalogue)
-            held = look(opened.project, work.catalogue, asked, (), may_refresh=False) if opened.is_there else Held()
+            expected = plans.expected_labels(work.catalogue, settings.subject_label, settings.session_label)
+            held = (
+                look(opened.project, work.catalogue, asked, (), may_refresh=False, expected=expected)
+                if opened.is_there
+                else Held()
+            )
         return replace(prepare(settings, work.manifest, work.catalogue, held), notes=tuple(opened.plan_notes()))
 
 
@@ -175,7 +181,15 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
         stop.check()
         kept = _claim(opened, settings, work.asked, tell_all)
         alive = stack.enter_context(_alive(settings, project))
-        held = look(project, work.catalogue, asked_part(settings, work.catalogue), ledger.imported(), is_alive=alive)
+        held = look(
+            project,
+            work.catalogue,
+            asked_part(settings, work.catalogue),
+            ledger.imported(),
+            is_alive=alive,
+            expected=plans.expected_labels(work.catalogue, settings.subject_label, settings.session_label),
+            archived_before=ledger.sessions(),
+        )
         stop.check()
         prepared = record.prepared = _prepared(kept, settings, work, held)
         announce(prepared, tell_all)
@@ -183,7 +197,14 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
         with _lane(settings, work, prepared, project, turns, tell_all, stop) as lane:
             record.is_moving = True
             record.result = transfer(
-                prepared.plan, lane, ledger, tell_all, stop, transfers=settings.transfers, archive=settings.archive
+                prepared.plan,
+                lane,
+                ledger,
+                tell_all,
+                stop,
+                transfers=settings.transfers,
+                archive=settings.archive,
+                accept_rejected=settings.accept_rejected,
             )
         done, files = with_report(record.run(), report, lambda _run: work.report(settings.report_dir))
         record.reported = done
@@ -235,7 +256,8 @@ def prepare(settings: Settings, manifest: Manifest, catalogue: Catalogue, held: 
     """Label what is asked for, and plan what is left to do beside what is there already."""
     # labels are those of the whole manifest, whichever part of it this run moves
     labels = plans.assign_labels(catalogue, held, settings.subject_label, settings.session_label)
-    plan = plans.make(asked_part(settings, catalogue), held, labels, settings.existing)
+    asked, accept = asked_part(settings, catalogue), settings.accept_rejected
+    plan = plans.make(asked, held, labels, settings.existing, accept_rejected=accept)
     left_out = _left_out(settings, catalogue)
     return Prepared(manifest, catalogue, labels, replace(plan, settled=plan.settled + left_out))
 

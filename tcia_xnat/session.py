@@ -1,12 +1,15 @@
 """The session steps: build, compare, archive, confirm. One study, when all of its series are in the prearchive."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tcia_xnat.confirm import Finished, confirm
+from tcia_xnat.destinations.xnat import provenance
+from tcia_xnat.destinations.xnat.shipment import Shipment
 from tcia_xnat.errors import ArchiveConflict, XnatBusy, XnatError, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.planning.completeness import Holding, Judgement, Wanted, judge, shortages
+from tcia_xnat.planning.pairing import Scan, SentSeries, pair
 from tcia_xnat.xnat.project import XnatProject
 
 _POLL_SECONDS = 0.5, 10.0  # between two looks at a session that XNAT works on, first and last
@@ -20,6 +23,14 @@ _WAY_OUT = (
 
 Listed = Callable[[Sequence[str]], Mapping[str, int]]
 """SeriesInstanceUIDs → number of images of each, as far as it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A built session: what it lacks, and what each series is recognized by in the archive."""
+
+    lacking: Mapping[str, Judgement]
+    numbers: Mapping[str, SentSeries]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,10 @@ class SessionSteps:
         Its names in the archive.
     sent
         SeriesInstanceUID → the images that XNAT took.
+    study
+        PatientID and StudyInstanceUID as they were published, for the provenance; None keeps none.
+    may_change_uids
+        Whether scripts of XNAT may change UIDs, so that scans are also recognized by number and count.
     listed
         Tells the number of images that the catalogue lists, for series that others have put into the session.
     overwrite
@@ -48,9 +63,11 @@ class SessionSteps:
     project: XnatProject
     urls: Sequence[str]
     label: Label
-    sent: Mapping[str, Wanted]
+    sent: Mapping[str, Shipment]
     listed: Listed = lambda _uids: {}
     overwrite: bool = False
+    study: tuple[str, str] | None = None
+    may_change_uids: bool = False
     at_step: Callable[[str], None] = lambda _step: None
 
     def run(self, *, archive: bool = True) -> Finished:
@@ -64,61 +81,84 @@ class SessionSteps:
             See `refusal`.
         """
         self.project.patience.wait(0)  # nothing new once the run is to end
-        if lacking := self._lacking_in_prearchive():
+        built = self._built_and_compared()
+        if built.lacking:
             archived = self._confirm()  # another run may have archived them meanwhile
-            short = {uid: why for uid, why in lacking.items() if uid in archived.short}
-            if short or archived.is_whole:
-                return self._tidied(Finished(archived.uri if archived.is_whole else "", short))
-        return self._archived() if archive else Finished()
+            if archived.is_whole:
+                return self._tidied(archived)
+            if short := {uid: judged for uid, judged in built.lacking.items() if uid in archived.short}:
+                return Finished(short=short)
+        return self._archived(built.numbers) if archive else Finished()
 
     def tidy(self) -> None:
         """Drop what lies in the prearchive and is whole in the archive; nothing else."""
         for url in self.urls:
             if self._built(url):
-                counts = self._counts(url)
-                wanted = {uid: Wanted(held.count) for uid, held in counts.items() if held.count is not None}
-                if counts and len(wanted) == len(counts) and confirm(self.project, self.label, wanted).is_whole:
+                scans = self._scans(url)
+                wanted = {uid: Wanted(scan.count) for uid, scan in scans.items() if scan.count is not None}
+                if scans and len(wanted) == len(scans) and confirm(self.project, self.label, wanted).is_whole:
                     self.project.prearchive.delete(url)
 
     @property
     def _url(self) -> str:
         return self.urls[0]
 
-    def _archived(self) -> Finished:
+    def _archived(self, numbers: Mapping[str, SentSeries]) -> Finished:
         self.at_step("archive")
+        before = self._scans_before() if self.may_change_uids else ()
         try:
             self.project.patience.call(self._archive)
         except ArchiveConflict as error:
-            finished = self._confirm()
+            finished = self._confirm(numbers, before)
             if not finished.is_whole:
                 raise ArchiveConflict(str(error), error.hint or _WAY_OUT) from error
             return self._tidied(finished)  # the archive has all of it already (§16.13)
-        return self._tidied(self._confirm())
+        self.at_step("confirm")  # from here on the session is no longer in the prearchive
+        return self._tidied(self._recorded(self._confirm(numbers, before)))
 
-    def _lacking_in_prearchive(self) -> Mapping[str, Judgement]:
+    def _scans_before(self) -> Collection[str]:
+        """Return the UIDs of the scans that the archive has under this label before anything is added."""
+        experiment_id = self.project.experiment_id(self.project.experiment_uri(self.label))
+        return self.project.scans(experiment_id).keys() if experiment_id else ()
+
+    def _recorded(self, finished: Finished) -> Finished:
+        """Keep the provenance of what is archived; say so when that fails."""
+        if self.study is None or not finished.scans:
+            return finished
+        why_not = provenance.keep(self.project, self.study, self.label, self.sent, finished)
+        return replace(finished, notes=(*finished.notes, why_not)) if why_not else finished
+
+    def _built_and_compared(self) -> "_Built":
         """Build the session and compare it with what was sent (§13.7)."""
         self.at_step("build")
+        wanted = {uid: one.wanted for uid, one in self.sent.items()}
         try:
             self.project.patience.call(lambda: self.project.prearchive.build(self._url))
-            counts = self._counts(self._url)
-            self._refuse_fragments(counts)
-            # a renamed scan has no page that counts it (§7.4): the archive tells
-            return {uid: one for uid, one in shortages(self.sent, counts).items() if one.is_short}
+            scans = self._scans(self._url)
+            pairs = pair(self._numbers, scans) if self.may_change_uids else {uid: uid for uid in wanted if uid in scans}
+            self._refuse_fragments({uid: scan for uid, scan in scans.items() if uid not in pairs.values()})
         except (XnatBusy, XnatRefused, XnatUnreachable, ArchiveConflict) as error:
             if not self._has_left(error):
                 raise
-            return shortages(self.sent, {})
+            return _Built(shortages(wanted, {}), self._numbers)
+        short = shortages(wanted, {uid: Holding(scans[scan].count) for uid, scan in pairs.items()})
+        numbers = {uid: replace(self._numbers[uid], number=scans[scan].scan_id) for uid, scan in pairs.items()}
+        # a renamed scan has no page that counts it (§7.4): the archive tells
+        return _Built({uid: one for uid, one in short.items() if one.is_short}, {**self._numbers, **numbers})
 
-    def _refuse_fragments(self, counts: Mapping[str, Holding]) -> None:
+    @property
+    def _numbers(self) -> dict[str, SentSeries]:
+        return {uid: one.as_sent for uid, one in self.sent.items()}
+
+    def _refuse_fragments(self, others: Mapping[str, Scan]) -> None:
         """Refuse to archive what lies in the same session and is not whole: the rest of a broken upload.
 
         Raises
         ------
         ArchiveConflict
         """
-        others = [uid for uid in counts if uid not in self.sent]
-        for uid, count in (self.listed(others) if others else {}).items():
-            judged = judge(Wanted(count), counts[uid])
+        for uid, count in (self.listed(list(others)) if others else {}).items():
+            judged = judge(Wanted(count), Holding(others[uid].count))
             if judged.is_short:
                 raise ArchiveConflict(
                     f"its session also holds {judged}, of series {uid} that this run did not send",
@@ -136,10 +176,10 @@ class SessionSteps:
             return False
         return False
 
-    def _counts(self, url: str) -> dict[str, Holding]:
+    def _scans(self, url: str) -> dict[str, Scan]:
         """Count the images of a built session by SeriesInstanceUID: scan IDs may change (§7.7)."""
         prearchive = self.project.prearchive
-        return {uid: Holding(prearchive.image_count(url, scan)) for uid, scan in prearchive.scans(url).items()}
+        return {uid: Scan(scan, prearchive.image_count(url, scan)) for uid, scan in prearchive.scans(url).items()}
 
     def _archive(self) -> None:
         """Archive; after an answer that leaves it open, look before it is asked for again (§12.3)."""
@@ -166,9 +206,9 @@ class SessionSteps:
             pause = min(2 * pause, _POLL_SECONDS[1])
         raise error
 
-    def _confirm(self) -> Finished:
-        self.at_step("confirm")
-        return confirm(self.project, self.label, self.sent)
+    def _confirm(self, numbers: Mapping[str, SentSeries] | None = None, before: Collection[str] = ()) -> Finished:
+        wanted = {uid: one.wanted for uid, one in self.sent.items()}
+        return confirm(self.project, self.label, wanted, numbers if self.may_change_uids else None, before)
 
     def _tidied(self, finished: Finished) -> Finished:
         if finished.is_whole:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from tcia_xnat.core.program import command_line
-from tcia_xnat.plan import Existing
+from tcia_xnat.planning.held import Existing
 from tcia_xnat.retry import RETRY_WAIT
 from tcia_xnat.xnat.connection import MAX_OUTAGE
 
@@ -47,6 +47,7 @@ class Settings:
     shard: tuple[int, int] | None = None
     archive: bool = True
     create_project: bool = True
+    accept_rejected: bool = False
     subject_label: str = "{PatientID}"
     session_label: str = "{PatientID}"
     spool_dir: Path | None = None

@@ -3,49 +3,40 @@
 One thread, the caller's, decides; lanes and session steps work in pools.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-from tcia_xnat.confirm import Finished, confirm
+from tcia_xnat.confirm import Finished
 from tcia_xnat.core.unexpected import unexpected
-from tcia_xnat.destinations.xnat.counts import ask
 from tcia_xnat.destinations.xnat.turns import AnotherRun
 from tcia_xnat.errors import (
-    FATAL,
-    ArchiveConflict,
     Error,
-    RightsRefused,
-    SeriesUnavailable,
-    XnatBusy,
-    XnatError,
-    XnatRefused,
-    XnatUnreachable,
 )
 from tcia_xnat.events import (
     Retrying,
-    SeriesImported,
     SeriesSettled,
     SessionArchived,
     SessionLeft,
     SessionStep,
-    Step,
-    StepDone,
     Tell,
 )
 from tcia_xnat.lane import Lane, NotSent, Sent
-from tcia_xnat.ledger import Imported, Ledger
-from tcia_xnat.model import Outcome, Series, SourceName, State
-from tcia_xnat.plan import Plan, StudyPlan, missing_outcome, present_outcome, unbegun_outcome
+from tcia_xnat.ledger import Ledger
+from tcia_xnat.model import Outcome, Series, State
+from tcia_xnat.plan import Plan
+from tcia_xnat.planning import left_out
+from tcia_xnat.planning.completeness import Judgement
 from tcia_xnat.planning.completeness import State as Completeness
-from tcia_xnat.planning.completeness import Wanted
+from tcia_xnat.planning.settle import present_outcome, unbegun_outcome
 from tcia_xnat.session import SessionSteps
 from tcia_xnat.stop import Stop
+from tcia_xnat.transfer_state import Study, entry, whereabouts
+from tcia_xnat.transfer_steps import MEET_SECONDS, after_others, timed, try_to_tidy
 from tcia_xnat.workers import Workers
+from tcia_xnat.xnat.scripts import Scripts
 
-_MEET_SECONDS = 1.0  # between two looks at sessions that other runs are at
 _RESENDS = 2  # how often a series is sent again when XNAT has lost some of its images
 
 
@@ -57,34 +48,16 @@ class TransferResult:
     ended_by: Error | None = None
 
 
-@dataclass(slots=True)
-class _Study:
-    """What has become of one study so far."""
-
-    plan: StudyPlan
-    waiting: set[str]
-    sent: dict[str, Sent] = field(default_factory=dict)
-    not_sent: dict[str, NotSent] = field(default_factory=dict)
-    met: dict[str, Series] = field(default_factory=dict)  # series that wait for another run to leave the session
-    step: str = ""
-    resends: int = 0
-    overwrite: bool = False
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """Its places in the prearchive, that of the last import first."""
-        return tuple(
-            dict.fromkeys([*(sent.prearchive for sent in reversed(self.sent.values())), *self.plan.prearchive])
-        )
-
-    @property
-    def may_still_come(self) -> list[NotSent]:
-        """Series that failed and may work next time: an archived session would have to be merged with them."""
-        return [failed for failed in self.not_sent.values() if not isinstance(failed.error, SeriesUnavailable)]
-
-
 def transfer(  # noqa: PLR0913  what a run needs, each once
-    plan: Plan, lane: Lane, ledger: Ledger, tell: Tell, stop: Stop, *, transfers: int, archive: bool = True
+    plan: Plan,
+    lane: Lane,
+    ledger: Ledger,
+    tell: Tell,
+    stop: Stop,
+    *,
+    transfers: int,
+    archive: bool = True,
+    accept_rejected: bool = False,
 ) -> TransferResult:
     """Carry out a plan.
 
@@ -98,21 +71,32 @@ def transfer(  # noqa: PLR0913  what a run needs, each once
         the source nor the one to XNAT waits for the other.
     archive
         False leaves complete sessions in the prearchive.
+    accept_rejected
+        Archive and count what XNAT keeps of a series when it leaves out the same number of images twice.
     """
-    return _Run(lane, ledger, tell, stop, archive).carry_out(plan, transfers)
+    return _Run(lane, ledger, tell, stop, archive, accept_rejected).carry_out(plan, transfers)
 
 
 class _Run:
-    def __init__(self, lane: Lane, ledger: Ledger, tell: Tell, stop: Stop, archive: bool) -> None:  # noqa: FBT001  as `transfer` names it
-        self._lane, self._ledger, self._tell, self._stop, self._archive = lane, ledger, tell, stop, archive
+    def __init__(  # noqa: PLR0913, PLR0917  as `transfer` names them
+        self,
+        lane: Lane,
+        ledger: Ledger,
+        tell: Tell,
+        stop: Stop,
+        archive: bool,  # noqa: FBT001  as above
+        accept_rejected: bool,  # noqa: FBT001  as above
+    ) -> None:
+        self._lane, self._ledger, self._tell, self._stop = lane, ledger, tell, stop
+        self._archive, self._accept_rejected = archive, accept_rejected
         self._workers = Workers(stop)
         self._outcomes: dict[str, Outcome] = {}
         self._defect: Error | None = None
-        self._studies: list[_Study] = []
+        self._studies: list[Study] = []
         self._is_waiting = False
 
     def carry_out(self, plan: Plan, transfers: int) -> TransferResult:
-        self._studies = [_study(study) for study in plan.studies]
+        self._studies = [Study.of(study) for study in plan.studies]
         self._lanes = ThreadPoolExecutor(2 * transfers, "lane")
         self._sessions = ThreadPoolExecutor(transfers, "session")
         self._waiter = ThreadPoolExecutor(1, "waiter")
@@ -131,6 +115,10 @@ class _Run:
         return TransferResult(tuple(self._outcomes.values()), self._ended_by)
 
     @property
+    def _scripts(self) -> Scripts:
+        return self._lane.project.scripts
+
+    @property
     def _ended_by(self) -> Error | None:
         return self._defect or self._workers.ended_by
 
@@ -143,12 +131,13 @@ class _Run:
             self._proceed(study)
         for left in plan.leftovers:
             steps = SessionSteps(self._lane.project, left.urls, left.label, {})
-            self._workers.hand_out(self._sessions, partial(_try_to_tidy, steps), lambda _result: None)
+            self._workers.hand_out(self._sessions, partial(try_to_tidy, steps), lambda _result: None)
         self._workers.decide()
 
     # work that is handed out
 
-    def _send(self, study: _Study, series: Series) -> None:
+    def _send(self, study: Study, series: Series) -> None:
+        study.sends[series.series_instance_uid] = study.sends.get(series.series_instance_uid, 0) + 1
         self._workers.hand_out(
             self._lanes,
             lambda: self._lane.run(series, study.plan.label),
@@ -157,20 +146,21 @@ class _Run:
 
     # what follows from a result, in the deciding thread
 
-    def _series_done(self, study: _Study, result: Sent | NotSent) -> None:
+    def _series_done(self, study: Study, result: Sent | NotSent) -> None:
         uid = result.series.series_instance_uid
         if isinstance(result, NotSent) and isinstance(result.error, AnotherRun):
             study.met[uid] = result.series
+            study.sends[uid] -= 1
             self._wait_for_others(result.error)
             return
         study.waiting.discard(uid)
         if isinstance(result, Sent):
             study.sent[uid] = result
-            self._ledger.add(_entry(result))
-            self._tell(_imported(result, study))
+            self._ledger.add(entry(result))
+            self._tell(study.imported(result))
         else:
             study.not_sent[uid] = result
-            self._settle(_not_sent_outcome(study, result))
+            self._settle(study.not_sent_outcome(result))
         self._proceed(study)
 
     def _wait_for_others(self, error: AnotherRun | None = None) -> None:
@@ -179,10 +169,10 @@ class _Run:
         if met and not self._is_waiting:
             self._is_waiting = True
             if error:
-                self._tell(Retrying(error, _MEET_SECONDS))
-            self._workers.hand_out(self._waiter, partial(_after_others, self._lane, met), self._others_left)
+                self._tell(Retrying(error, MEET_SECONDS))
+            self._workers.hand_out(self._waiter, partial(after_others, self._lane, met), self._others_left)
 
-    def _others_left(self, freed: Sequence[tuple[_Study, Finished, Mapping[str, Series]]]) -> None:
+    def _others_left(self, freed: Sequence[tuple[Study, Finished, Mapping[str, Series]]]) -> None:
         """Count what another run has archived, and send the rest."""
         self._is_waiting = False
         for study, finished, met in freed:
@@ -197,7 +187,7 @@ class _Run:
             self._proceed(study)
         self._wait_for_others()
 
-    def _proceed(self, study: _Study) -> None:
+    def _proceed(self, study: Study) -> None:
         """Start the session steps when all series of a study are in."""
         if study.waiting or study.may_still_come or not study.sent or self._workers.ended_by:
             return
@@ -206,19 +196,21 @@ class _Run:
             self._lane.project,
             study.urls,
             study.plan.label,
-            {uid: Wanted(sent.image_count) for uid, sent in study.sent.items()},
+            study.shipments,
             self._lane.listed,
             overwrite=study.overwrite,
+            study=study.published,
+            may_change_uids=self._scripts.changes_uids is not False,
             at_step=partial(self._at_step, study),
         )
-        work = partial(_timed, steps, self._archive, self._tell)
+        work = partial(timed, steps, self._archive, self._tell)
         self._workers.hand_out(self._sessions, work, partial(self._session_done, study))
 
-    def _at_step(self, study: _Study, step: str) -> None:
+    def _at_step(self, study: Study, step: str) -> None:
         study.step = step
         self._tell(SessionStep(study.plan.label, step))
 
-    def _session_done(self, study: _Study, result: Finished | Error) -> None:
+    def _session_done(self, study: Study, result: Finished | Error) -> None:
         if isinstance(result, Error) or not result.is_whole:
             self._tell(SessionLeft(study.plan.label))
         if isinstance(result, Error):
@@ -228,40 +220,65 @@ class _Run:
         elif not result.uri:
             self._hold(study, "left in the prearchive as asked")
         else:
-            self._ledger.forget(study.sent)
-            self._tell(SessionArchived(study.plan.label, result.uri, len(study.sent)))
-            for sent in study.sent.values():
-                self._settle(_outcome(study, sent, State.ARCHIVED))
-            study.sent.clear()
+            self._archived(study, result)
         study.step = ""
 
-    def _lost(self, study: _Study, result: Finished) -> None:
-        """Send series again of which XNAT holds less than it took; give them up when that does not help."""
-        self._ledger.forget(result.short)
-        short = [uid for uid, judged in result.short.items() if judged.is_short]  # what is unknown stays so
-        if short and study.resends < _RESENDS:
-            study.resends += 1
-            study.overwrite |= bool(result.uri)
-            study.waiting.update(short)
-            for uid in short:
-                self._send(study, study.sent.pop(uid).series)
-            return
-        for uid, judged in result.short.items():
-            self._settle(_outcome(study, study.sent.pop(uid), State.FAILED, f"XNAT holds {judged}"))
-        if result.uri:
-            for sent in study.sent.values():
-                self._settle(_outcome(study, sent, State.ARCHIVED))
-            study.sent.clear()
-        else:
-            self._hold(study, f"waits for {len(result.short)} series of its study that XNAT does not hold whole")
-
-    def _hold(self, study: _Study, reason: str, error: Error | None = None) -> None:
-        state, said = _whereabouts(study.step, reason, error)
-        for sent in study.sent.values():
-            self._settle(_outcome(study, sent, state, said, error))
+    def _archived(self, study: Study, result: Finished) -> None:
+        """Settle what the archive has whole."""
+        if result.is_changed:
+            self._ledger.remember(study.plan.study_instance_uid, study.plan.label)
+        self._ledger.forget(study.sent)
+        self._tell(SessionArchived(study.plan.label, result.uri, len(study.sent)))
+        for uid, sent in study.sent.items():
+            outcome = study.outcome(sent, State.ARCHIVED)
+            self._settle(replace(outcome, notes=outcome.notes + result.notes_of(uid)))
         study.sent.clear()
 
-    def _leave(self, study: _Study) -> None:
+    def _lost(self, study: Study, result: Finished) -> None:
+        """Send series again of which XNAT holds less than it took, as long as that may help."""
+        study.step = ""
+        self._ledger.forget(result.short)
+        short = {uid: judged for uid, judged in result.short.items() if judged.is_short}  # what is unknown stays so
+        dropped = {uid for uid, judged in short.items() if study.is_left_out(uid, judged)}
+        lost = [] if result.is_changed else [uid for uid in short if uid not in dropped]
+        study.shortages.update({uid: judged.held for uid, judged in short.items()})
+        if lost and study.resends < _RESENDS:
+            study.resends += 1
+            study.overwrite |= bool(result.uri)
+            study.waiting.update(lost)
+            for uid in lost:
+                self._send(study, study.sent.pop(uid).series)
+            return
+        if self._accept_rejected:
+            study.accepted.update({uid: short[uid].held or 0 for uid in dropped})
+        refused = {uid: judged for uid, judged in result.short.items() if uid not in study.accepted}
+        for uid, judged in refused.items():
+            self._refuse(study, uid, judged, is_left_out=uid in dropped)
+        if result.uri:
+            self._archived(study, result)
+        elif refused:
+            self._hold(study, f"waits for {len(refused)} series of its study that XNAT does not hold whole")
+        else:
+            self._proceed(study)
+
+    def _refuse(self, study: Study, uid: str, judged: Judgement, *, is_left_out: bool) -> None:
+        """Settle a series that XNAT does not keep whole; remember it where one of XNAT's rules is known to do that."""
+        sent = study.sent.pop(uid)
+        if not is_left_out:
+            self._settle(study.outcome(sent, State.FAILED, f"XNAT holds {judged}"))
+            return
+        outcome = study.outcome(sent, State.FAILED, left_out.reason(judged, self._scripts))
+        self._settle(replace(outcome, hint=left_out.HINT, kind=left_out.KIND))
+        if left_out.cause(self._scripts):
+            self._ledger.add(entry(sent, judged.held))
+
+    def _hold(self, study: Study, reason: str, error: Error | None = None) -> None:
+        state, said = whereabouts(study.step, reason, error)
+        for sent in study.sent.values():
+            self._settle(study.outcome(sent, state, said, error))
+        study.sent.clear()
+
+    def _leave(self, study: Study) -> None:
         """Settle what the run leaves undone: series that wait for others, and all that came after its end."""
         missing = len(study.may_still_come) + len(study.waiting)
         waits = f"waits in the prearchive for {missing} series of its study"
@@ -278,106 +295,3 @@ class _Run:
         self._outcomes[outcome.series_instance_uid] = outcome
         if self._defect is None:  # else what is told may be what is broken
             self._tell(SeriesSettled(outcome))
-
-
-def _whereabouts(step: str, reason: str, error: Error | None) -> tuple[State, str]:
-    """Return what is known of a session that did not come through its steps: only some still wait in the prearchive."""
-    if step == "confirm":
-        return State.FAILED, f"its session has left the prearchive, and was not found whole in the archive: {reason}"
-    if step == "archive" and not isinstance(error, ArchiveConflict | XnatBusy | XnatRefused | RightsRefused):
-        return State.FAILED, f"XNAT was asked to archive its session, and what came of that is not known: {reason}"
-    return State.HELD, reason
-
-
-def _timed(steps: SessionSteps, archive: bool, tell: Tell) -> Finished | Error:  # noqa: FBT001  as below
-    started = time.monotonic()
-    try:
-        return _try_steps(steps, archive)
-    finally:
-        tell(StepDone(Step.SESSION, time.monotonic() - started))
-
-
-def _try_steps(steps: SessionSteps, archive: bool) -> Finished | Error:  # noqa: FBT001  a part of `transfer`
-    try:
-        return steps.run(archive=archive)
-    except FATAL:
-        raise
-    except XnatError as error:
-        if isinstance(error, XnatUnreachable) and steps.project.is_away():
-            raise
-        return error
-    except Exception as error:  # noqa: BLE001  whatever one study causes is its own outcome
-        return unexpected(error)
-
-
-def _after_others(
-    lane: Lane, met: Sequence[tuple[_Study, Mapping[str, Series]]]
-) -> list[tuple[_Study, Finished, Mapping[str, Series]]]:
-    """Return the studies whose sessions other runs have left, with what the archive now has of their series."""
-    lane.project.patience.wait(_MEET_SECONDS)
-    labels = ask(lane.project, lambda: lane.turns.free(study.plan.label for study, _ in met)) or ()
-    freed = []
-    for study, waiting in met:
-        if (label := study.plan.label) in labels:
-            wanted = {uid: Wanted(series.image_count) for uid, series in waiting.items()}
-            if finished := ask(lane.project, partial(confirm, lane.project, label, wanted)):
-                freed.append((study, finished, waiting))
-    return freed
-
-
-def _try_to_tidy(steps: SessionSteps) -> None:
-    try:
-        steps.tidy()
-    except FATAL:
-        raise
-    except Exception:  # noqa: BLE001  a copy that stays does no harm
-        return
-
-
-def _study(plan: StudyPlan) -> _Study:
-    study = _Study(plan, {series.series_instance_uid for series in plan.send}, overwrite=plan.overwrite)
-    for series, entry in plan.imported:
-        study.sent[series.series_instance_uid] = Sent(
-            series, SourceName(entry.source), entry.prearchive, entry.image_count, entry.byte_count
-        )
-    return study
-
-
-def _entry(sent: Sent) -> Imported:
-    return Imported(
-        sent.series.series_instance_uid,
-        sent.series.study_instance_uid,
-        sent.prearchive,
-        sent.source,
-        sent.image_count,
-        sent.byte_count,
-    )
-
-
-def _imported(sent: Sent, study: _Study) -> SeriesImported:
-    label = study.plan.label
-    return SeriesImported(sent.series, label, sent.source, sent.image_count, sent.byte_count, sent.seconds)
-
-
-def _outcome(study: _Study, sent: Sent, state: State, reason: str = "", error: Error | None = None) -> Outcome:
-    return Outcome(
-        sent.series.series_instance_uid,
-        state,
-        study.plan.label,
-        sent.source,
-        sent.image_count,
-        sent.byte_count,
-        sent.seconds,
-        reason,
-        error.hint if error else "",
-        type(error).__name__ if error else "",
-        sent.notes,
-    )
-
-
-def _not_sent_outcome(study: _Study, failed: NotSent) -> Outcome:
-    return replace(
-        missing_outcome(failed.series.series_instance_uid, failed.error),
-        label=study.plan.label,
-        seconds=failed.seconds,
-    )

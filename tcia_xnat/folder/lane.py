@@ -21,7 +21,7 @@ from tcia_xnat.folder.licence import Licences
 from tcia_xnat.folder.proof import proved_again, proved_by_hashes
 from tcia_xnat.folder.writer import Written, first_head, write_series
 from tcia_xnat.model import Label, Outcome, Series, SeriesPackage, SourceName, State
-from tcia_xnat.plan import missing_outcome
+from tcia_xnat.planning.settle import missing_outcome
 from tcia_xnat.retry import Patience
 from tcia_xnat.spool import Spool
 

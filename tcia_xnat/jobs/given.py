@@ -9,7 +9,7 @@ from tcia_xnat.clients.idc import IDC_URL
 from tcia_xnat.clients.tcia import NBIA_URL
 from tcia_xnat.clients.web import SILENT_SECONDS
 from tcia_xnat.options import parsed_shard
-from tcia_xnat.plan import Existing
+from tcia_xnat.planning.held import Existing
 from tcia_xnat.retry import RETRY_WAIT
 from tcia_xnat.settings import SPOOL_LIMIT
 from tcia_xnat.xnat.connection import MAX_OUTAGE
@@ -28,6 +28,7 @@ class RunSettings(TypedDict):
     shard: tuple[int, int] | None
     archive: bool
     create_project: bool
+    accept_rejected: bool
     subject_label: str
     session_label: str
     spool_dir: Path | None
@@ -65,6 +66,7 @@ def run_settings(options: Mapping[str, Any]) -> RunSettings:
         "shard": parsed_shard(options["shard"]),
         "archive": options["archive"],
         "create_project": options["create_project"],
+        "accept_rejected": options["accept_rejected"],
         "subject_label": options["subject_label"],
         "session_label": options["session_label"],
         "spool_dir": options["spool_dir"],

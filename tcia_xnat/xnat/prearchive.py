@@ -49,6 +49,8 @@ class Prearchive:
         The login.
     project
         ID of the project.
+    renames
+        Whether XNAT names the files by its template.
 
     Attributes
     ----------
@@ -56,9 +58,10 @@ class Prearchive:
         Names this run in what it imports.
     """
 
-    def __init__(self, connection: XnatConnection, project: str) -> None:
+    def __init__(self, connection: XnatConnection, project: str, *, renames: bool = True) -> None:
         self._xnat = connection
         self._project = project
+        self._renames = "true" if renames else "false"
         self.mark = f"{_MARK}{secrets.token_hex(6)}"
 
     def sessions(self) -> list[PrearchiveSession]:
@@ -81,7 +84,7 @@ class Prearchive:
         query = {
             "import-handler": "DICOM-zip",
             "inbody": "true",
-            "rename": "true",
+            "rename": self._renames,
             "prevent_auto_commit": "true",
             "SOURCE": self.mark,
             **dict.fromkeys(("project", "PROJECT_ID"), self._project),

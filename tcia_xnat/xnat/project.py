@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from tcia_xnat.clients import web
-from tcia_xnat.errors import RightsRefused, XnatUnreachable
+from tcia_xnat.errors import RightsRefused, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
 from tcia_xnat.xnat.answers import (
@@ -24,7 +24,7 @@ from tcia_xnat.xnat.answers import (
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.prearchive import Prearchive
-from tcia_xnat.xnat.scripts import UNKNOWN, Scripts
+from tcia_xnat.xnat.scripts import UNKNOWN, Scripts, may_rename
 
 _SCAN_ID, _SCAN_UID = "xnat:imageSessionData/scans/scan/ID", "xnat:imageSessionData/scans/scan/UID"
 _JSON: Mapping[str, str] = {"format": "json"}
@@ -92,7 +92,7 @@ class XnatProject:
     def __init__(self, connection: XnatConnection, project: str, scripts: Scripts = UNKNOWN) -> None:
         self._xnat = connection
         self.project, self.scripts = project, scripts
-        self.prearchive = Prearchive(connection, project)
+        self.prearchive = Prearchive(connection, project, renames=may_rename(scripts))
         self._data = f"/data/projects/{quote(project)}"
 
     @property
@@ -235,6 +235,39 @@ class XnatProject:
         """Have XNAT count the files of a session anew: the numbers may be empty after archiving (§10.4)."""
         query = {"resource": f"/archive/experiments/{experiment_id}", "options": "populateStats"}
         self.patience.call(lambda: self._xnat.ask("POST", "/data/services/refresh/catalog", query))
+
+    # files beside the images of a session
+
+    def read_session_file(self, experiment_id: str, resource: str, name: str, limit: int) -> bytes | None:
+        """Return a file of a resource of a session; None when it has none, or one of more than `limit` bytes."""
+        path = f"/data/experiments/{quote(experiment_id)}/resources/{quote(resource)}/files"
+        answer = self._found(path)
+        sizes = [row.get("Size", "") for row in table(answer) if row.get("Name") == name] if answer.status in OK else []
+        if not sizes or not sizes[0].isdigit() or int(sizes[0]) > limit:
+            return None
+        answer = self._found(f"{path}/{quote(name)}", {})
+        return answer.text.encode() if answer.status in OK else None
+
+    def put_session_file(self, experiment_id: str, resource: str, name: str, content: bytes) -> None:
+        """Store a file in a resource of a session, and prove that it is there; Members may.
+
+        Raises
+        ------
+        XnatRefused
+            XNAT says that it has stored it, and has not.
+        """
+        path = f"/data/experiments/{quote(experiment_id)}/resources/{quote(resource)}/files"
+        query = {"inbody": "true", "overwrite": "true"}
+
+        def put() -> None:
+            self._xnat.ask("PUT", f"{path}/{quote(name)}", query, body=content, content_type="application/octet-stream")
+
+        for _ in range(_STORE_TRIES):
+            self.patience.call(put)
+            if self._lists(path, name, len(content)):
+                return
+            self.patience.wait(_STORE_SECONDS)
+        raise XnatRefused(f"XNAT did not store {resource}/{name} beside the images of the session")
 
     def _found(self, path: str, query: Mapping[str, str] = _JSON) -> Answer:
         """Ask for what may not be there."""

@@ -83,6 +83,16 @@ class Scripts:
         return _any(self.site.may_reject, self.project.may_reject)
 
 
+def may_rename(scripts: Scripts) -> bool:
+    """Return whether XNAT may name the files of an import by its template.
+
+    That makes a second sending harmless. With a template that is not unique XNAT would keep one file per name; the
+    names in our zips are the SOPInstanceUIDs, and then stay. Where the site script changes SOPInstanceUIDs, a second
+    sending under the names of the zip would be kept beside the first, and XNAT would refuse to archive both.
+    """
+    return scripts.template.is_unique is not False or bool(scripts.site.changes_uids)
+
+
 _NOT_ASKED = unknown_script("nobody asked")
 UNKNOWN = Scripts(_NOT_ASKED, _NOT_ASKED)
 

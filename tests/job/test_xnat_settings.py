@@ -322,3 +322,21 @@ def test_tokens_and_sessions_that_end_during_the_run(tmp_path: Path) -> None:
 def _sweep(sandbox: Sandbox, over: threading.Event) -> None:
     while not over.wait(0.2):
         sandbox.xnat.parts.accounts.sweep_tokens()
+
+
+def test_an_archived_session_keeps_its_provenance(sandbox: Sandbox, tmp_path: Path) -> None:
+    listed = several(sandbox, tmp_path / "m.tcia")
+    wanted = expected(sandbox, listed)
+    done = download(sandbox, listed, tmp_path / "out", "PROVENANCE", *quick())
+    assert done.code == 0, done.err
+    assert not any("provenance" in row["notes"] for row in done.rows)
+    found: dict[str, int] = {}
+    for row in ask(sandbox, "/data/projects/PROVENANCE/experiments", columns="ID,label,subject_label,UID"):
+        path = f"{sandbox.xnat.url}/data/experiments/{row['ID']}/resources/TCIA_PROVENANCE/files/provenance.json"
+        record = requests.get(path, auth=ADMIN, timeout=10).json()
+        assert record["session"] == row["label"]
+        assert record["subject"] == row["subject_label"] == record["patient_id"]
+        assert record["study_instance_uid"] == row["UID"]
+        found |= {one["series_instance_uid"]: len(one["sop_instance_uids"]) for one in record["series"]}
+        assert all(one["archived_image_count"] == one["image_count"] for one in record["series"])
+    assert found == wanted.images

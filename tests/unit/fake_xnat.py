@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
+from tcia_xnat.core.uid_set import UidSet
 from tcia_xnat.destinations.xnat.turns import Turns
 from tcia_xnat.errors import Error, XnatError
 from tcia_xnat.lane import Lane, NotSent, Sent
@@ -11,6 +12,7 @@ from tcia_xnat.model import Label, Series, SourceName
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.xnat.prearchive import Prearchive, PrearchiveSession
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
+from tcia_xnat.xnat.scripts import Scripts
 
 QUICK = Patience(RetryPolicy(attempts=2, base=0), lambda _seconds: None)
 
@@ -70,6 +72,7 @@ class FakeXnat:
     calls: list[str] = field(default_factory=list)
     project: str = "P1"
     mark: str = "tcia-xnat-this"
+    scripts: Scripts = field(default_factory=Scripts)
 
     @property
     def prearchive(self) -> "FakeXnat":
@@ -232,7 +235,8 @@ class FakeLane:
         if uid in self.errors:
             return NotSent(series, self.errors[uid])
         url = self.xnat.take(series, label, images(series))
-        return Sent(series, SourceName.IDC, url, series.image_count, series.byte_count)
+        packed = UidSet.of(images(series))
+        return Sent(series, SourceName.IDC, url, series.image_count, series.byte_count, images=packed)
 
 
 def series(number: int, study: str = "1.2", images: int = 3, scan: str = "") -> Series:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tcia_xnat.ledger import Imported, Ledger
+from tcia_xnat.model import Label
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = Imported("1.2.3", "1.2", "/prearchive/projects/P/20260101_000000000/S", "idc", 12, 3456)
@@ -75,3 +76,15 @@ def test_a_disk_that_fills_up_costs_the_memory_alone(tmp_path: Path) -> None:
         ledger.forget(["1.2"])
     assert len(said) == 1
     assert "goes on without its memory" in said[0]
+
+
+def test_sessions_and_images_outlive_a_closed_ledger(tmp_path: Path) -> None:
+    path, said = tmp_path / "ledger.sqlite", list[str]()
+    entry = replace(ENTRY, images=b"packed", kept=2)
+    with Ledger(path, "http://x", "P", said.append) as ledger:
+        ledger.add(entry)
+        ledger.remember("1.2", Label("S", "E"))
+    with Ledger(path, "http://x", "P", said.append) as ledger:
+        assert ledger.imported() == [entry]
+        assert ledger.sessions() == {"1.2": [Label("S", "E")]}
+    assert not said

@@ -11,8 +11,8 @@ from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import SeriesUnavailable, SourceUnreachable, UsageError
 from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Series, State
-from tcia_xnat.plan import Existing, Held
 from tcia_xnat.planning.completeness import Holding
+from tcia_xnat.planning.held import Existing, Held
 
 LABEL = Label("P", "P")
 SENT = Imported("1.1.1", "1.1", "/prearchive/x", "idc", 3, 100)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import XnatRefused
+from tcia_xnat.errors import ArchiveConflict, XnatRefused
 from tcia_xnat.events import Event, SeriesImported, Tell
 from tcia_xnat.ledger import Ledger
 from tcia_xnat.model import Label, Series, State
@@ -69,6 +69,11 @@ def test_an_error_after_the_archive_step_is_not_told_as_waiting_in_the_prearchiv
     (outcome,) = run(tmp_path, FakeLane(xnat), plan_of(series(1))).outcomes
     assert outcome.state is State.FAILED
     assert "left the prearchive" in outcome.reason
+
+
+def test_what_xnat_refuses_to_archive_waits_in_the_prearchive(tmp_path: Path) -> None:
+    xnat = FakeXnat(fails={"archive": [ArchiveConflict("no")]})
+    assert states(run(tmp_path, FakeLane(xnat), plan_of(series(1)))) == {"1.2.1": State.HELD}
 
 
 def test_a_refused_refresh_after_archiving_does_no_harm(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ REFUSED = {
     "uploads": TO_DISK,
     "archive": TO_DISK,
     "create_project": TO_DISK,
+    "accept_rejected": TO_DISK,
     "subject_label": TO_DISK,
     "session_label": TO_DISK,
     "layout": TO_XNAT,

@@ -1,0 +1,65 @@
+"""What XNAT, or a disk, holds of the studies that were asked for: what a plan starts from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tcia_xnat.ledger import Imported
+from tcia_xnat.model import Label
+from tcia_xnat.planning.completeness import Holding
+
+
+class Existing(StrEnum):
+    """What to do with a series that the archive holds already."""
+
+    SKIP = "skip"  # leave it; a series with too few images is sent again
+    APPEND = "append"  # send it again, over what is there
+    ERROR = "error"  # refuse to run
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What XNAT holds of the studies asked for.
+
+    Attributes
+    ----------
+    labels
+        StudyInstanceUID → the labels under which XNAT has it, those of the archive first.
+    archived_as
+        SeriesInstanceUID → the label of the session in the archive that has most of its images.
+    holdings
+        SeriesInstanceUID → what the archive has of it.
+    changed
+        SeriesInstanceUID → what is worth reporting, for series that the archive has under another UID.
+    changed_studies
+        StudyInstanceUIDs that the archive has under another UID.
+    left_out
+        SeriesInstanceUID → how many of its images XNAT has left out, twice in the same way.
+    unclear
+        StudyInstanceUID → label of a session that may be this study under another UID, and nobody knows.
+    imported
+        By SeriesInstanceUID what the ledger remembers of series that an earlier run proved and sent, and that still
+        wait in the prearchive.
+    prearchive
+        StudyInstanceUID → URLs of its sessions in the prearchive that runs of this tool have left there.
+    left
+        URLs of sessions in the prearchive that runs which are over have left, as the ledger tells.
+    shared
+        StudyInstanceUID → project to which its session belongs, and label, for sessions that are shared into this one.
+    sessions, subjects
+        All labels that are taken in the project.
+    """
+
+    labels: Mapping[str, Sequence[Label]] = field(default_factory=dict)
+    archived_as: Mapping[str, Label] = field(default_factory=dict)
+    holdings: Mapping[str, Holding] = field(default_factory=dict)
+    changed: Mapping[str, str] = field(default_factory=dict)
+    changed_studies: frozenset[str] = frozenset()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    unclear: Mapping[str, Label] = field(default_factory=dict)
+    imported: Mapping[str, Imported] = field(default_factory=dict)
+    prearchive: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
+    shared: Mapping[str, tuple[str, Label]] = field(default_factory=dict)
+    sessions: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()

@@ -1,0 +1,167 @@
+"""XNATs whose scripts change UIDs or reject images: one copy, a cause, and a repeat that sends nothing."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from tcia_xnat import plan
+from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.errors import XnatRefused
+from tcia_xnat.holdings import look
+from tcia_xnat.ledger import Ledger
+from tcia_xnat.model import Outcome, Series, State
+from tcia_xnat.planning.held import Existing, Held
+from tcia_xnat.stop import Stop
+from tcia_xnat.transfer import transfer
+from tcia_xnat.xnat.scripts import NameTemplate, ScriptEffect, Scripts
+from tests.unit.fake_xnat import FakeLane, FakeXnat, series
+
+HASHING = ScriptEffect(is_on=True, changed_uids=frozenset({"0020,000D"}))
+REJECTING = ScriptEffect(is_on=True, may_reject=True)
+BOTH = [series(1), series(2)]
+PROJECT_HASHES, SITE_HASHES = Scripts(project=HASHING), Scripts(site=HASHING)
+PROJECT_REJECTS, SITE_REJECTS = Scripts(project=REJECTING), Scripts(site=REJECTING)
+
+
+def run(
+    folder: Path,
+    lane: FakeLane,
+    asked: Iterable[Series],
+    *,
+    existing: Existing = Existing.SKIP,
+    accept: bool = False,
+) -> dict[str, Outcome]:
+    """Plan and transfer, as a run does that keeps its ledger in `folder`."""
+    catalogue = Catalogue({one.series_instance_uid: one for one in asked}, {})
+    expected = plan.assign_labels(catalogue, Held(), "{PatientID}", "{PatientID}")
+    with Ledger(folder / "ledger.sqlite", "http://xnat", "P1") as ledger:
+        held = look(
+            lane.project,
+            catalogue,
+            catalogue,
+            ledger.imported(),
+            expected=expected,
+            archived_before=ledger.sessions(),
+        )
+        names = plan.assign_labels(catalogue, held, "{PatientID}", "{PatientID}")
+        made = plan.make(catalogue, held, names, existing, accept_rejected=accept)
+        result = transfer(made, lane.as_lane, ledger, lambda _event: None, Stop(), transfers=2, accept_rejected=accept)
+    assert result.ended_by is None
+    return {outcome.series_instance_uid: outcome for outcome in result.outcomes}
+
+
+def states(outcomes: dict[str, Outcome]) -> set[State]:
+    return {outcome.state for outcome in outcomes.values()}
+
+
+@pytest.mark.parametrize(("at", "scripts"), [("archive", PROJECT_HASHES), ("import", SITE_HASHES)])
+@pytest.mark.parametrize("second", ["same folder", "other machine"])
+def test_changed_uids_end_in_one_copy_that_is_recognized(
+    tmp_path: Path, at: str, scripts: Scripts, second: str
+) -> None:
+    lane = FakeLane(FakeXnat(changes_at=at, scripts=scripts))
+    first = run(tmp_path, lane, BOTH)
+    assert states(first) == {State.ARCHIVED}
+    assert all("changed the UIDs" in outcome.notes[-1] for outcome in first.values())
+    assert sorted(lane.sent) == ["1.2.1", "1.2.2"]
+    again = run(tmp_path if second == "same folder" else tmp_path / "other", lane, BOTH)
+    assert states(again) == {State.PRESENT}
+    assert all("changed the UIDs" in outcome.notes[0] for outcome in again.values())
+    assert len(lane.sent) == 2
+    assert len(lane.xnat.archived) == 1
+    assert not lane.xnat.waiting
+
+
+def test_later_series_go_into_the_same_session(tmp_path: Path) -> None:
+    lane = FakeLane(FakeXnat(changes_at="archive", scripts=PROJECT_HASHES))
+    run(tmp_path, lane, BOTH[:1])
+    outcomes = run(tmp_path / "other", lane, BOTH)
+    assert {uid: one.state for uid, one in outcomes.items()} == {"1.2.1": State.PRESENT, "1.2.2": State.ARCHIVED}
+    assert len(lane.xnat.archived) == 1
+    assert states(run(tmp_path / "third", lane, BOTH)) == {State.PRESENT}
+
+
+def test_without_provenance_the_ledger_knows_and_another_machine_refuses(tmp_path: Path) -> None:
+    refused: dict[str, list[Exception]] = {"put_session_file": [XnatRefused("no")] * 3}
+    lane = FakeLane(FakeXnat(changes_at="archive", scripts=PROJECT_HASHES, fails=refused))
+    first = run(tmp_path, lane, BOTH)
+    assert states(first) == {State.ARCHIVED}
+    assert all("could not be kept" in outcome.notes[-1] for outcome in first.values())
+    assert states(run(tmp_path, lane, BOTH)) == {State.PRESENT}
+    other = run(tmp_path / "other", lane, BOTH)
+    assert states(other) == {State.FAILED}
+    assert all("may be its study" in outcome.reason for outcome in other.values())
+    assert len(lane.sent) == 2
+
+
+def test_a_foreign_session_of_the_patient_does_not_keep_others_out_when_uids_stay(tmp_path: Path) -> None:
+    lane = FakeLane(FakeXnat())
+    run(tmp_path, lane, [series(1, "1.9")])
+    lane.xnat.archived[next(iter(lane.xnat.archived))].files.clear()
+    assert states(run(tmp_path / "other", lane, BOTH)) == {State.ARCHIVED}
+    assert len(lane.xnat.archived) == 2
+
+
+def test_what_is_short_under_changed_uids_is_not_sent_again(tmp_path: Path) -> None:
+    lane = FakeLane(FakeXnat(changes_at="archive", scripts=PROJECT_HASHES))
+    run(tmp_path, lane, BOTH)
+    (session,) = lane.xnat.archived.values()
+    session.images["2"].pop()
+    outcomes = run(tmp_path / "other", lane, BOTH)
+    assert {uid: one.state for uid, one in outcomes.items()} == {"1.2.1": State.PRESENT, "1.2.2": State.FAILED}
+    assert "would make a copy" in outcomes["1.2.2"].reason
+    assert states(run(tmp_path / "other", lane, BOTH, existing=Existing.APPEND)) == {State.FAILED}
+    assert len(lane.sent) == 2
+
+
+@pytest.mark.parametrize(("at", "scripts"), [("archive", PROJECT_REJECTS), ("import", SITE_REJECTS)])
+def test_rejected_images_end_with_the_cause_after_one_more_send(tmp_path: Path, at: str, scripts: Scripts) -> None:
+    xnat = FakeXnat(rejects=lambda sop: sop == "1.2.2.3", rejects_at=at, scripts=scripts)
+    lane = FakeLane(xnat)
+    outcomes = run(tmp_path, lane, BOTH)
+    failed = outcomes["1.2.2"]
+    assert failed.state is State.FAILED
+    assert "2 of its 3 images after two sends" in failed.reason
+    assert "script may reject" in failed.reason
+    assert "--accept-rejected" in failed.hint
+    assert outcomes["1.2.1"].state is (State.ARCHIVED if at == "archive" else State.HELD)
+    assert lane.sent.count("1.2.2") == 2
+    again = run(tmp_path, lane, BOTH)
+    assert again["1.2.2"].state is State.FAILED
+    assert "not sent again" in again["1.2.2"].reason
+    assert lane.sent.count("1.2.2") == 2
+
+
+@pytest.mark.parametrize(("at", "scripts"), [("archive", PROJECT_REJECTS), ("import", SITE_REJECTS)])
+@pytest.mark.parametrize("late", [False, True])
+def test_rejected_images_may_be_accepted(tmp_path: Path, at: str, scripts: Scripts, *, late: bool) -> None:
+    lane = FakeLane(FakeXnat(rejects=lambda sop: sop == "1.2.2.3", rejects_at=at, scripts=scripts))
+    if late:
+        run(tmp_path, lane, BOTH)
+    outcomes = run(tmp_path, lane, BOTH, accept=True)
+    assert states(outcomes) <= {State.ARCHIVED, State.PRESENT}
+    assert outcomes["1.2.2"].image_count == 2
+    assert "1 of its 3 images" in "".join(outcomes["1.2.2"].notes)
+    assert lane.sent.count("1.2.2") == 2
+    assert states(run(tmp_path / "other", lane, BOTH, accept=True)) == {State.PRESENT}
+    assert lane.sent.count("1.2.2") == 2
+
+
+def test_what_the_wire_lost_is_sent_again(tmp_path: Path) -> None:
+    sends: list[str] = []
+
+    def lost(sop: str) -> bool:
+        sends.append(sop)
+        return sop == "1.2.1.3" and sends.count(sop) == 1
+
+    lane = FakeLane(FakeXnat(rejects=lost, rejects_at="import"))
+    assert states(run(tmp_path, lane, BOTH[:1])) == {State.ARCHIVED}
+    assert lane.sent == ["1.2.1", "1.2.1"]
+
+
+def test_a_template_that_is_not_unique_is_named(tmp_path: Path) -> None:
+    scripts = Scripts(template=NameTemplate("${StudyInstanceUID}-${SeriesNumber}"))
+    lane = FakeLane(FakeXnat(rejects=lambda sop: sop != "1.2.1.1", rejects_at="import", scripts=scripts))
+    outcomes = run(tmp_path, lane, BOTH[:1])
+    assert "one file per name" in outcomes["1.2.1"].reason
