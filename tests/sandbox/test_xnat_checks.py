@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 import requests
 from pydicom.uid import (
+    ComputedRadiographyImageStorage,
     CTImageStorage,
     MRImageStorage,
     PositronEmissionTomographyImageStorage,
+    RawDataStorage,
     RTStructureSetStorage,
     SecondaryCaptureImageStorage,
+    XRay3DAngiographicImageStorage,
     XRayAngiographicImageStorage,
 )
 
@@ -155,6 +158,8 @@ KINDS: dict[int, tuple[list[tuple[str | None, str]], str, list[str]]] = {
     103: ([("SC", SECONDARY)], "otherDicom", ["sc"]),
     104: ([("RTSTRUCT", RT), ("MR", MR)], "mr", ["rtImage", "mr"]),
     106: ([("XA", XA)], "xa", ["xa"]),
+    107: ([("XA", XRay3DAngiographicImageStorage)], "xa", ["xa"]),
+    108: ([("CR", ComputedRadiographyImageStorage)], "cr", ["cr"]),
     109: ([(None, MR)], "mr", ["mr"]),
     110: ([("PT", PET), ("CT", CT)], "pet", ["pet", "ct"]),
     111: ([("RTSTRUCT", RT), ("PT", PET), ("CT", CT)], "pet", ["rtImage", "pet", "ct"]),
@@ -185,3 +190,10 @@ def test_checks_of_data_types(kinds: Site, number: int) -> None:
     assert [row["xsiType"] for row in rows] == [f"xnat:{session}SessionData"]
     found = kinds.rows(f"{EXPERIMENTS}/{label}/scans", columns="ID,xsiType")
     assert [row["xsiType"] for row in found] == [f"xnat:{kind}ScanData" for kind in expected]
+
+
+def test_check_105_a_series_of_two_sop_classes(site: Site) -> None:
+    files = {f"{n}.dcm": dicom(n, Modality="MR", SOPClassUID=of) for n, of in enumerate((RawDataStorage, MR), 1)}
+    site.archived(files)
+    assert [row["xsiType"] for row in site.rows(EXPERIMENTS)] == ["xnat:mrSessionData"]
+    assert [row["xsiType"] for row in site.rows(f"{EXPERIMENTS}/E1/scans")] == ["xnat:mrScanData"]
