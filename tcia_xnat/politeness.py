@@ -128,6 +128,7 @@ class PoliteSource:
             packages = held.enter_context(closing(self._source.fetch(series, spool, arrived)))
             with self._gate.inside(self._check):
                 held.enter_context(self._room.taken(series, self._check))
+                held.callback(spool.clear)  # before the room is given back
                 on_bytes(0)
                 package = next(packages, None)
             while package is not None:

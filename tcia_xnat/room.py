@@ -24,20 +24,23 @@ class Room:
     def __init__(self, needed: Callable[[Series], int]) -> None:
         self._needed = needed
         self._limit: float = float("inf")
+        self._unlisted = 0  # bytes of a series whose size nobody lists: those of the largest one
         self._used: float = 0
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
 
     def limit(self, series: Iterable[Series], places: int) -> int:
         """Give no more than so many of the largest of these series need, and return how many bytes that is."""
-        byte_count = sum(nlargest(places, map(self._needed, series)))
+        largest = nlargest(places, map(self._needed, series))
+        byte_count = sum(largest)
+        self._unlisted = max(largest, default=0)
         self._limit = byte_count
         return byte_count
 
     @contextmanager
     def taken(self, series: Series, check: Callable[[], None]) -> Iterator[None]:
         """Wait for room and keep it; `check` is called while waiting, and may raise."""
-        wanted = min(self._needed(series), self._limit)
+        wanted = min(self._needed(series) or self._unlisted, self._limit)
         with self._changed:
             self._wait(wanted, check)
             self._used += wanted

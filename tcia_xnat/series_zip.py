@@ -11,6 +11,7 @@ from typing import BinaryIO
 from tcia_xnat.clients.nbia_series import from_nbia
 from tcia_xnat.clients.tcia import TCIAClient, Write
 from tcia_xnat.clients.tcia_rows import NbiaSeriesMetadata
+from tcia_xnat.core.foreign import parsing
 from tcia_xnat.core.storage import FULL
 from tcia_xnat.dicom import read_identity
 from tcia_xnat.errors import Error, SeriesDamaged, SeriesUnavailable, SpaceError, UsageError
@@ -91,9 +92,9 @@ def _streamed(stream: Callable[[str, Write], None], series_instance_uid: str, fi
     _empty(file)
     stream(series_instance_uid, lambda chunk: _write(file, chunk))
     try:
-        with zipfile.ZipFile(file) as archive:
+        with parsing(ValueError), zipfile.ZipFile(file) as archive:
             names, damaged = archive.namelist(), archive.testzip()
-    except (zipfile.BadZipFile, EOFError) as error:
+    except ValueError as error:
         raise SeriesDamaged(f"NBIA sent {file.tell()} bytes that are no whole zip: {error}") from error
     if damaged:
         raise SeriesDamaged(f"{damaged} in the zip of NBIA is damaged")

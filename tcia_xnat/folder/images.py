@@ -3,21 +3,20 @@
 import hashlib
 import os
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
+from tcia_xnat.core.foreign import files_of, is_of_disk, parsing
 from tcia_xnat.dicom import read_identity
-from tcia_xnat.errors import SeriesDamaged
+from tcia_xnat.errors import Error, SeriesDamaged
 
 Result = TypeVar("Result")
 
 ZIP_NAME = "img.zip"
 _CHUNK = 1 << 20
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 NO_IMAGES = {"LICENSE", "metadata.csv"}  # what this tool puts beside images
 
 
@@ -69,13 +68,10 @@ def opened(
         with path.open("rb") as file:
             yield read(file, path.name)
         return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                if not info.is_dir() and info.filename not in NO_IMAGES:
-                    yield _member(archive, info, read, broken)
-    except _BROKEN as error:
-        raise ValueError(f"{path.name} is no whole zip: {error}") from error
+    with parsing(lambda said: ValueError(f"{path.name} is no whole zip: {said}")), zipfile.ZipFile(path) as archive:
+        for info in files_of(archive):
+            if info.filename not in NO_IMAGES:
+                yield _member(archive, info, read, broken)
 
 
 def _member(
@@ -88,8 +84,8 @@ def _member(
     try:
         with archive.open(info) as member:
             return read(cast("BinaryIO", member), name)
-    except _BROKEN as error:
-        if broken is None:
+    except Exception as error:
+        if broken is None or isinstance(error, Error) or is_of_disk(error):
             raise
         return broken(name, error)
 

@@ -121,7 +121,7 @@ def read_excluded_folders(config: Path) -> tuple[str, ...]:
     """
     try:
         content = json.loads(config.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{config} cannot be read as JSON: {error}", _HINT) from error
     if not isinstance(content, dict) or [key.lower() for key in content] != ["exclude"]:
         raise UsageError(f"{config} does not say what to exclude, and that alone", _HINT)

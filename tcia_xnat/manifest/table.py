@@ -5,11 +5,13 @@ import io
 import json
 import re
 import warnings
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from tcia_xnat.core.foreign import parsing
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.broken import wrong_lines
@@ -29,6 +31,8 @@ _TABLES = (".csv", ".tsv")
 _SEPARATORS = (",", "\t", ";")
 _TITLE_ROWS = 20  # of a sheet that may stand above its headings
 _LONGEST_CELL = 1 << 20  # characters
+_WORKBOOK_BYTES = 256 << 20  # of a workbook, unpacked: a million series take 100 MB
+_SHEET_CELLS = 5_000_000
 
 Row = tuple[int, list[str]]
 """Number of a line or row, from 1, and its cells."""
@@ -90,6 +94,7 @@ def parse_workbook(content: bytes, name: str) -> Manifest:
 
     try:
         with warnings.catch_warnings(action="ignore"):  # of styles and extensions, which hold no series
+            _refuse_bomb(content)
             book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
             sheets = {f"{name}, sheet {sheet.title}": _sheet_rows(sheet) for sheet in book.worksheets}
     except Exception as error:  # openpyxl and zipfile have many names for a broken workbook
@@ -104,10 +109,8 @@ def parse_rows(content: str, name: str) -> Manifest:
     ------
     ManifestError
     """
-    try:
+    with parsing(lambda said: ManifestError(f"{name} cannot be read as JSON: {said}", "save it as CSV")):
         rows = json.loads(content)
-    except ValueError as error:
-        raise ManifestError(f"{name} cannot be read as JSON: {error}", "save it as CSV") from error
     rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     keys = list(dict.fromkeys(chain.from_iterable(rows)))
     if not _columns(keys):
@@ -158,9 +161,22 @@ def _is_content(line: str) -> bool:
     return bool(line.strip()) and not line.startswith("#")
 
 
+def _refuse_bomb(content: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if (size := sum(info.file_size for info in archive.infolist())) > _WORKBOOK_BYTES:
+            raise ValueError(f"it would unpack to {size} bytes")
+
+
 def _sheet_rows(sheet: "ReadOnlyWorksheet") -> list[Row]:
     sheet.reset_dimensions()  # some programs write wrong ones, which would cut the sheet
-    return [(number, [_cell(value) for value in cells]) for number, cells in enumerate(sheet.values, 1)]
+    rows: list[Row] = []
+    left = _SHEET_CELLS
+    for number, cells in enumerate(sheet.values, 1):
+        left -= len(cells) + 1
+        if left < 0:
+            raise ValueError(f"sheet {sheet.title} has more than {_SHEET_CELLS} cells")
+        rows.append((number, [_cell(value) for value in cells]))
+    return rows
 
 
 def _cell(value: object) -> str:

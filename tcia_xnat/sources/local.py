@@ -2,7 +2,6 @@
 
 import os
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -10,8 +9,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from tcia_xnat.closing import Closing
+from tcia_xnat.core.foreign import parsing
 from tcia_xnat.dicom import read_whole
-from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete
+from tcia_xnat.errors import Error, SeriesDamaged, SeriesIncomplete
 from tcia_xnat.local.inventory import Inventory
 from tcia_xnat.local.model import LOOSE, File, Place
 from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
@@ -116,11 +116,10 @@ class _Reader(Closing):
     def _proved(self, place: Place, offset: int) -> tuple[Member, str]:
         """Read an image to `offset`; return it with its MD5."""
         try:
-            member, md5 = self._loose(place, offset) if place.place == LOOSE else self._zipped(place, offset)
+            with parsing(lambda said: SeriesDamaged(f"{self._name(place)} does not unpack: {said}")):
+                member, md5 = self._loose(place, offset) if place.place == LOOSE else self._zipped(place, offset)
         except OSError as error:
             raise SeriesDamaged(f"{self._name(place)} cannot be read: {error.strerror or error}") from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise SeriesDamaged(f"{self._name(place)} does not unpack: {error}") from error
         except _Changed as error:
             raise SeriesDamaged(f"{self._name(place)} has changed since it was looked at", _AGAIN) from error
         if member.sop_instance_uid != place.sop_instance_uid:
@@ -171,7 +170,7 @@ def _digested(chunks: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
         yield chunk
 
 
-class _Changed(Exception):
+class _Changed(Error):
     """A file is not what it was when it was looked at."""
 
 
@@ -220,4 +219,4 @@ class _Zip:
 def _prove_unchanged(opened: BinaryIO, file: File) -> None:
     status = os.fstat(opened.fileno())
     if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
-        raise _Changed
+        raise _Changed("it changed")

@@ -1,7 +1,7 @@
 """Series from TCIA's NBIA server: a zip that may end early and still look whole (tcia-nbia-and-idc.md §3)."""
 
+import os
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 
 from tcia_xnat.clients import web
 from tcia_xnat.clients.tcia import TCIAClient
+from tcia_xnat.core.foreign import files_of, parsing
 from tcia_xnat.dicom import read_identity
 from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete, SeriesUnavailable, SourceError
 from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
@@ -22,6 +23,7 @@ _LICENSE = "LICENSE"
 _LICENSE_LIMIT = 1 << 20
 _HEAD = 1 << 10  # bytes that tell what came in the place of a zip
 _BOMB_FACTOR, _BOMB_SLACK = 2, 64 << 20  # sizes that NBIA lists may be old, but not that old
+_UNLISTED_MOST = 64 << 30  # bytes of a series whose size NBIA does not list
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
@@ -81,7 +83,11 @@ class NbiaSource:
     def _try(self, series: Series, spool: Spool, on_bytes: OnBytes) -> tuple[tuple[Member, ...], str]:
         spool.clear()
 
+        most = _most_bytes(series, spool)
+
         def write(chunk: bytes) -> None:
+            if spool.size + len(chunk) > most:
+                raise SeriesDamaged(f"NBIA sends more than {most} bytes, it lists {series.byte_count}")
             spool.write_at(spool.size, chunk)
             on_bytes(len(chunk))
 
@@ -134,6 +140,14 @@ class NbiaSource:
         return member
 
 
+def _most_bytes(series: Series, spool: Spool) -> int:
+    """Return how long NBIA's zip may be at the most; where no size is listed, half of the free disk bounds it."""
+    if series.byte_count:
+        return _BOMB_FACTOR * series.byte_count + _BOMB_SLACK
+    disk = os.fstatvfs(spool.fileno())
+    return min(_UNLISTED_MOST, disk.f_bavail * disk.f_frsize // 2)
+
+
 def _read_zip(series: Series, spool: Spool) -> _Zip:
     """Prove what a zip holds; members keep their compressed bytes in the spool.
 
@@ -143,9 +157,9 @@ def _read_zip(series: Series, spool: Spool) -> _Zip:
         It is no zip, is cut off, or holds what no zip of NBIA may hold.
     """
     try:
-        with zipfile.ZipFile(spool.open_range(0, spool.size)) as archive:
+        with parsing(ValueError), zipfile.ZipFile(spool.open_range(0, spool.size)) as archive:
             return _prove(series, archive, spool)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         head = spool.size and b"".join(spool.read(0, min(spool.size, _HEAD)))
         said = "" if not head or head.startswith(b"PK") else web.shown(head.decode("utf-8", "replace"))
         told = f"NBIA sent {spool.size} bytes that are no whole zip ({error})"
@@ -160,8 +174,9 @@ def _prove(series: Series, archive: zipfile.ZipFile, spool: Spool) -> _Zip:
     unproved: dict[str, tuple[Member, str]] = {}
     for name, info in images.items():
         try:
-            member, md5 = _read_member(series, archive, info, spool)
-        except (SeriesDamaged, zipfile.BadZipFile, zlib.error, EOFError):
+            with parsing(SeriesDamaged):
+                member, md5 = _read_member(series, archive, info, spool)
+        except SeriesDamaged:
             continue  # an image that cannot be read is one that is missing
         if listed is not None and listed.get(name) == md5:
             proved.append(member)
@@ -181,15 +196,15 @@ def _problem(images: Collection[str], listed: Mapping[str, str] | None, proved: 
 def _licence(archive: zipfile.ZipFile) -> str:
     """Return the text of LICENSE (§3.4); empty when it is missing or cannot be read: no image depends on it."""
     try:
-        with archive.open(_LICENSE) as file:
+        with parsing(ValueError), archive.open(_LICENSE) as file:
             return file.read(_LICENSE_LIMIT).decode("utf-8", "replace").strip()
-    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+    except ValueError:
         return ""
 
 
 def _images(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
     """Return the images by name; refuse names and methods that NBIA's zips never hold (§11.15)."""
-    infos = [info for info in archive.infolist() if not info.is_dir()]
+    infos = files_of(archive)
     for name, count in Counter(info.filename for info in infos).items():
         if count > 1:
             raise SeriesDamaged(f"NBIA's zip holds {name!r} twice")

@@ -1,0 +1,90 @@
+"""Bodies, lists and sheets of others, within limits; rooms that hold what is in spools."""
+
+import io
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tcia_xnat.errors import ManifestError, SeriesDamaged, SourceError, UsageError
+from tcia_xnat.local.choice import read_excluded_folders
+from tcia_xnat.local.mapping import read_mapping
+from tcia_xnat.manifest.table import parse_rows, parse_workbook
+from tcia_xnat.model import Series, SeriesPackage, SourceName
+from tcia_xnat.politeness import Bandwidth, Gate, PoliteSource
+from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.room import Room
+from tcia_xnat.sources import OnBytes, Packages
+from tcia_xnat.sources.nbia import NbiaSource
+from tcia_xnat.spool import Spool
+from tests.images import images, nbia_zip, series
+from tests.unit.test_zip_fuzz import OneAnswer
+
+ONCE = Patience(RetryPolicy(1), lambda _seconds: None)
+
+
+class Endless(OneAnswer):
+    """An NBIA whose zip does not end."""
+
+    def get_image(self, series_instance_uid: str, write: object) -> None:
+        del series_instance_uid
+        assert callable(write)
+        while True:
+            write(bytes(1 << 20))
+
+
+def test_an_endless_body_is_a_damaged_series_after_bounded_bytes() -> None:
+    arrived: list[int] = []
+    with Spool() as spool, pytest.raises(SeriesDamaged, match="NBIA sends more than"):
+        list(NbiaSource(Endless(b""), ONCE).fetch(replace(series(3), byte_count=4096), spool, arrived.append))
+    assert sum(arrived) < 80 << 20
+
+
+@pytest.mark.parametrize("hashes", [{"x": "1" * 200_000}, {"1-01.dcm": "a\rb"}])
+def test_a_list_of_hashes_that_csv_cannot_read(hashes: dict[str, str]) -> None:
+    content = nbia_zip(images(3), hashes)
+    with Spool() as spool, pytest.raises(SourceError):
+        list(NbiaSource(OneAnswer(content), ONCE).fetch(series(3), spool, lambda _count: None))
+
+
+def test_deep_json_and_long_cells_are_refused(tmp_path: Path) -> None:
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 200_000)
+    with pytest.raises(ManifestError, match="cannot be read as JSON"):
+        parse_rows("[" * 200_000, "m.json")
+    with pytest.raises(UsageError, match="cannot be read as JSON"):
+        read_excluded_folders(deep)
+    mapping = tmp_path / "m.csv"
+    mapping.write_text("path,subject,session\n" + "a" * 300_000 + ",S,E\n")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_mapping(mapping, tmp_path)
+
+
+def test_a_workbook_that_unpacks_to_very_much_is_refused() -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("xl/s.xml", "w") as file:
+        for _ in range(257):
+            file.write(bytes(1 << 20))
+    with pytest.raises(ManifestError, match="would unpack to"):
+        parse_workbook(made.getvalue(), "m.xlsx")
+
+
+class Failing:
+    name = SourceName.IDC
+
+    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Packages:
+        spool.write_at(0, bytes(100))
+        on_bytes(100)
+        yield SeriesPackage(series, self.name, ())
+        raise SeriesDamaged("MD5")
+
+
+def test_the_spool_is_empty_when_its_room_is_given_back() -> None:
+    source = PoliteSource(
+        Failing(), Gate(1), Bandwidth(None, lambda _seconds: None), Room(lambda _one: 1), lambda: None
+    )
+    with Spool() as spool:
+        with pytest.raises(SeriesDamaged):
+            list(source.fetch(series(1), spool, lambda _count: None))
+        assert spool.size == 0
