@@ -222,14 +222,17 @@ def compare(job: "Job", asked: Mapping[str, str], options: dict[str, Any]) -> in
     if isinstance(job, FolderJob):
         done = verify.verify_disk(job, stop, geometry=options["check_geometry"], one_way=one_way)
     else:
-        done = verify.verify_archive(job, read_login(asked), stop, one_way=one_way)
+        done = verify.verify_archive(job, read_login(asked), stop, one_way=one_way, report=report.write)
     with streams.forgiving(sys.stdout):
         for line in () if options["quiet"] else report.lines(done):
             click.echo(line)
         click.echo(report.verdict(done))
-    written = report.write(done)
+    report.write(done)
+    failed = report.failed_list(done)
     with streams.forgiving(sys.stdout):
-        click.echo(f"Report: {written}, verify.csv beside it")
+        click.echo(f"Report: {job.report_dir / 'verify.html'}; verify.json and verify.csv beside it")
+        if failed:
+            click.echo(f"What is to be asked for again: {failed}")
     return report.exit_code(done)
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
-FORMULA = "^'*[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"  # and the full-width forms
+FORMULA = "^'*[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20][\\s\\S]"  # and the full-width forms; a lone sign is none
 NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
 CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}]"
 """What `cell` looks for, in the syntax of DuckDB, which writes tables by itself; `\\x{}` is its own."""

@@ -90,6 +90,22 @@ def page(
     return environment.get_template("report.html.j2").generate(_values(_printable(document), pictures, datasets))
 
 
+def verify_page(document: Document, words: Mapping[str, str]) -> str:
+    """Return the page of a comparison; `words` names each sign."""
+    document = _printable(document)
+    wrong = [row for row in document["rows"] if row["sign"] != "="]
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("verify.html.j2").render(
+        document=document,
+        words=words,
+        rows=wrong[:_SERIES],
+        more=len(wrong[_SERIES:]),
+        style=Markup(_text("report.css")),  # noqa: S704  our own file
+    )
+
+
 def _printable(value: Any) -> Any:  # noqa: ANN401  JSON
     """Return JSON without characters that no page may hold, or that turn the writing around."""
     if isinstance(value, str):

@@ -1,14 +1,17 @@
 """Comparing without moving anything: what was asked for beside the output folder, or beside a project of XNAT."""
 
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.clients.tcia import TCIAClient
-from tcia_xnat.errors import SourceError, UsageError
+from tcia_xnat.errors import FolderError, SourceError, SpaceError, UsageError, XnatError
 from tcia_xnat.folder.job import FolderJob, remembered
 from tcia_xnat.folder.kept import Kept
 from tcia_xnat.folder.proof import is_as_listed
@@ -24,6 +27,7 @@ from tcia_xnat.verify.archive import Offered
 from tcia_xnat.verify.disk import Known
 from tcia_xnat.verify.model import Row
 from tcia_xnat.verify.scan import scan
+from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.project import XnatProject, find_project
 
 _LISTS_AT_ONCE = 8
@@ -37,6 +41,9 @@ class Verified:
     manifest: Manifest
     rows: Sequence[Row]
     one_way: bool = False
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    host: str = ""
+    idc_version: str = ""
 
 
 def verify_disk(job: FolderJob, stop: Stop, *, geometry: bool = False, one_way: bool = False) -> Verified:
@@ -57,7 +64,7 @@ def verify_disk(job: FolderJob, stop: Stop, *, geometry: bool = False, one_way: 
     """
     if not job.output_dir.is_dir():
         raise UsageError(f"there is no folder {job.output_dir}", "name the folder that holds the series")
-    patience = patience_of(job, stop)
+    started, patience = datetime.now(UTC), patience_of(job, stop)
     manifest = read_manifest(job, patience)
     with clients_of(job) as (idc, nbia), ExitStack() as opened:
         catalogue = look_up(manifest, idc, nbia, patience)
@@ -65,11 +72,38 @@ def verify_disk(job: FolderJob, stop: Stop, *, geometry: bool = False, one_way: 
         known = _known(asked_part(job, catalogue), kept, idc, patience)
     files = scan(job.output_dir, job.transfers, stop.check, geometry=geometry)
     rows = disk.compare(known, [*catalogue.series, *catalogue.missing], files)
-    return Verified(job, manifest, rows, one_way)
+    _forget(job, rows)
+    return Verified(job, manifest, rows, one_way, started, idc_version=catalogue.idc_version)
 
 
-def verify_archive(job: Job, login: Login, stop: Stop, *, one_way: bool = False) -> Verified:
+def _forget(job: FolderJob, rows: Sequence[Row]) -> None:
+    """Drop from the state what was disproved, so that the next run fetches these series and no others."""
+    wrong = [row.series_instance_uid for row in rows if row.is_disproved]
+    if wrong and job.kept_path.exists():
+        with (
+            suppress(UsageError, sqlite3.Error),
+            Kept(job.kept_path) as kept,
+        ):  # a state that cannot be read proves nothing
+            for uid in wrong:
+                kept.forget(uid)
+
+
+def verify_archive(
+    job: Job,
+    login: Login,
+    stop: Stop,
+    *,
+    one_way: bool = False,
+    report: Callable[[Verified], Sequence[Path]] = lambda _verified: (),
+) -> Verified:
     """Compare what a project of XNAT holds with what was asked for.
+
+    Parameters
+    ----------
+    one_way
+        What is there beyond the manifest is no difference.
+    report
+        Writes the report; its files are kept in the project as well, best effort: Members cannot.
 
     Raises
     ------
@@ -77,7 +111,7 @@ def verify_archive(job: Job, login: Login, stop: Stop, *, one_way: bool = False)
         There is no such project, or this user may not see it.
     Error
     """
-    patience = patience_of(job, stop)
+    started, patience = datetime.now(UTC), patience_of(job, stop)
     manifest = read_manifest(job, patience)
     with clients_of(job) as (idc, nbia), connection_of(job, login, patience) as connection:
         catalogue = look_up(manifest, idc, nbia, patience)
@@ -85,10 +119,15 @@ def verify_archive(job: Job, login: Login, stop: Stop, *, one_way: bool = False)
         if not project_id:
             raise UsageError(f"project {job.project} is not there, or this user may not see it", "look at its ID")
         stop.check()
-        rows = archive.compare(
-            XnatProject(connection, project_id), catalogue, asked_part(job, catalogue), _offered(nbia, patience)
-        )
-    return Verified(replace(job, project=project_id), manifest, rows, one_way)
+        project = XnatProject(connection, project_id)
+        rows = archive.compare(project, catalogue, asked_part(job, catalogue), _offered(nbia, patience))
+        named, version = replace(job, project=project_id), catalogue.idc_version
+        verified = Verified(named, manifest, rows, one_way, started, login.host, version)
+        with suppress(XnatError, FolderError, SpaceError):  # the caller writes it again, after the summary
+            for path in report(verified):
+                name = f"verify-{started:%Y%m%dT%H%M%SZ}/{path.name}"
+                project.put_resource(job.report_resource, name, path.read_bytes(), seconds=ANSWER_SECONDS)
+    return verified
 
 
 def _known(asked: Catalogue, kept: Kept | None, idc: IDCClient | None, patience: Patience) -> dict[str, Known]:

@@ -40,6 +40,11 @@ class Row:
     where: str = ""
     reasons: tuple[str, ...] = ()
 
+    @property
+    def is_disproved(self) -> bool:
+        """Whether a series that was asked for is known not to be there as it should be."""
+        return bool(self.series_instance_uid) and self.sign in {Sign.MISSING, Sign.DIFFERS}
+
 
 def is_right(rows: Sequence[Row], *, one_way: bool = False) -> bool:
     """Whether nothing differs; with `one_way`, what is there beyond what was asked for does not count."""

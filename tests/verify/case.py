@@ -52,5 +52,6 @@ def _found(done: Done) -> Found:
 
 def snapshot(output: Path) -> Snapshot:
     """Return size and time of change of all files below a folder but its reports."""
-    paths = [path for path in output.rglob("*") if path.relative_to(output).parts[0] != "report"]
+    own = {"report", "state"}  # of which it drops what was disproved
+    paths = [path for path in output.rglob("*") if path.relative_to(output).parts[0] not in own]
     return {str(path): (path.lstat().st_size, path.lstat().st_mtime_ns) for path in paths}

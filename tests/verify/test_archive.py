@@ -53,8 +53,15 @@ def test_what_is_there_is_right_and_nothing_is_changed(sandbox: Sandbox, tmp_pat
     assert {row["SeriesInstanceUID"]: row["found"] for row in found.rows} == expected(sandbox, listed).images
     assert images(sandbox, PROJECT) == before
     paths = [(one.method, one.path_with_query) for one in sandbox.xnat.requests[asked:]]
-    assert all(method == "GET" or "JSESSION" in path for method, path in paths), paths
-    assert {path.name for path in (tmp_path / "out").rglob("*")} == {"report", "verify.json", "verify.csv"}
+    changing = [path for method, path in paths if method != "GET" and "JSESSION" not in path]
+    assert all("/resources/TCIA_INGEST" in path for path in changing), paths
+    assert {path.rsplit("/", 1)[-1].partition("?")[0] for path in changing if "verify-" in path} == {
+        "verify.json",
+        "verify.csv",
+        "verify.html",
+    }
+    names = {"verify.json", "verify.csv", "verify.html"}
+    assert {path.name for path in (tmp_path / "out" / "report").iterdir()} == {"verify", *names}
 
 
 def test_what_is_missing_and_what_is_beyond(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What --verify finds on disk, with what was remembered, with IDC's hashes, and with neither."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -226,3 +227,26 @@ def test_geometry_without_verify_is_refused(sandbox: Sandbox, tmp_path: Path, li
     done = run(sandbox, tmp_path / "out", listed, tmp_path / "out", "--check-geometry")
     assert done.code == 2
     assert "--verify" in done.err
+
+
+def test_what_was_disproved_is_a_list_and_is_fetched_again(
+    sandbox: Sandbox, output: Path, listed: Path, hit: str
+) -> None:
+    path = next(path for path in sorted(folder_of(output, hit).iterdir()) if path.suffix == ".dcm")
+    before, content = path.stat(), bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert verify(sandbox, listed, output).code == 3
+    kept = output / "report" / "verify"
+    text = (kept / "failed.tcia").read_text()
+    assert text.startswith(f"# {hit}; different; ")
+    assert text.splitlines()[-1] == hit
+    found = json.loads((output / "report" / "verify.json").read_text())
+    assert found["started"] <= found["ended"]
+    assert found["idc_version"].startswith("v")
+    assert hit in (output / "report" / "verify.html").read_text()
+    again = to_disk(sandbox, listed, output)
+    assert (again.code, {uid for uid, state in again.states().items() if state == "stored"}) == (0, {hit})
+    assert verify(sandbox, listed, output).code == 0
+    assert not (kept / "failed.tcia").exists()

@@ -28,7 +28,7 @@ def test_a_formula_is_a_text(text: str) -> None:
     assert cell(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", [text for text in PLAIN if text != "-"])
+@pytest.mark.parametrize("text", [*PLAIN, "=", "+", "*"])
 def test_other_texts_stay(text: str) -> None:
     assert cell(text) == text
 
@@ -41,7 +41,7 @@ def test_numbers_and_nothing_stay() -> None:
 def test_what_was_neutralized_comes_back(text: str) -> None:
     neutral = cell(text)
     assert isinstance(neutral, str)
-    assert neutral[:1] not in {*"=@\t\r"}
+    assert len(neutral) == 1 or neutral[:1] not in {*"=@\t\r"}
     assert original(neutral) == printable(text)
 
 
