@@ -88,14 +88,24 @@ def confirm(
     known = {uid: Scan(scan, counts[scan]) for uid, scan in candidates.items()}
     pairs = pair(numbers, known) if numbers else {uid: uid for uid in known}
     found = {sent: ArchivedScan(known[uid].scan_id, uid, known[uid].count) for sent, uid in pairs.items()}
-    held = {uid: _held(project, experiment_id, uid, scan, wanted[uid]) for uid, scan in found.items()}
+    held = {
+        uid: _held(project, experiment_id, uid, scan, wanted[uid], may_change=bool(numbers))
+        for uid, scan in found.items()
+    }
     return Finished(uri, shortages(wanted, held), experiment_id, found)
 
 
-def _held(project: XnatProject, experiment_id: str, uid: str, scan: ArchivedScan, wanted: Wanted) -> Holding:
-    """Return what a scan holds; its catalog is only read where sets can decide and the count does not say no."""
+def _held(  # noqa: PLR0913  one scan, and what is known of it
+    project: XnatProject, experiment_id: str, uid: str, scan: ArchivedScan, wanted: Wanted, *, may_change: bool
+) -> Holding:
+    """Return what a scan holds; its catalog is only read where sets can decide and the count does not say no.
+
+    Where scripts may change UIDs, a catalog without any of the SOPInstanceUIDs that were sent has changed ones.
+    """
     counted = Holding(scan.count)
     if wanted.images is None or scan.series_instance_uid != uid or judge(wanted, counted).state is not State.COMPLETE:
         return counted
     images = ask(project, lambda: project.sop_instance_uids(experiment_id, scan.scan_id))
-    return Holding(scan.count, None if images is None else frozenset(images))
+    if images is None or (may_change and wanted.images.isdisjoint(images)):
+        return counted
+    return Holding(scan.count, frozenset(images))

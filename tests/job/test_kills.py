@@ -30,11 +30,13 @@ ROUNDS = 10
 LONGEST = 2.5  # seconds; an undisturbed run of this manifest takes less
 
 
-def started(sandbox: Sandbox, manifest: Path, output: Path, project: str, *options: str) -> subprocess.Popen[str]:
+def started(
+    sandbox: Sandbox, manifest: Path, output: Path, project: str, *options: str, limits: tuple[str, ...] = quick()
+) -> subprocess.Popen[str]:
     """Start the tool, and return while it runs."""
     output.parent.mkdir(exist_ok=True)
     return subprocess.Popen(
-        command(manifest, output, project, *quick(*options)),
+        command(manifest, output, project, *limits, *options),
         env=environment(sandbox),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -136,7 +138,7 @@ def test_a_second_ctrl_c_is_immediate(sandbox: Sandbox, tmp_path: Path) -> None:
 def test_three_runs_at_once_all_end_well(sandbox: Sandbox, tmp_path: Path, folders: tuple[str, ...]) -> None:
     manifest, project = several(sandbox, tmp_path / "m.tcia"), "THREE_" + "_".join(folders)
     outputs = [tmp_path / folder for folder in folders]  # with a ledger each, and with one
-    processes = [started(sandbox, manifest, output, project, "--max-outage", "60") for output in outputs]
+    processes = [started(sandbox, manifest, output, project, limits=("--retry-wait", "0.05")) for output in outputs]
     ends = [ended(process, output) for process, output in zip(processes, outputs, strict=True)]
     assert {done.code for done in ends} == {0}, [done.out + done.err for done in ends if done.code]
     assert_holds(sandbox, project, expected(sandbox, manifest))

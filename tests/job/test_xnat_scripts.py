@@ -1,0 +1,108 @@
+"""Anonymisation scripts of an XNAT, in whole runs: changed UIDs end in one copy, rejected images with their cause."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from sandbox.sandbox import Sandbox
+from sandbox.xnat import Settings
+from tests.job.case import ONE_PATIENT, ask, download, expected, images, in_prearchive, manifest, quick
+
+ADMIN = ("admin", "admin")
+HASH_ALL = 'version "6.1"\n' + "".join(
+    f"{tag} := hashUID[{tag}]\n" for tag in ("(0020,000D)", "(0020,000E)", "(0008,0018)")
+)
+HASH_SOP = 'version "6.1"\n(0008,0018) := hashUID[(0008,0018)]\n'
+REJECT_SECOND = 'version "6.6"\n(0020,0013) = "2" ? reject\n'
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings()
+
+
+@pytest.fixture
+def site(tmp_path: Path, settings: Settings) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path / "sandbox", xnat=settings, collections=["cmb_aml"], pixels=16, max_instances=3) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def listed(site: Sandbox, tmp_path: Path) -> Path:
+    """Write a manifest of two series of three images in one study."""
+    wanted = expected(site, ONE_PATIENT)
+    sessions: dict[tuple[str, str], list[str]] = {}
+    for uid, count in wanted.images.items():
+        if count == 3:
+            sessions.setdefault(wanted.sessions[uid], []).append(uid)
+    return manifest(tmp_path / "m.tcia", max(sessions.values(), key=len)[:2])
+
+
+def set_project_script(site: Sandbox, project: str, script: str) -> None:
+    url = site.xnat.url
+    requests.put(f"{url}/data/projects/{project}", auth=ADMIN, timeout=10).raise_for_status()
+    path = f"{url}/xapi/anonymize/projects/{project}"
+    headers = {"Content-Type": "text/plain"}
+    requests.put(path, data=script, headers=headers, auth=ADMIN, timeout=10).raise_for_status()
+    requests.put(f"{path}/enabled", params={"enable": "true"}, auth=ADMIN, timeout=10).raise_for_status()
+
+
+def sessions(site: Sandbox, project: str) -> int:
+    return len({row["ID"] for row in ask(site, f"/data/projects/{project}/experiments")})
+
+
+@pytest.mark.parametrize(("where", "script"), [("project", HASH_ALL), ("site", HASH_ALL), ("project", HASH_SOP)])
+def test_changed_uids_end_in_one_copy_and_a_repeat_sends_nothing(  # noqa: PLR0917  fixtures and parameters
+    site: Sandbox, settings: Settings, tmp_path: Path, listed: Path, where: str, script: str
+) -> None:
+    if where == "project":
+        set_project_script(site, "HASHED", script)
+    else:
+        settings.sitewide_anonymization_script = script
+    total = sum(expected(site, listed).images.values())
+    done = download(site, listed, tmp_path / "out", "HASHED", *quick())
+    assert (done.code, set(done.states().values())) == (0, {"archived"}), done.out + done.err
+    if script == HASH_ALL:
+        assert all("changed the UIDs" in row["notes"] for row in done.rows)
+    for output in ("out", "lost", "other machine"):
+        if output == "lost":
+            shutil.rmtree(tmp_path / "out" / "state")
+        done = download(site, listed, tmp_path / output.replace("lost", "out"), "HASHED", *quick())
+        assert (done.code, set(done.states().values())) == (0, {"present"}), done.out + done.err
+        assert (sessions(site, "HASHED"), len(images(site, "HASHED"))) == (1, total)
+        assert not in_prearchive(site, "HASHED")
+
+
+@pytest.mark.parametrize("where", ["project", "site"])
+def test_rejected_images_end_with_their_cause_and_may_be_accepted(
+    site: Sandbox, settings: Settings, tmp_path: Path, listed: Path, where: str
+) -> None:
+    if where == "project":
+        set_project_script(site, "REJECTED", REJECT_SECOND)
+    else:
+        settings.sitewide_anonymization_script = REJECT_SECOND
+    done = download(site, listed, tmp_path / "out", "REJECTED", *quick())
+    assert done.code == 3
+    assert all("2 of its 3 images after two sends" in row["reason"] for row in done.rows), done.rows
+    assert f"the {where}'s anonymisation script may reject images" in done.out
+    assert "--accept-rejected" in done.out
+    again = download(site, listed, tmp_path / "out", "REJECTED", *quick())
+    assert again.code == 3
+    assert all("not sent again" in row["reason"] for row in again.rows)
+    done = download(site, listed, tmp_path / "out", "REJECTED", *quick("--accept-rejected"))
+    assert done.code == 0, done.out + done.err
+    assert all(row["images"] == "2" and "1 of its 3 images" in row["notes"] for row in done.rows)
+    assert len(images(site, "REJECTED")) == 4
+    assert not in_prearchive(site, "REJECTED")
+
+
+def test_a_template_that_is_not_unique_loses_nothing(
+    site: Sandbox, settings: Settings, tmp_path: Path, listed: Path
+) -> None:
+    settings.dicom_file_name_template = "${StudyInstanceUID}-${SeriesNumber}"
+    done = download(site, listed, tmp_path / "out", "NAMES", *quick())
+    assert done.code == 0, done.out + done.err
+    assert len(images(site, "NAMES")) == 6
