@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import singledispatchmethod
 
 from tcia_xnat import licences
@@ -49,7 +49,9 @@ class Lines:
         self._write, self._debug, self._quiet = write, debug, quiet
         self._series_count = self._byte_count = 0
         self._lock = threading.Lock()
-        self._done, self._arrived = 0, 0
+        self._arrived = 0
+        self._planned: Collection[str] = ()
+        self._done: set[str] = set()  # a series that is sent again is one series
         self._started = self._last_line = time.monotonic()
         self._last_retry, self._untold = float("-inf"), 0
 
@@ -85,6 +87,7 @@ class Lines:
     @_show.register
     def _(self, event: Planned) -> None:
         self._series_count, self._byte_count = event.series_count, event.byte_count
+        self._planned = event.sizes.keys()
 
     @_show.register
     def _(self, event: FilesRead) -> None:
@@ -101,15 +104,16 @@ class Lines:
 
     @_show.register
     def _(self, event: SeriesImported) -> None:
-        self._done += 1
+        self._done.add(event.series.series_instance_uid)
         moved = f"{counted(event.image_count, 'image')}, {size(event.byte_count)} from {event.source.told}"
         self._line(f"{self._at()} {_named(event.label, event.series)}: {moved} in {event.seconds:.1f} s")
 
     @_show.register
     def _(self, event: SeriesSettled) -> None:
         outcome = event.outcome
+        if outcome.series_instance_uid in self._planned:  # others never were on their way
+            self._done.add(outcome.series_instance_uid)
         if outcome.state in {State.FAILED, State.UNAVAILABLE}:
-            self._done += outcome.label is not None  # those without a label never were on their way
             where = f"{outcome.label.session} " if outcome.label else ""
             self._line(f"{self._at()} {where}{outcome.series_instance_uid} {outcome.state.told}: {outcome.reason}")
 
@@ -159,7 +163,7 @@ class Lines:
 
     def _at(self) -> str:
         width = len(str(self._series_count))
-        return f"[{self._done:>{width}}/{self._series_count}]"
+        return f"[{len(self._done):>{width}}/{self._series_count}]"
 
     def _line(self, text: str) -> None:
         self._last_line = time.monotonic()
