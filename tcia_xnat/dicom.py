@@ -3,7 +3,7 @@
 import io
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -32,15 +32,17 @@ StopWhen = Callable[[BaseTag, str | None, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The UIDs of one DICOM file, without padding; empty when the file does not say."""
+    """The UIDs and the PatientID of one DICOM file, without padding; empty when the file does not say."""
 
     sop_class_uid: str
     sop_instance_uid: str
     study_instance_uid: str
     series_instance_uid: str
+    patient_id: str = ""
 
 
 _UIDS = [tag_for_keyword(it) or 0 for it in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")]
+_PATIENT_ID = 0x00100020
 
 
 def read_identity(file: BinaryIO, name: str) -> Identity:
@@ -59,7 +61,7 @@ def read_identity(file: BinaryIO, name: str) -> Identity:
         It is no DICOM file, or is cut off before the identifiers.
     """
     with dicom_errors(name):
-        return _identity(read_tags(file, _UIDS, _after_identifiers))
+        return _identity(read_tags(file, [*_UIDS, _PATIENT_ID], _after_identifiers))
 
 
 def read_whole(file: BinaryIO, size: int, name: str) -> Identity:
@@ -129,13 +131,23 @@ def text_of(dataset: Dataset, tag: int) -> str:
     return value.strip("\0 ") if isinstance(value, str) else ""
 
 
+def decoded_text(dataset: Dataset, tag: int) -> str:
+    """Return a value in the file's own character set, without padding; also one that DICOM would not allow there."""
+    raw: object = getattr(dataset.get_item(tag), "value", b"")
+    if isinstance(raw, bytes) and not raw.isascii():
+        with suppress(ValueError, TypeError, LookupError):  # else it stays as its bytes are
+            raw = str(dataset[tag].value)
+    return (raw.decode("latin-1") if isinstance(raw, bytes) else str(raw or "")).strip("\0 ")
+
+
 def is_deflated_syntax(meta: Dataset) -> bool:
     """Whether all behind this file meta information is one deflate stream (PS3.5 §A.5)."""
     return text_of(meta, _TRANSFER_SYNTAX_UID) == DeflatedExplicitVRLittleEndian
 
 
 def _identity(dataset: Dataset) -> Identity:
-    return Identity(*(text_of(dataset, tag) for tag in _UIDS))
+    sop_class, sop, study, series = (text_of(dataset, tag) for tag in _UIDS)
+    return Identity(sop_class, sop, study, series, decoded_text(dataset, _PATIENT_ID))
 
 
 def _end(dataset: FileDataset) -> int:

@@ -22,7 +22,7 @@ from tcia_xnat.local.walk import Found
 from tcia_xnat.model import Label
 
 _SCHEMA = Schema(
-    1,
+    2,
     sql.TABLES,
     foreign=(sql.FOREIGN,),
     without="all headers are read again, nothing is lost",
@@ -72,15 +72,15 @@ class Inventory(Closing):
         """Yield the files that are new or have changed since they were read, some at a time."""
         last = b""
         while rows := list(self._ask(sql.UNREAD, zips, last, _BATCH)):
-            yield [File(os.fsdecode(path), *rest) for path, *rest in rows]
+            yield [_file(*row) for row in rows]
             last = rows[-1][0]
 
     def keep(self, read: Iterable[tuple[File, Sequence[Image | Passed]]]) -> None:
-        """Keep what some files hold; they are not read again unless their size or time changes."""
+        """Keep what some files hold; they are read again when size, times or inode change."""
         files, entries = [], []
         for file, content in read:
             path = os.fsencode(file.path)
-            files.append((path, file.size, file.mtime_ns))
+            files.append((path, file.size, file.mtime_ns, file.ctime_ns, str(file.inode)))
             entries += [_entry(path, thing) for thing in content]
         self._write((sql.DROP, [row[:1] for row in files]), (sql.KEEP_ENTRY, entries), (sql.KEEP_FILE, files))
 
@@ -130,7 +130,7 @@ class Inventory(Closing):
         """Return where the images of a series lie, copies behind the first of them."""
         with self._lock:
             rows = list(self._ask(sql.PLACES, series_instance_uid))
-        return [Place(File(os.fsdecode(path), size, time), *rest) for path, size, time, *rest in rows]
+        return [Place(_file(*row[:5]), *row[5:]) for row in rows]
 
     def suspects(self) -> dict[str, tuple[str, str]]:
         """Return name and reason of something beside it that cannot be read, by SeriesInstanceUID."""
@@ -183,18 +183,23 @@ def _holder(path: bytes, place: int) -> bytes:
     return path.rpartition(b"/")[0] if place == LOOSE else path
 
 
+def _file(path: bytes, size: int, mtime_ns: int, ctime_ns: int, inode: str) -> File:
+    return File(os.fsdecode(path), size, mtime_ns, ctime_ns, int(inode))  # inodes may have 64 bits: text for SQLite
+
+
 def _seen(found: Found) -> tuple[Any, ...]:
     passed = found.passed or Passed("")
-    return os.fsencode(found.path), found.size, found.mtime_ns, is_zip(found.path), passed.reason, passed.weight
+    known = found.size, found.mtime_ns, found.ctime_ns, str(found.inode)
+    return os.fsencode(found.path), *known, is_zip(found.path), passed.reason, passed.weight
 
 
 def _entry(path: bytes, thing: Image | Passed) -> tuple[Any, ...]:
     if isinstance(thing, Image):
-        return path, "", "", *map(_storable, _fields(thing))
-    return path, thing.reason, thing.weight, *[""] * 9, 0, thing.place, _storable(thing.member)
+        return path, "", "", *map(storable, _fields(thing))
+    return path, thing.reason, thing.weight, *[""] * 9, 0, thing.place, storable(thing.member)
 
 
-def _storable(value: str | int) -> str | int:
+def storable(value: str | int) -> str | int:
     """Return what SQLite can keep: text without halves of surrogates, which broken names may bring."""
     if isinstance(value, int) or value.isascii():
         return value

@@ -49,11 +49,13 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as it was when it was looked at."""
+    """A file as it was when it was looked at; all but its path says whether it is still the same."""
 
     path: str
     size: int
     mtime_ns: int
+    ctime_ns: int = 0
+    inode: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Place:
     member: str
     sop_instance_uid: str
     size: int
+    patient_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,18 @@
 
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 from pydicom.tag import BaseTag
 
 from tcia_xnat.core.foreign import files_of, parsing
 from tcia_xnat.core.uids import is_uid
-from tcia_xnat.dicom import read_tags
+from tcia_xnat.dicom import decoded_text, read_tags, text_of
 from tcia_xnat.local.model import LOOSE, Image, Passed, Weight, is_zip
 
+_KIND = 0x00020002  # MediaStorageSOPClassUID
 _MARK = slice(128, 132)  # after the preamble (DICOM PS3.10 §7.1)
 _DICOMDIR = "1.2.840.10008.1.3.10"  # Media Storage Directory Storage (PS3.4)
 _SERIES_NUMBER = 0x00200011  # the last of those that are read, in the order of tags
@@ -102,8 +101,8 @@ def _read(file: BinaryIO, name: str, size: int, place: int, member: str) -> Imag
     try:
         with parsing(ValueError):
             dataset = read_tags(file, _TAGS, is_behind)
-            said = {keyword: _text(dataset, keyword) for keyword in _KEYWORDS}
-            kind = _text(dataset.file_meta, "MediaStorageSOPClassUID")
+            said = {keyword: decoded_text(dataset, tag) for keyword, tag in zip(_KEYWORDS, _TAGS, strict=True)}
+            kind = text_of(dataset.file_meta, _KIND)
     except ValueError as error:
         return Passed(f"is damaged: {error}", Weight.SUSPECT, place, member)
     if kind == _DICOMDIR or PurePosixPath(name).name.upper() == "DICOMDIR":
@@ -130,15 +129,6 @@ def _image(said: dict[str, str], size: int, place: int, member: str) -> Image:
         place=place,
         member=member,
     )
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    """Return a value as text, also one that DICOM would not allow there."""
-    raw: object = getattr(dataset.get_item(keyword), "value", b"")
-    if isinstance(raw, bytes) and not raw.isascii():
-        with suppress(ValueError, TypeError, LookupError):  # else it stays as its bytes are
-            raw = str(dataset[keyword].value)  # in the file's own character set
-    return (raw.decode("latin-1") if isinstance(raw, bytes) else str(raw or "")).strip("\0 ")
 
 
 def _iso_date(date: str) -> str:

@@ -6,14 +6,18 @@ the zip that something lies in. `name(path, member)` and `holder(path, place)` a
 """
 
 TABLES = """
-CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode TEXT
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS entries (
     path BLOB, reason TEXT, weight TEXT, sop TEXT, series TEXT, study TEXT, patient TEXT, modality TEXT, number TEXT,
     description TEXT, date TEXT, study_description TEXT, bytes INTEGER, place INTEGER, member TEXT,
     PRIMARY KEY (path, place)
 ) WITHOUT ROWID;
-CREATE TEMP TABLE seen (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, is_zip INTEGER, reason TEXT, weight TEXT)
-    WITHOUT ROWID;
+CREATE TEMP TABLE seen (
+    path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode TEXT, is_zip INTEGER, reason TEXT,
+    weight TEXT
+) WITHOUT ROWID;
 CREATE TEMP TABLE chosen (
     series TEXT, sop TEXT, path BLOB, place INTEGER, member TEXT, holder BLOB, subject BLOB, session BLOB,
     PRIMARY KEY (series, sop, path, place)
@@ -28,11 +32,11 @@ FOREIGN = """
 SELECT 1 FROM entries WHERE typeof(path) <> 'blob' OR typeof(bytes) <> 'integer' OR typeof(place) <> 'integer'
     OR weight NOT IN ('', 'left out', 'lost', 'suspect')
 """  # what no version of ours has written
-SEE = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?)"
+SEE = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 MARK = "UPDATE seen SET reason = ?, weight = ? WHERE path = ?"
 DROP = "DELETE FROM entries WHERE path = ?"
 KEEP_ENTRY = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-KEEP_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?)"
+KEEP_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
 CHOOSE = "INSERT INTO chosen VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 LEAVE = "INSERT INTO passed VALUES (?, ?, ?, ?, ?, ?)"
 LEAVE_COPIES = """
@@ -44,9 +48,9 @@ FROM images WHERE nth > 1
 COUNT = "SELECT count(*) FROM seen WHERE is_zip = ? AND reason = ''"
 ZIPS = "SELECT path FROM seen WHERE is_zip AND reason = ''"
 UNREAD = """
-SELECT seen.path, seen.size, seen.mtime_ns FROM seen LEFT JOIN files USING (path)
-WHERE is_zip = ? AND reason = '' AND seen.path > ?
-    AND (files.path IS NULL OR files.size <> seen.size OR files.mtime_ns <> seen.mtime_ns)
+SELECT seen.path, seen.size, seen.mtime_ns, seen.ctime_ns, seen.inode FROM seen LEFT JOIN files USING (path)
+WHERE is_zip = ? AND reason = '' AND seen.path > ? AND (files.path IS NULL OR
+    (files.size, files.mtime_ns, files.ctime_ns, files.inode) <> (seen.size, seen.mtime_ns, seen.ctime_ns, seen.inode))
 ORDER BY seen.path LIMIT ?
 """
 SPOTS = """
@@ -64,7 +68,7 @@ SELECT min(path), subject, session, count(*) FILTER (WHERE nth = 1), sum(bytes) 
 FROM images JOIN entries USING (path, place, series, sop, member) GROUP BY series ORDER BY 1
 """  # the bare columns are those of the row with the first path (sqlite.org/lang_select.html#bareagg)
 PLACES = """
-SELECT path, size, mtime_ns, place, member, sop, bytes
+SELECT path, size, mtime_ns, ctime_ns, inode, place, member, sop, bytes, patient
 FROM chosen JOIN entries USING (path, place, series, sop, member) JOIN seen USING (path)
 WHERE series = ? ORDER BY path, place
 """

@@ -22,6 +22,8 @@ class Found:
     path: str
     size: int = 0
     mtime_ns: int = 0
+    ctime_ns: int = 0
+    inode: int = 0
     passed: Passed | None = None
 
 
@@ -105,7 +107,7 @@ def _file(path: str, entry: "os.DirEntry[str] | Path") -> Found:
         return Found(path, passed=_unreadable(error))
     if not stat.S_ISREG(status.st_mode):
         return Found(path, passed=_SPECIAL)
-    return Found(path, status.st_size, status.st_mtime_ns)
+    return Found(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def _unreadable(error: OSError) -> Passed:

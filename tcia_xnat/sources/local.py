@@ -12,7 +12,7 @@ from tcia_xnat.closing import Closing
 from tcia_xnat.core.foreign import parsing
 from tcia_xnat.dicom import read_whole
 from tcia_xnat.errors import Error, SeriesDamaged, SeriesIncomplete
-from tcia_xnat.local.inventory import Inventory
+from tcia_xnat.local.inventory import Inventory, storable
 from tcia_xnat.local.model import LOOSE, File, Place
 from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
 from tcia_xnat.sources import OnBytes, Packages
@@ -155,7 +155,11 @@ class _Reader(Closing):
             offset += len(chunk)
 
     def _uid(self, content: BinaryIO, size: int, place: Place) -> str:
-        return proved_sop_instance_uid(self._series, read_whole(content, size, self._name(place)), self._name(place))
+        name = self._name(place)
+        identity = read_whole(content, size, name)
+        if storable(identity.patient_id) != place.patient_id:  # its subject and session were made of that one
+            raise SeriesDamaged(f"{name} names another PatientID than when it was looked at", _AGAIN)
+        return proved_sop_instance_uid(self._series, identity, name)
 
     def close(self) -> None:
         """Close the zip that was read last."""

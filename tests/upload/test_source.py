@@ -1,6 +1,7 @@
 """A tree on disk as a source, without XNAT: what is proved, and what is refused."""
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,27 @@ def test_what_is_sent_are_the_bytes_of_the_files(tmp_path: Path) -> None:
     members = fetched(root, lambda: None)
     assert [content for _, content in members] == list(SCAN.all_images().values())
     assert [member.sop_instance_uid for member, _ in members] == [SCAN.sop_instance_uid(nth) for nth in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("in_zip", [False, True])
+@pytest.mark.parametrize("keyword", ["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
+def test_an_identifier_that_changes_behind_an_equal_size_and_time(tmp_path: Path, keyword: str, in_zip: bool) -> None:  # noqa: FBT001  a parameter
+    files = SCAN.all_images()
+    root = write(tmp_path / "tree", {"all.zip": zipped(files, zipfile.ZIP_STORED)} if in_zip else files)
+    path = root / ("all.zip" if in_zip else "IM0002.dcm")
+    before = {"PatientID": "A", "StudyInstanceUID": SCAN.study_instance_uid}
+    before |= {"SeriesInstanceUID": SCAN.series_instance_uid, "SOPInstanceUID": SCAN.sop_instance_uid(2)}
+    other = SCAN.image(2, **{keyword: before[keyword][:-1] + ("B" if keyword == "PatientID" else "7")})
+
+    def change() -> None:
+        times = path.stat()
+        content = zipped({**files, "IM0002.dcm": other}, zipfile.ZIP_STORED) if in_zip else other
+        assert len(content) == times.st_size
+        path.write_bytes(content)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    with pytest.raises(SeriesDamaged, match=f"IM0002.dcm (names another {keyword}|says {keyword}|is another image)"):
+        fetched(root, change)
 
 
 @pytest.mark.parametrize("in_zip", [False, True])
