@@ -26,6 +26,7 @@ def look(  # noqa: PLR0913  what decides, each once
     *,
     may_refresh: bool = True,
     is_alive: Callable[[str], bool] = lambda _mark: False,
+    is_over: Callable[[str], bool] = lambda _mark: False,
     expected: Mapping[str, Label] = MappingProxyType({}),
     archived_before: Mapping[str, Sequence[Label]] = MappingProxyType({}),
 ) -> Held:
@@ -40,6 +41,9 @@ def look(  # noqa: PLR0913  what decides, each once
         Whether XNAT may be told to count what it has not counted; a dry run changes nothing.
     is_alive
         Whether a run, named by its mark, is at work beside this one: what it has sent is not ours to archive.
+    is_over
+        Whether a run, named by its mark, was one of this output folder and has ended: what it left is taken over at
+        once, also what it had not noted yet when it was killed.
     expected
         StudyInstanceUID → label that it would have in an empty project, by which it is found when its UID is changed.
     archived_before
@@ -80,7 +84,7 @@ def look(  # noqa: PLR0913  what decides, each once
             and (entry.kept is None or is_possible(project.scripts))
         },
         prearchive=_left(theirs, urls, known),
-        left=frozenset(urls & known),
+        left=frozenset(urls & known) | {one.url for one in waiting if one.mark and is_over(one.mark)},
         shared={one.study_instance_uid: (one.shared_from, one.label) for one in found if one.is_shared},
         sessions=frozenset(label.session for label in taken),
         subjects=frozenset([*project.subject_labels(), *(label.subject for label in taken)]),

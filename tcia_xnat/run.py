@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tcia_xnat import licences
 from tcia_xnat import plan as plans
 from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.core.run_lock import RunLock, is_alive
+from tcia_xnat.core.run_lock import RunLock, is_alive, is_over
 from tcia_xnat.destinations.xnat.files import ProjectFiles
 from tcia_xnat.destinations.xnat.turns import Turns
 from tcia_xnat.errors import Error, SpaceError, Stopped, UsageError, XnatUnreachable
@@ -187,6 +187,7 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
             asked_part(settings, work.catalogue),
             ledger.imported(),
             is_alive=alive,
+            is_over=partial(is_over, settings.state_dir / "runs"),
             expected=plans.expected_labels(work.catalogue, settings.subject_label, settings.session_label),
             archived_before=ledger.sessions(),
         )

@@ -25,9 +25,13 @@ class RunLock(Closing):
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def close(self) -> None:
-        """Say that the run is over."""
-        self._path.unlink(missing_ok=True)
+        """Say that the run is over; its file stays, and tells later runs that it was one of this folder."""
         self._file.close()
+
+
+def is_over(folder: Path, name: str) -> bool:
+    """Whether a run of this folder has ended, however it ended."""
+    return (folder / f"{name}.lock").exists() and not is_alive(folder, name)
 
 
 def is_alive(folder: Path, name: str) -> bool:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tcia_xnat.core.run_lock import RunLock, is_alive
+from tcia_xnat.core.run_lock import RunLock, is_alive, is_over
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
@@ -32,7 +32,9 @@ def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
     assert not is_alive(folder, "run-1")
 
 
-def test_a_run_that_ends_leaves_no_lock(tmp_path: Path) -> None:
+def test_a_run_that_ends_is_known_to_be_over(tmp_path: Path) -> None:
     with RunLock(tmp_path, "run-1"):
         assert is_alive(tmp_path, "run-1")
-    assert not list(tmp_path.iterdir())
+        assert not is_over(tmp_path, "run-1")
+    assert is_over(tmp_path, "run-1")
+    assert not is_over(tmp_path, "run-2")
