@@ -1,10 +1,10 @@
 """What the settings of the project, and the user's rights in it, mean for a run (xnat-http.md §3, §4, §7.3)."""
 
-import json
 from urllib.parse import quote
 
 from tcia_xnat.check_up.finding import Finding, failed, ok, unseen, warning, wrong
 from tcia_xnat.check_up.site import filtering
+from tcia_xnat.core.foreign import parse_json
 from tcia_xnat.errors import Error, RightsRefused
 from tcia_xnat.xnat.answers import OK, table
 from tcia_xnat.xnat.connection import XnatConnection
@@ -85,10 +85,10 @@ def import_filter(xnat: XnatConnection, project: str) -> Finding:
 def _described(contents: str) -> str:
     """Return mode and list of a filter, as far as it has them."""
     try:
-        found = json.loads(contents)
-        return f"{found['mode']} {found.get('list', '')}"
-    except (ValueError, LookupError, TypeError, AttributeError):
+        found = parse_json(contents)
+    except ValueError:
         return contents
+    return f"{found['mode']} {found.get('list', '')}" if isinstance(found, dict) and "mode" in found else contents
 
 
 def _refused(seen: str, to_do: str) -> Finding:

@@ -27,7 +27,7 @@ def version(xnat: XnatConnection) -> Finding:
     except NotTold as why:
         return unseen("XNAT version", why, f"1.8.9 or newer is needed; {_ASK}")
     name = str(told.get("version", "")) if isinstance(told, dict) else ""
-    numbers = tuple(int(part) for part in re.findall(r"\d+", name.partition("-")[0]))
+    numbers = tuple(int(part) for part in re.findall(r"\d{1,9}", name.partition("-")[0]))
     if not numbers:
         return unseen("XNAT version", "XNAT does not name it", "1.8.9 or newer is needed")
     if numbers < _LEAST:
@@ -41,7 +41,7 @@ def session_cap(xnat: XnatConnection, user: str) -> Finding:
     """Judge how many logins the user has left: each run is one (§1.6)."""
     try:
         most = int(preference(xnat, "concurrentMaxSessions"))
-    except (NotTold, ValueError, TypeError) as why:
+    except (NotTold, ValueError, TypeError, OverflowError) as why:
         return unseen("sessions", why, f"each run takes one login; how many a user may have: {_ASK}")
     try:
         taken = len(value(xnat, f"/xapi/users/active/{quote(user)}"))

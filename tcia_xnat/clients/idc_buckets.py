@@ -13,7 +13,7 @@ from tcia_xnat.clients.failures import unreachable
 from tcia_xnat.clients.session import AnswerTooLarge, read_limited
 from tcia_xnat.core import limits
 from tcia_xnat.core.addresses import server_url
-from tcia_xnat.core.parsing import parse_xml
+from tcia_xnat.core.foreign import parse_xml
 from tcia_xnat.errors import SeriesDamaged, SeriesUnavailable, SourceError, SourceUnreachable
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tcia_xnat.clients.failures import unreachable
 from tcia_xnat.clients.session import Session
 from tcia_xnat.closing import Closing
 from tcia_xnat.core.addresses import server_url
-from tcia_xnat.core.parsing import parse_json
+from tcia_xnat.core.foreign import parse_json
 from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable, UsageError
 
 NBIA_URL = "https://services.cancerimagingarchive.net/nbia-api/services"

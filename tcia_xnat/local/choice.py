@@ -1,12 +1,12 @@
 """What of a tree is wanted, and under which names: exclude lists, patterns, modalities, zips."""
 
 import fnmatch
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from tcia_xnat.core.foreign import parse_json
 from tcia_xnat.errors import UsageError
 from tcia_xnat.local.layout import Layout, below_session, downloaded_series, folder_label
 from tcia_xnat.local.mapping import mapped
@@ -120,8 +120,8 @@ def read_excluded_folders(config: Path) -> tuple[str, ...]:
         The file cannot be read, or says something else.
     """
     try:
-        content = json.loads(config.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = parse_json(config.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
         raise UsageError(f"{config} cannot be read as JSON: {error}", _HINT) from error
     if not isinstance(content, dict) or [key.lower() for key in content] != ["exclude"]:
         raise UsageError(f"{config} does not say what to exclude, and that alone", _HINT)

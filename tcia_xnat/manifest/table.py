@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import re
 import warnings
 import zipfile
@@ -11,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from tcia_xnat.core.foreign import parsing
+from tcia_xnat.core.foreign import parse_json, parsing
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.broken import wrong_lines
@@ -72,14 +71,14 @@ def parse_table(text: str, name: str) -> Manifest:
     csv.field_size_limit(_LONGEST_CELL)
     rows: list[Row] = []
     start = above + 1
-    try:
+
+    def refusal(said: str) -> ManifestError:
+        return ManifestError(f"{name} cannot be read as a table, line {start}: {said}", "save it as CSV once more")
+
+    with parsing(refusal):
         for cells in reader:
             rows.append((start, cells))
             start = above + reader.line_num + 1  # a quoted cell may go over several lines
-    except csv.Error as error:
-        raise ManifestError(
-            f"{name} cannot be read as a table, line {start}: {error}", "save it anew as CSV"
-        ) from error
     return _from_sheets({name: rows}, name)
 
 
@@ -92,13 +91,13 @@ def parse_workbook(content: bytes, name: str) -> Manifest:
     """
     import openpyxl  # noqa: PLC0415  0.2 s that other lists need not wait
 
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of styles and extensions, which hold no series
-            _refuse_bomb(content)
-            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            sheets = {f"{name}, sheet {sheet.title}": _sheet_rows(sheet) for sheet in book.worksheets}
-    except Exception as error:  # openpyxl and zipfile have many names for a broken workbook
-        raise ManifestError(f"{name} cannot be read as a workbook: {error}", "save it as CSV") from error
+    with (
+        parsing(lambda said: ManifestError(f"{name} cannot be read as a workbook: {said}", "save it as CSV")),
+        warnings.catch_warnings(action="ignore"),  # of styles and extensions, which hold no series
+    ):
+        _refuse_bomb(content)
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        sheets = {f"{name}, sheet {sheet.title}": _sheet_rows(sheet) for sheet in book.worksheets}
     return _from_sheets(sheets, name)
 
 
@@ -110,8 +109,8 @@ def parse_rows(content: str, name: str) -> Manifest:
     ManifestError
     """
     with parsing(lambda said: ManifestError(f"{name} cannot be read as JSON: {said}", "save it as CSV")):
-        rows = json.loads(content)
-    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        found = parse_json(content)
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
     keys = list(dict.fromkeys(chain.from_iterable(rows)))
     if not _columns(keys):
         raise _no_rows(keys, name)

@@ -1,9 +1,6 @@
 """XML around lists: TCIA's collections, which point at manifests, and JNLP files, which hold pipe lines (§1.2)."""
 
-from xml.etree.ElementTree import ParseError
-
-from defusedxml import DefusedXmlException, ElementTree
-
+from tcia_xnat.core.foreign import parse_xml
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.model import Manifest
 from tcia_xnat.manifest.text import parse_text
@@ -18,8 +15,8 @@ def parse_wrapper(text: str, name: str) -> Manifest:
         It is broken, or holds neither addresses nor pipe lines.
     """
     try:
-        root = ElementTree.fromstring(text.strip().encode())
-    except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError) as error:
+        root = parse_xml(text.strip(), may_have_type=True)
+    except ValueError as error:
         raise _no_list(name) from error
     addresses = [url.text.strip() for url in root.iterfind(".//{*}Downloads/{*}URL") if url.text]
     lines = [argument.text for argument in root.iterfind(".//{*}argument") if "|" in (argument.text or "")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import requests
 
 from tcia_xnat.clients import web
-from tcia_xnat.core.parsing import parse_json, parse_xml
+from tcia_xnat.core.foreign import parse_json, parse_xml
 from tcia_xnat.errors import (
     ArchiveConflict,
     RightsRefused,

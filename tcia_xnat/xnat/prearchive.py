@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from tcia_xnat.clients import web
-from tcia_xnat.core.parsing import parse_xml
+from tcia_xnat.core.foreign import parse_xml
 from tcia_xnat.errors import RightsRefused, XnatBusy, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.answers import ASK_FOR_RIGHT, OK, Answer, Row, image_counts, refusal, table

@@ -1,9 +1,9 @@
 """Single values that XNAT tells: site preferences, settings of a project, its anonymization scripts (§2.2, §11.1)."""
 
-import json
 from typing import Any
 from urllib.parse import quote
 
+from tcia_xnat.core.foreign import parse_json
 from tcia_xnat.errors import XnatError
 from tcia_xnat.xnat.answers import OK
 from tcia_xnat.xnat.connection import XnatConnection
@@ -43,7 +43,7 @@ def value(xnat: XnatConnection, path: str) -> Any:  # noqa: ANN401  as XNAT has 
     if answer.status == 404:  # noqa: PLR2004  HTTP's own
         raise NotTold("this XNAT has no such page")
     try:
-        return json.loads(answer.text)
+        return parse_json(answer.text)
     except ValueError:
         return answer.text
 

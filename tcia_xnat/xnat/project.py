@@ -1,13 +1,14 @@
 """One project of XNAT: the project itself, and what its archive holds (xnat-http.md §3, §4, §10)."""
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, unquote
 
 from tcia_xnat.clients import web
+from tcia_xnat.core.foreign import parse_json
 from tcia_xnat.errors import RightsRefused, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
@@ -67,13 +68,20 @@ def find_project(xnat: XnatConnection, named: str) -> str:
     answer = xnat.patience.call(lambda: xnat.ask("GET", path, _JSON, accepted=OK | {NOT_FOUND}))
     if answer.status == NOT_FOUND:
         return ""
-    try:
-        found = json.loads(answer.text)["items"][0]["data_fields"]["ID"]
-    except (ValueError, LookupError, TypeError):
-        found = None
-    if not isinstance(found, str) or not _PROJECT_ID.fullmatch(found):
+    found = _id_of(answer)
+    if not _PROJECT_ID.fullmatch(found):
         raise XnatUnreachable(web.with_words("XNAT sent something that is no project", answer.reason))
     return found
+
+
+def _id_of(answer: Answer) -> str:
+    """Return the ID in a document of XNAT (§0.5); empty when the answer is another thing."""
+    try:
+        found: Any = parse_json(answer.text)
+        found = found["items"][0]["data_fields"]["ID"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 class XnatProject:
@@ -188,10 +196,9 @@ class XnatProject:
         answer = self._found(uri)
         if answer.status == NOT_FOUND:
             return ""
-        try:
-            return str(json.loads(answer.text)["items"][0]["data_fields"]["ID"])
-        except (ValueError, LookupError, TypeError) as error:
-            raise XnatUnreachable(web.with_words("XNAT sent something that is no session", answer.reason)) from error
+        if not (found := _id_of(answer)):
+            raise XnatUnreachable(web.with_words("XNAT sent something that is no session", answer.reason))
+        return found
 
     def scans(self, experiment_id: str) -> dict[str, str]:
         """Return the scan ID by SeriesInstanceUID of one archived session."""

@@ -5,11 +5,11 @@ included, and names the role of the user in each project. An import is accepted 
 and a project resource that a Member sends is answered by 200 and not stored: neither answer proves a right.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tcia_xnat.core.foreign import parse_json
 from tcia_xnat.errors import RightsRefused, XnatUnreachable
 from tcia_xnat.xnat.answers import OK, table
 from tcia_xnat.xnat.connection import XnatConnection
@@ -103,7 +103,7 @@ def _is_permitted(xnat: XnatConnection, project: str, permission: str) -> bool |
 def _role(xnat: XnatConnection, project: str) -> str:
     answer = xnat.patience.call(lambda: xnat.ask("GET", "/xapi/access/projects", accepted=OK | _NOT_ANSWERED))
     try:
-        told = json.loads(answer.text) if answer.status in OK else []
+        told = parse_json(answer.text) if answer.status in OK else []
     except ValueError:
         return ""
     return next((role for name, role in _roles(told) if name == project), "")

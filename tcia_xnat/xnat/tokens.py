@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tcia_xnat.core.parsing import parse_json
+from tcia_xnat.core.foreign import parse_json
 from tcia_xnat.errors import XnatUnreachable
 
 _PARTS = ("alias", "secret", "estimatedExpirationTime")
