@@ -11,12 +11,23 @@ Around = Callable[[ASGIApp], ASGIApp]
 
 
 class Asked(NamedTuple):
-    """One request that was answered; status 0 when no answer was begun, no user where there are no logins."""
+    """One request that was answered.
+
+    Attributes
+    ----------
+    status
+        0 when no answer was begun.
+    user
+        Who asked, where the server knows; empty where there are no logins.
+    is_login
+        Whether name and password went along.
+    """
 
     method: str
     path_with_query: str
     status: int
     user: str = ""
+    is_login: bool = False
 
 
 class Recorder:
@@ -79,6 +90,7 @@ class Recorder:
         finally:
             query, user = scope["query_string"].decode("latin-1"), scope.get("user")
             target = scope["path"] + (f"?{query}" if query else "")
+            is_login = any(name == b"authorization" for name, _ in scope["headers"])
             with self._lock:
                 self._open -= 1
-                self._asked.append(Asked(scope["method"], target, status, user.name if user else ""))
+                self._asked.append(Asked(scope["method"], target, status, user.name if user else "", is_login))
