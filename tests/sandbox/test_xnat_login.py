@@ -267,8 +267,8 @@ def test_returned_addresses_are_without_the_context_path(tmp_path: Path) -> None
 def test_everything_asked_is_recorded(server: XnatServer) -> None:
     get(server, "/data/auth?x=1", auth=ADMIN)
     get(server, "/data/auth")
-    assert ("GET", "/data/auth?x=1", 200, "admin") in server.requests
-    assert server.requests[-1] == ("GET", "/data/auth", 401, "guest")
+    assert ("GET", "/data/auth?x=1", 200, "admin", True) in server.requests
+    assert server.requests[-1] == ("GET", "/data/auth", 401, "guest", False)
 
 
 def test_all_sessions_can_be_ended_at_once(server: XnatServer) -> None:
