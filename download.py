@@ -18,7 +18,7 @@ from tcia_xnat import cli, licences
 from tcia_xnat.command_list import Command
 from tcia_xnat.core import streams
 from tcia_xnat.errors import ManifestError, UsageError
-from tcia_xnat.options import common_options, dry_run_option, source_option, view_options
+from tcia_xnat.options import column_option, common_options, dry_run_option, source_option, view_options
 
 if TYPE_CHECKING:
     from tcia_xnat.job import Job, Login
@@ -41,6 +41,7 @@ USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
     metavar="SQL",
     help="In the place of MANIFEST: SELECT SeriesInstanceUID FROM index ….",
 )
+@column_option
 @click.option("--layout", type=click.Choice(["classic", "zips"]), help="On disk: as the NBIA Data Retriever, or zips.")
 @click.option("--dir-template", help="On disk: folder of a series.  [default: %collection_id/…, see README]")
 @click.option("--verify", is_flag=True, help="Compare what is on disk, or in PROJECT, and move nothing.")
@@ -177,12 +178,13 @@ def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool, 
         raise UsageError("OUTPUT_DIR is missing", USAGE)
     if folder and Path(folder).exists() and not Path(folder).is_dir():
         raise UsageError(f"OUTPUT_DIR {folder} is a file", USAGE)
-    settings, manifest, query = source_settings(options), asked.get("manifest", ""), options["query"]
+    settings = source_settings(options)
+    what = {"manifest": asked.get("manifest", ""), "query": options["query"]}
     layout, output_dir = layout_of(options["dir_template"], options["layout"]), Path(folder or ".")
     if folder and project is None:
-        return FolderJob(**settings, manifest=manifest, query=query, output_dir=output_dir, layout=layout, typed=typed)
+        return FolderJob(**settings, **what, output_dir=output_dir, layout=layout, typed=typed)
     checked = "" if project is None else cli.checked_project(project)
-    return Job(**settings, manifest=manifest, query=query, output_dir=output_dir, project=checked, typed=typed)
+    return Job(**settings, **what, output_dir=output_dir, project=checked, typed=typed)
 
 
 def read_login(asked: Mapping[str, str]) -> "Login":

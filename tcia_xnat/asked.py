@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tcia_xnat import manifest as manifests
 from tcia_xnat.clients import remote_list
-from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest import Manifest
+from tcia_xnat.request.resolve import resolve
 from tcia_xnat.retry import Patience
 from tcia_xnat.selection import Known, Selector
 
@@ -23,8 +24,14 @@ def _nowhere(_series_instance_uids: Sequence[str]) -> frozenset[str]:
     return frozenset()
 
 
-def read_asked(
-    text: str, idc_index: str | Path | None, patience: Patience, *, query: str = "", elsewhere: Known = _nowhere
+def read_asked(  # noqa: PLR0913  what is asked for, and what may change how it is read
+    text: str,
+    idc_index: str | Path | None,
+    patience: Patience,
+    *,
+    query: str = "",
+    elsewhere: Known = _nowhere,
+    column: str = "",
 ) -> Manifest:
     """Return the series that a command line asks for, each once.
 
@@ -41,6 +48,8 @@ def read_asked(
         A SELECT on the index in the place of `text`.
     elsewhere
         Asked for series that are named by themselves and that the index does not list.
+    column
+        Heading of the column of tables that names what is meant; empty leaves it to the headings.
 
     Raises
     ------
@@ -50,8 +59,11 @@ def read_asked(
         An address of a manifest does not answer.
     """
     with closing(Selector(idc_index, elsewhere)) as selector:
-        manifest = selector.ask(query) if query else _merged(text, selector)
-    return _complete(manifest, idc_index, patience)
+        if query:
+            return selector.ask(query)
+        files, words = _sorted_out(text, selector)
+        read = [_complete(manifests.read(file, column), selector.index, patience) for file in files]
+        return manifests.merge([*read, *([selector.select(words)] if words else [])])
 
 
 def parts(text: str) -> list[str]:
@@ -59,27 +71,19 @@ def parts(text: str) -> list[str]:
     return [text] if "," not in text or Path(text).exists() else [part.strip() for part in text.split(",") if part]
 
 
-def read_each(named: Sequence[str], idc_index: str | Path | None, patience: Patience) -> Manifest:
+def read_each(named: Sequence[str], idc_index: str | Path | None, patience: Patience, *, column: str = "") -> Manifest:
     """Return the series of several files, as `read_asked` does.
 
     Raises
     ------
     ManifestError, SourceUnreachable
     """
-    return _complete(manifests.merge([manifests.read(Path(part)) for part in named]), idc_index, patience)
+    with closing(IdcIndex(idc_index)) as index:
+        return manifests.merge([_complete(manifests.read(Path(part), column), index, patience) for part in named])
 
 
-def _complete(manifest: Manifest, idc_index: str | Path | None, patience: Patience) -> Manifest:
-    manifest = _followed(manifest, lambda address: patience.call(lambda: remote_list.fetch(address)))
-    if not (manifest.crdc_series_uuids or manifest.study_instance_uids):
-        return manifest
-    with closing(IDCClient(index=idc_index)) as idc:
-        return _resolved(manifest, idc)
-
-
-def _merged(text: str, selector: Selector) -> Manifest:
-    files, words = _sorted_out(text, selector)
-    return manifests.merge([*map(manifests.read, files), *([selector.select(words)] if words else [])])
+def _complete(manifest: Manifest, index: IdcIndex, patience: Patience) -> Manifest:
+    return resolve(_followed(manifest, lambda address: patience.call(lambda: remote_list.fetch(address))), index)
 
 
 def _sorted_out(text: str, selector: Selector) -> tuple[list[Path], list[str]]:
@@ -133,27 +137,3 @@ def _read_remote(address: str, content: bytes) -> Manifest:
         raise ManifestError(
             f"what {address} answers is no manifest", "fetch it by hand, and look whether it is the right file"
         ) from error
-
-
-def _resolved(manifest: Manifest, idc: IDCClient) -> Manifest:
-    """Return a manifest with series in the place of the folders and studies that the index knows."""
-    folders, studies = manifest.crdc_series_uuids, manifest.study_instance_uids
-    of_folder = idc.find_folders(folders) if folders else {}
-    of_study = idc.find_studies(studies) if studies else {}
-    found = [of_folder[uuid] for uuid in folders if uuid in of_folder]
-    found += [uid for study in studies for uid in of_study.get(study, ())]
-    if not (manifest.series_instance_uids or found or folders):
-        raise _unknown_studies(manifest.name, studies)
-    return replace(
-        manifest,
-        series_instance_uids=tuple(dict.fromkeys([*manifest.series_instance_uids, *found])),
-        crdc_series_uuids=tuple(uuid for uuid in folders if uuid not in of_folder),
-        study_instance_uids=tuple(uid for uid in studies if uid not in of_study),
-    )
-
-
-def _unknown_studies(name: str, studies: Sequence[str]) -> ManifestError:
-    return ManifestError(
-        f"{name} lists studies, not series, and IDC's index knows none of the {len(studies)}",
-        "add a column SeriesInstanceUID with their series",
-    )

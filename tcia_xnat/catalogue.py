@@ -1,9 +1,9 @@
 """What is known of each series before it moves: IDC's embedded index first, NBIA for what it does not list."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tcia_xnat.clients.idc_index import IdcIndex
+from tcia_xnat.clients.idc_index import Earlier, IdcIndex
 from tcia_xnat.clients.nbia_series import from_nbia
 from tcia_xnat.clients.tcia import METADATA_BATCH, SeriesRows, TCIAClient
 from tcia_xnat.errors import Error, SeriesUnavailable, SourceError
@@ -52,23 +52,19 @@ def look_up(manifest: Manifest, idc: IdcIndex | None, nbia: TCIAClient | None, p
     patience
         How NBIA's answers are waited for; a batch that cannot be had makes its series missing, not the run fail.
 
-    A UID that is none of a series but of a study that the index lists stands for all of its series: some lists that
-    people make hold studies (§1.4).
+    Studies and folders that are left in the manifest are those that the index does not know.
     """
     found = _in_idc(manifest.series_instance_uids, idc)
     rest = [uid for uid in manifest.series_instance_uids if uid not in found]
-    studies = _studies(rest, idc, found)
-    rest = [uid for uid in rest if uid not in studies]
-    found |= _in_idc([uid for uids in studies.values() for uid in uids], idc)
     missing: dict[str, Error] = {}
     unasked = _ask_nbia(rest, nbia, patience, found, missing) if nbia is not None else []
     hint = NOT_PUBLIC if idc and nbia else ASK_BOTH
-    for uid in (*rest, *manifest.crdc_series_uuids, *manifest.study_instance_uids):
-        if uid not in found:
-            missing.setdefault(uid, SeriesUnavailable(_nowhere(idc, nbia), hint))
-    wanted = dict.fromkeys(_in_order(manifest.series_instance_uids, studies))
-    wanted |= dict.fromkeys([*found, *missing])
-    order = tuple(uid for uid in wanted if uid in found or uid in missing)
+    nowhere = [uid for uid in (*rest, *manifest.crdc_series_uuids, *manifest.study_instance_uids) if uid not in found]
+    earlier = idc.find_earlier(nowhere) if idc and nowhere else {}
+    for uid in nowhere:
+        error = as_earlier(earlier[uid], hint) if uid in earlier else SeriesUnavailable(_nowhere(idc, nbia), hint)
+        missing.setdefault(uid, error)
+    order = tuple(dict.fromkeys([*manifest.series_instance_uids, *found, *missing]))
     version = idc.version() if idc is not None else ""
     return Catalogue({uid: found[uid] for uid in order if uid in found}, missing, version, order, _dropped(unasked))
 
@@ -82,20 +78,25 @@ def _in_idc(uids: Sequence[str], idc: IdcIndex | None) -> dict[str, Series]:
     return {series.series_instance_uid: series for series in idc.find_series(uids)} if idc and uids else {}
 
 
-def _in_order(uids: Sequence[str], studies: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Yield the series of a list; those of a study stand in its place."""
-    for uid in uids:
-        yield from studies.get(uid, (uid,))
+def as_earlier(one: Earlier, otherwise: str) -> SeriesUnavailable:
+    """Return why something is not offered that earlier versions of IDC had, and what to do.
 
-
-def _studies(uids: Sequence[str], idc: IdcIndex | None, found: Mapping[str, Series]) -> Mapping[str, Sequence[str]]:
-    """Return which UIDs are those of studies, with their series.
-
-    A study of which series are asked for by name is none of them: its UID came along, from another column maybe.
+    Parameters
+    ----------
+    otherwise
+        The hint for what was withdrawn.
     """
-    named = {series.study_instance_uid for series in found.values()}
-    studies = idc.find_studies(uids) if idc and uids else {}
-    return {study: series for study, series in studies.items() if study not in named}
+    versions = f"IDC v{one.first} to v{one.last}" if one.first != one.last else f"IDC v{one.first}"
+    if one.is_listed:
+        return SeriesUnavailable(
+            f"it is an earlier version, of {versions}, of series {one.series_instance_uid}",
+            "name that series: its present version comes; earlier versions are not offered",
+        )
+    return SeriesUnavailable(
+        f"{versions} had it, of patient {one.patient} in {one.collection}; it was withdrawn, or published again under"
+        " another UID",
+        f"query.py search --collection {one.collection} shows what there is now; {otherwise}",
+    )
 
 
 def _ask_nbia(

@@ -10,6 +10,7 @@ import click
 from tcia_xnat import cli
 from tcia_xnat.command_list import Command
 from tcia_xnat.errors import UsageError
+from tcia_xnat.options import column_option
 
 _FORMS = (".tcia", ".csv", ".s5cmd")
 NOT_ALL = 3
@@ -20,9 +21,10 @@ NOT_ALL = 3
 @click.argument("manifests", metavar="MANIFEST...", nargs=-1, required=True)
 @click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--idc-index", metavar="FILE", help="Another parquet in the place of IDC's embedded index.")
+@column_option
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @cli.reports_errors
-def convert(manifests: Sequence[str], output: Path, *, idc_index: str | None) -> int:
+def convert(manifests: Sequence[str], output: Path, *, idc_index: str | None, column: str) -> int:
     """Write the series of all MANIFESTs to OUTPUT, each once, in the form of its ending.
 
     .tcia is for TCIA's retrievers, .csv has what IDC's index knows of each series, .s5cmd are the commands that copy
@@ -36,11 +38,12 @@ def convert(manifests: Sequence[str], output: Path, *, idc_index: str | None) ->
     if output.suffix.lower() not in _FORMS:
         raise UsageError(f"{output} ends with none of {', '.join(_FORMS)}", "the ending says which form is written")
     listed = [part for manifest in manifests for part in parts(manifest)]
-    asked = read_each(listed, idc_index, Patience(RetryPolicy(), time.sleep))
+    asked = read_each(listed, idc_index, Patience(RetryPolicy(), time.sleep), column=column)
     uids, unknown = asked.series_instance_uids, (*asked.crdc_series_uuids, *asked.study_instance_uids)
     is_tcia = output.suffix.lower() == ".tcia"
     cli.write_result(str(output), write_tcia(uids, output.name) if is_tcia else as_table(uids, output, idc_index))
-    for line in (*passed_over(asked.rejected), *(f"{uid} is not in IDC's index, and left out" for uid in unknown)):
+    left_out = (f"{uid} is not in IDC's index, and left out" for uid in unknown)
+    for line in (*asked.read, *passed_over(asked.rejected), *left_out):
         click.echo(line, err=True)
     click.echo(f"{len(uids)} series in {output}, {asked.duplicates} lines named one of them again", err=True)
     return NOT_ALL if unknown else 0

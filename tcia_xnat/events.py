@@ -11,9 +11,10 @@ from tcia_xnat.model import Label, Outcome, Series, SourceName
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """Lines of the manifest that name no series; none when all did."""
+    """How each list was read, in words, and its lines that name no series; none when all did."""
 
     lines: tuple[Rejected, ...]
+    read: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Job(Settings):
 
     manifest: str  # one file or several, or identifiers, as `asked.read_asked` takes them
     query: str = ""  # in its place
+    column: str = ""  # heading of the column of a table that names what is meant
     source: str = "auto"
     nbia_url: str = NBIA_URL
     idc_url: str = IDC_URL
@@ -53,7 +54,7 @@ def run(job: Job, login: Login, stop: Stop, tell: Tell, report: Reports = lambda
 
 def _run(record: RunRecord, job: Job, login: Login, stop: Stop, report: Reports, tell: Tell) -> Run:  # noqa: PLR0913, PLR0917  what a run needs, each once
     record.manifest = read_manifest(job, runs.patience_of(job, stop, tell))
-    tell(PassedOver(record.manifest.rejected))
+    tell(PassedOver(record.manifest.rejected, record.manifest.read))
     return runs.run(record, partial(_work, job, record.manifest), login, stop, tell, report)
 
 
@@ -70,7 +71,9 @@ def read_manifest(job: Job, patience: Patience) -> Manifest:
             rows = patience.call(lambda: nbia.get_series_metadata(series_instance_uids)) if nbia else []
             return {str(row["SeriesInstanceUID"]) for row in rows}
 
-        return read_asked(job.manifest, job.idc_index, patience, query=job.query, elsewhere=elsewhere)
+        return read_asked(
+            job.manifest, job.idc_index, patience, query=job.query, elsewhere=elsewhere, column=job.column
+        )
 
 
 def clients_of(job: Job) -> AbstractContextManager[tuple[IDCClient | None, TCIAClient | None]]:

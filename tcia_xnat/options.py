@@ -210,6 +210,14 @@ source_option = click.option(
     help="Where images come from; auto asks IDC first, NBIA for the rest.",
 )
 
+column_option = click.option(
+    "--column",
+    default="",
+    show_default=False,
+    metavar="HEADING",
+    help="Column of a table that names series, studies or patients, where its headings do not say it.",
+)
+
 
 def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of the plan and the checks."""

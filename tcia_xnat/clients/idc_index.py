@@ -18,7 +18,7 @@ from tcia_xnat.clients.idc_selection import (
     modality,
 )
 from tcia_xnat.clients.questions import Answer, Query
-from tcia_xnat.errors import UsageError
+from tcia_xnat.errors import ManifestError, UsageError
 from tcia_xnat.model import Series
 
 BESIDES = ("prior_versions_index", "collections_index", "analysis_results_index", "version_metadata_index")
@@ -51,6 +51,18 @@ class Dataset:
     licence: str
     licence_name: str
     licence_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A series, or a version of one, that IDC had; `is_listed` when a later version of the series is there."""
+
+    series_instance_uid: str
+    first: int
+    last: int
+    collection: str
+    patient: str
+    is_listed: bool
 
 
 def index_path(named: str | Path | None = None) -> Path:
@@ -118,13 +130,47 @@ class IdcIndex:
         return self._series("SeriesInstanceUID", series_instance_uids)
 
     def find_folders(self, crdc_series_uuids: Sequence[str]) -> dict[str, str]:
-        """Return the SeriesInstanceUID of each folder of the buckets; also of one that a newer version replaced (§7.1).
+        """Return the SeriesInstanceUID of each folder of the buckets that holds the present version of a series."""
+        return dict(self._pairs("index", "crdc_series_uuid", crdc_series_uuids))
 
-        Folders that no version of IDC had are left out.
+    def find_patients(self, patient_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Return the SeriesInstanceUIDs of each patient; patients that the index does not list are left out.
+
+        Raises
+        ------
+        ManifestError
+            Two collections have a patient of that name.
         """
-        found = dict(self._pairs("index", "crdc_series_uuid", crdc_series_uuids))
-        older = [uuid for uuid in crdc_series_uuids if uuid not in found]
-        return found | dict(self._pairs("prior_versions_index", "crdc_series_uuid", older))
+        found: dict[str, list[str]] = {}
+        collections: dict[str, str] = {}
+        columns = "PatientID, collection_id, SeriesInstanceUID"
+        for patient, collection, series in sorted(self._rows("index", columns, "PatientID", patient_ids)):
+            if collections.setdefault(patient, collection) != collection:
+                raise ManifestError(
+                    f"patient {patient} is in {collections[patient]} and in {collection}",
+                    "list the series of the one that is meant: query.py search --collection NAME --patient NAME",
+                )
+            found.setdefault(patient, []).append(series)
+        return found
+
+    def find_earlier(self, names: Sequence[str]) -> dict[str, Earlier]:
+        """Return what earlier versions of IDC had under SeriesInstanceUIDs and crdc_series_uuids, by these.
+
+        A series or folder of the present version is not among them.
+        """
+        found: dict[str, Earlier] = {}
+        versions = "min(min_idc_version), max(max_idc_version)"
+        for column in ("SeriesInstanceUID", "crdc_series_uuid"):
+            text = f"""
+                SELECT prior.{column}, any_value(prior.SeriesInstanceUID), {versions},
+                    any_value(prior.collection_id), any_value(prior.PatientID), bool_or(index.PatientID IS NOT NULL)
+                FROM prior_versions_index AS prior LEFT JOIN index USING (SeriesInstanceUID)
+                WHERE prior.{column} IN (SELECT unnest(?::VARCHAR[])) GROUP BY 1"""  # noqa: S608  columns of ours
+            for name, *values in self.ask(Query(text, (list(names),))).rows:
+                one = Earlier(*values)
+                if column == "crdc_series_uuid" or not one.is_listed:
+                    found[name] = one
+        return found
 
     def find_studies(self, study_instance_uids: Sequence[str]) -> dict[str, list[str]]:
         """Return the SeriesInstanceUIDs of each study; studies that the index does not list are left out."""

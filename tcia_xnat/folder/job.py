@@ -108,7 +108,7 @@ def _run(record: RunRecord, job: FolderJob, stop: Stop, report: Reports, tell: T
     job, patience = _named(job), patience_of(job, stop, tell)
     record.job = job
     manifest = record.manifest = read_manifest(job, patience)
-    tell(PassedOver(manifest.rejected))
+    tell(PassedOver(manifest.rejected, manifest.read))
     with clients_of(job) as (idc, nbia):
         catalogue = record.catalogue = look_up(manifest, idc, nbia, patience)
         stop.check()

@@ -48,6 +48,7 @@ class SourceSettings(RunSettings):
     nbia_url: str
     idc_url: str
     idc_index: str | None
+    column: str
 
 
 def run_settings(options: Mapping[str, Any]) -> RunSettings:
@@ -93,6 +94,7 @@ def source_settings(options: Mapping[str, Any]) -> SourceSettings:
         "nbia_url": _or(options["nbia_url"], NBIA_URL),
         "idc_url": _or(options["idc_url"], IDC_URL),
         "idc_index": options["idc_index"],
+        "column": options["column"],
     }
 
 

@@ -27,7 +27,11 @@ def merge(manifests: Iterable[Manifest]) -> Manifest:
         originals=tuple(_apart(chain.from_iterable(one.originals for one in given))),
         crdc_series_uuids=_joined(one.crdc_series_uuids for one in given),
         study_instance_uids=_joined(one.study_instance_uids for one in given),
+        patient_ids=_joined(one.patient_ids for one in given),
+        images={folder: count for one in given for folder, count in one.images.items()},
         addresses=_joined(one.addresses for one in given),
+        readings=tuple(chain.from_iterable(one.readings for one in given)),
+        read=tuple(chain.from_iterable(one.read for one in given)),
     )
 
 

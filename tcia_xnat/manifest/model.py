@@ -1,6 +1,18 @@
 """What a list of series is, once it is read."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """What the entries of a list name."""
+
+    SERIES = "series"
+    STUDY = "studies"
+    FOLDER = "folders of IDC"
+    PATIENT = "patients"
+    UID = "UIDs"  # of series or of studies: the index tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +31,34 @@ class Original:
 
     name: str
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How one file, or one sheet of a workbook, was read.
+
+    Attributes
+    ----------
+    file
+        The file, with the sheet of a workbook; of a name on the command line, that name.
+    level
+        What its entries are.
+    entries
+        UIDs, folders or names, each once.
+    lines
+        Lines or rows that have an entry.
+    column
+        Heading of the column that was taken; empty for lists without headings.
+    rows
+        Lines of a list without headings that have several UIDs, each with all of its UIDs.
+    """
+
+    file: str
+    level: Level
+    entries: tuple[str, ...]
+    lines: int
+    column: str = ""
+    rows: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +83,16 @@ class Manifest:
         Folders of an s5cmd list, whose series the index knows.
     study_instance_uids
         Studies of a list that names no series; the index knows those, too.
+    patient_ids
+        Patients of a table whose column of patients was chosen.
+    images
+        Folder → how many of its images an s5cmd list names; folders that are named as a whole are not in it.
     addresses
         Where the manifests are that an XML wrapper points at.
+    readings
+        How each file and sheet was read.
+    read
+        The same in words, with the number of series that each stands for; empty until the index was asked.
     """
 
     name: str
@@ -55,4 +103,8 @@ class Manifest:
     originals: tuple[Original, ...] = ()
     crdc_series_uuids: tuple[str, ...] = ()
     study_instance_uids: tuple[str, ...] = ()
+    patient_ids: tuple[str, ...] = ()
+    images: Mapping[str, int] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    read: tuple[str, ...] = ()

@@ -7,9 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from tcia_xnat.errors import ManifestError
+from tcia_xnat.manifest.archive import is_archive, parse_archive
+from tcia_xnat.manifest.columns import heading
+from tcia_xnat.manifest.json_rows import parse_rows
 from tcia_xnat.manifest.merge import merge
 from tcia_xnat.manifest.model import Manifest, Original
-from tcia_xnat.manifest.table import heading, is_table, parse_rows, parse_table, parse_workbook, refuse_other_columns
+from tcia_xnat.manifest.table import is_table, parse_table, parse_workbook
 from tcia_xnat.manifest.text import LIST_KEY, parse_text
 from tcia_xnat.manifest.wrapper import parse_wrapper
 
@@ -18,13 +21,18 @@ STDIN = Path("-")
 _SUFFIXES = {".tcia", ".csv", ".tsv", ".s5cmd"}  # of what is listed as a manifest at hand
 _LARGEST = 512 << 20  # a list of ten million series is smaller
 _HEAD = 4096
-_WORKBOOK = b"PK\x03\x04"
+_ZIP = b"PK\x03\x04"  # a workbook, or manifests
 _OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # Excel's "Unicode text"
 
 
-def read(path: Path) -> Manifest:
+def read(path: Path, column: str = "") -> Manifest:
     """Read a list of series from a file; `-` is what comes on stdin.
+
+    Parameters
+    ----------
+    column
+        Heading of the column of a table that names what is meant; empty leaves it to the headings.
 
     Raises
     ------
@@ -32,12 +40,12 @@ def read(path: Path) -> Manifest:
         There is no such file, or it cannot be used.
     """
     if path == STDIN:
-        return parse(_some(sys.stdin.buffer.read(_LARGEST + 1), "stdin"), "stdin")
+        return parse(_some(sys.stdin.buffer.read(_LARGEST + 1), "stdin"), "stdin", column)
     try:
         if path.is_dir():
             raise ManifestError(f"{path} is a folder, not a manifest", "name a file in it, or several with commas")
         with path.open("rb") as file:
-            return parse(_some(file.read(_LARGEST + 1), str(path)), path.name)
+            return parse(_some(file.read(_LARGEST + 1), str(path)), path.name, column)
     except FileNotFoundError as error:
         raise ManifestError(
             f"no such manifest: {path}", "download.py without arguments lists the manifests at hand"
@@ -56,14 +64,14 @@ def read_all(paths: Iterable[Path]) -> Manifest:
     return merge([read(path) for path in paths])
 
 
-def parse(content: bytes, name: str) -> Manifest:
+def parse(content: bytes, name: str, column: str = "") -> Manifest:
     """Read a list of series from its bytes.
 
     Raises
     ------
     ManifestError
     """
-    return replace(_parse(content, name), originals=(Original(name, content),))
+    return replace(_parse(content, name, column), originals=(Original(name, content),))
 
 
 def find(folders: Iterable[Path]) -> list[Path]:
@@ -77,9 +85,11 @@ def find(folders: Iterable[Path]) -> list[Path]:
     ]
 
 
-def _parse(content: bytes, name: str) -> Manifest:
-    if content.startswith(_WORKBOOK):
-        return parse_workbook(content, name)
+def _parse(content: bytes, name: str, column: str = "") -> Manifest:
+    if content.startswith(_ZIP):
+        if is_archive(content):
+            return parse_archive(content, name, lambda inner, part: _parse(inner, part, column))
+        return parse_workbook(content, name, column)
     if content.startswith(_OLD_WORKBOOK):
         raise ManifestError(f"{name} is a workbook of an old form", "save it as XLSX or CSV")
     text = _decoded(content)
@@ -89,10 +99,9 @@ def _parse(content: bytes, name: str) -> Manifest:
     if start == "<":
         return parse_wrapper(text, name)
     if start in {"[", "{"}:
-        return parse_rows(text, name)
-    if is_table(text):
-        return parse_table(text, name)
-    refuse_other_columns(text, name)
+        return parse_rows(text, name, column)
+    if column or is_table(text, name):
+        return parse_table(text, name, column)
     return parse_text(text, name)
 
 

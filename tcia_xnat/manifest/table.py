@@ -1,64 +1,69 @@
-"""Lists in tables: CSV, TSV, XLSX and JSON rows, under any heading that series have in the wild (§1.5)."""
+"""Lists in tables: CSV, TSV, XLSX and rows of JSON, under any heading that series have in the wild (§1.5)."""
 
 import csv
 import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, islice
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from tcia_xnat.core.foreign import parse_json, parsing
+from tcia_xnat.core.foreign import parsing
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.broken import wrong_lines
-from tcia_xnat.manifest.model import Manifest, Rejected
+from tcia_xnat.manifest.columns import (
+    ELSEWHERE,
+    PATIENT,
+    Columns,
+    Row,
+    choose,
+    has_headings,
+    heading,
+    no_column,
+    no_series,
+    unknown_identifiers,
+)
+from tcia_xnat.manifest.entries import folder_in, words
+from tcia_xnat.manifest.merge import merge
+from tcia_xnat.manifest.model import Level, Manifest, Reading, Rejected
 
 if TYPE_CHECKING:
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
-_SERIES = ("seriesinstanceuid", "seriesuid", "seriesid")
-_STUDY = ("studyinstanceuid", "studyuid")
-_PAIR = ("petseriesinstanceuid", "ctseriesinstanceuid")
-_OF_ROW = "seriesinstanceuids"  # several in a cell, with blanks between, as query.py writes for patients and studies
-_ELSEWHERE = {"drsuri", "fileguid", "drsguid", "imageurl"}  # other routes of TCIA's own retriever (§1.5)
-_NAME_IT = "give the column of the series the heading SeriesInstanceUID"
-_SHOWN_HEADINGS = 8
 _TABLES = (".csv", ".tsv")
-_SEPARATORS = (",", "\t", ";")
+_SEPARATORS = (",", "\t", ";", "|")
+_SEPARATOR_LINE = re.compile(r"[\ufeff\"']*sep=(.)[\"']*\s*", re.IGNORECASE)  # Excel's own first line
 _TITLE_ROWS = 20  # of a sheet that may stand above its headings
 _LONGEST_CELL = 1 << 20  # characters
 _WORKBOOK_BYTES = 256 << 20  # of a workbook, unpacked: a million series take 100 MB
 _SHEET_CELLS = 5_000_000
 
-Row = tuple[int, list[str]]
-"""Number of a line or row, from 1, and its cells."""
+
+def is_table(text: str, name: str = "") -> bool:
+    """Whether a text begins with the headings of a table; a lone column of series is a list as any other.
+
+    Parameters
+    ----------
+    name
+        File name: below headings that say nothing of series, its ending tells a table.
+    """
+    content = list(islice(filter(_is_content, _lines(text)), 2))
+    if content and _SEPARATOR_LINE.fullmatch(content[0]):
+        return True
+    cells = [cell.strip() for cell in re.split(r"[,;\t|]", content[0])] if content else []
+    if has_headings(cells):
+        return len(cells) > 1 or heading(cells[0]) not in {"seriesinstanceuid", "seriesuid", "seriesid"}
+    if not ELSEWHERE.isdisjoint(map(heading, cells)):
+        return True
+    if len(content) < 2 or not _are_headings(cells):  # noqa: PLR2004  headings and a row
+        return False
+    return name.lower().endswith(_TABLES) or _holds_series(content[1])
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """Where a table has its UIDs, and whether they are those of studies."""
-
-    numbers: tuple[int, ...]
-    of_studies: bool = False
-
-
-def heading(text: str) -> str:
-    """Return a heading as it is compared: lower case, without blanks, underscores and quotes."""
-    return re.sub(r"[\s_\"'\ufeff]", "", text).lower()
-
-
-def is_table(text: str) -> bool:
-    """Whether a text begins with the headings of a table; a lone column of series is a list as any other."""
-    line = next(filter(_is_content, _lines(text)), "")
-    cells = [heading(cell) for cell in re.split(r"[,;\t]", line)]
-    is_of_series = len(cells) > 1 and not {*_SERIES, *_PAIR, _OF_ROW}.isdisjoint(cells)
-    return is_of_series or not {*_STUDY, *_ELSEWHERE}.isdisjoint(cells)
-
-
-def parse_table(text: str, name: str) -> Manifest:
+def parse_table(text: str, name: str, column: str = "") -> Manifest:
     """Read a table in text; the separator is the one that cuts its headings.
 
     Raises
@@ -67,22 +72,28 @@ def parse_table(text: str, name: str) -> Manifest:
     """
     lines = list(_lines(text))
     above = next(number for number, line in enumerate(lines) if _is_content(line))
-    reader = csv.reader(lines[above:], delimiter=max(_SEPARATORS, key=lines[above].count))
-    csv.field_size_limit(_LONGEST_CELL)
+    said = _SEPARATOR_LINE.fullmatch(lines[above])
+    above += bool(said)
+    separator = said[1] if said else max(_SEPARATORS, key=lines[above].count)
+    reader = csv.reader(lines[above:], delimiter=separator)
+    limit = csv.field_size_limit(_LONGEST_CELL)  # of the whole process
     rows: list[Row] = []
     start = above + 1
 
     def refusal(said: str) -> ManifestError:
         return ManifestError(f"{name} cannot be read as a table, line {start}: {said}", "save it as CSV once more")
 
-    with parsing(refusal):
-        for cells in reader:
-            rows.append((start, cells))
-            start = above + reader.line_num + 1  # a quoted cell may go over several lines
-    return _from_sheets({name: rows}, name)
+    try:
+        with parsing(refusal):
+            for cells in reader:
+                rows.append((start, cells))
+                start = above + reader.line_num + 1  # a quoted cell may go over several lines
+    finally:
+        csv.field_size_limit(limit)
+    return from_sheets({name: rows}, name, column)
 
 
-def parse_workbook(content: bytes, name: str) -> Manifest:
+def parse_workbook(content: bytes, name: str, column: str = "") -> Manifest:
     """Read the sheets of an XLSX file; a sheet without headings goes on with the columns of the one before it.
 
     Raises
@@ -98,58 +109,39 @@ def parse_workbook(content: bytes, name: str) -> Manifest:
         _refuse_bomb(content)
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         sheets = {f"{name}, sheet {sheet.title}": _sheet_rows(sheet) for sheet in book.worksheets}
-    return _from_sheets(sheets, name)
+    return from_sheets(sheets, name, column)
 
 
-def parse_rows(content: str, name: str) -> Manifest:
-    """Read a JSON list of rows, as NBIA's API and `query.py` write it.
+def from_sheets(sheets: Mapping[str, Sequence[Row]], name: str, column: str = "") -> Manifest:
+    """Return all that the sheets of one file name, each sheet read by its own headings.
 
     Raises
     ------
     ManifestError
+        A sheet has what may name series and no heading that says so; or no sheet names any.
     """
-    with parsing(lambda said: ManifestError(f"{name} cannot be read as JSON: {said}", "save it as CSV")):
-        found = parse_json(content)
-    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
-    keys = list(dict.fromkeys(chain.from_iterable(rows)))
-    if not _columns(keys):
-        raise _no_rows(keys, name)
-    table = [(1, keys), *((number, [_cell(row.get(key)) for key in keys]) for number, row in enumerate(rows, 1))]
-    return _from_sheets({name: table}, name)
-
-
-def _no_rows(keys: Sequence[str], name: str) -> ManifestError:
-    if _ELSEWHERE.isdisjoint(map(heading, keys)):
-        return ManifestError(
-            f"{name} is JSON, but not a list of series{_found(keys)}",
-            "give a list of rows with SeriesInstanceUID, such as query.py search --format json writes",
+    columns: Columns | None = None
+    parts: list[Manifest] = []
+    for file, rows in sheets.items():
+        start, columns = _start(rows, columns, file, column)
+        if start < len(rows) and columns:
+            parts.append(_taken(file, rows[start:], columns))
+        elif start == len(rows) and not column and unknown_identifiers((), rows):
+            raise no_series(rows[0][1], rows, file)
+    if not columns:
+        raise _without_columns(sheets, name, column)
+    whole = replace(merge(parts), name=name)
+    if not any(reading.entries for reading in whole.readings):
+        raise ManifestError(
+            f"{name} holds no series",
+            "look whether it is the right file, or was cut off, and have the manifest made anew",
         )
-    return ManifestError(
-        f"{name} is JSON without a series, as for controlled access",
-        "such data are fetched with an account of their own, not here",
-    )
+    return whole
 
 
-def _found(headings: Sequence[str]) -> str:
-    """Return the first headings of a table that has no series, as the end of a sentence."""
-    named = [cell.strip() for cell in headings if cell.strip()]
-    shown = ", ".join(named[:_SHOWN_HEADINGS]) + (", …" if len(named) > _SHOWN_HEADINGS else "")
-    return f"; found: {shown}" if shown else ""
-
-
-def refuse_other_columns(text: str, name: str) -> None:
-    """Refuse a file that its ending and its first line call a table, and that has no column of series.
-
-    Raises
-    ------
-    ManifestError
-    """
-    lines = list(islice(filter(_is_content, _lines(text)), 2))
-    if not name.lower().endswith(_TABLES) or len(lines) < 2:  # noqa: PLR2004  headings and a row
-        return
-    cells = next(csv.reader(lines[:1], delimiter=max(_SEPARATORS, key=lines[0].count)))
-    if not _columns(cells) and all(re.match(r"\s*[^\W\d]", cell) and "=" not in cell for cell in cells):
-        raise ManifestError(f"{name} has no column SeriesInstanceUID{_found(cells)}", _NAME_IT)
+def text_of(value: object) -> str:
+    """Return the value of a cell as text; an empty one is empty."""
+    return "" if value is None else str(value)
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -158,6 +150,16 @@ def _lines(text: str) -> Iterator[str]:
 
 def _is_content(line: str) -> bool:
     return bool(line.strip()) and not line.startswith("#")
+
+
+def _are_headings(cells: Sequence[str]) -> bool:
+    """Whether a line may be the headings of a table: several cells that begin with a letter."""
+    is_row = len(cells) > 1 or heading(cells[0]) in PATIENT
+    return is_row and all(re.match(r"[^\W\d]", cell.strip(" \"'")) and "=" not in cell for cell in cells)
+
+
+def _holds_series(line: str) -> bool:
+    return bool(unknown_identifiers((), [(1, re.split(r"[,;\t|]", line))]))
 
 
 def _refuse_bomb(content: bytes) -> None:
@@ -174,79 +176,80 @@ def _sheet_rows(sheet: "ReadOnlyWorksheet") -> list[Row]:
         left -= len(cells) + 1
         if left < 0:
             raise ValueError(f"sheet {sheet.title} has more than {_SHEET_CELLS} cells")
-        rows.append((number, [_cell(value) for value in cells]))
+        rows.append((number, [text_of(value) for value in cells]))
     return rows
 
 
-def _cell(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _from_sheets(sheets: dict[str, list[Row]], name: str) -> Manifest:
-    columns: _Columns | None = None
-    series, studies = Manifest(name), Manifest(name)
-    for file, rows in sheets.items():
-        start, columns = _start(rows, columns)
-        if columns and columns.of_studies:
-            studies = _taken(studies, file, rows[start:], columns)
-        elif columns:
-            series = _taken(series, file, rows[start:], columns)
-    if series.series_instance_uids:
-        return series
-    if studies.series_instance_uids:
-        return replace(studies, series_instance_uids=(), study_instance_uids=studies.series_instance_uids)
-    raise _nothing(sheets, name, columns)
-
-
-def _start(rows: Sequence[Row], before: _Columns | None) -> tuple[int, _Columns | None]:
-    """Return where the UIDs of a sheet begin, and in which columns they are."""
+def _start(rows: Sequence[Row], before: Columns | None, file: str, column: str) -> tuple[int, Columns | None]:
+    """Return where the entries of a sheet begin, and in which columns they are."""
     for number, (_, cells) in enumerate(islice(rows, _TITLE_ROWS)):
-        if columns := _columns(cells):
-            return number + 1, columns
+        if has_headings(cells, column):
+            return number + 1, choose(cells, rows[number + 1 :], file, column)
     first = rows[0][1] if rows else []
     goes_on = before and any(is_uid(first[number].strip()) for number in before.numbers if number < len(first))
     return (0, before) if goes_on else (len(rows), before)
 
 
-def _columns(cells: Sequence[str]) -> _Columns | None:
-    """Return both columns of a table of PET/CT pairs, else the one of series, else the one of studies."""
-    named = {heading(cell): number for number, cell in reversed(list(enumerate(cells)))}
-    if set(_PAIR) <= named.keys():
-        return _Columns(tuple(named[key] for key in _PAIR))
-    for keys, of_studies in (((_OF_ROW,), False), (_SERIES, False), (_STUDY, True)):
-        found = [named[key] for key in keys if key in named]
-        if found:
-            return _Columns((found[0],), of_studies)
-    return None
+@dataclass(slots=True)
+class _Taking:
+    """What the rows of one sheet have given so far."""
+
+    file: str
+    columns: Columns
+    entries: list[str] = field(default_factory=list)
+    lines: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+    wrong: list[Rejected] = field(default_factory=list)
+
+    def add(self, line: int, cells: Sequence[str]) -> None:
+        texts = [cells[number].strip() for number in self.columns.numbers if number < len(cells)]
+        if any(texts):
+            self.lines += 1
+            for text in filter(None, texts):
+                self._add_cell(line, text)
+        elif any(cell.strip() for cell in cells):
+            self.rejected.append(Rejected(line, ",".join(cells), "a row without a series", self.file))
+
+    def _add_cell(self, line: int, text: str) -> None:
+        named = _entries(text, self.columns.level)
+        self.entries += filter(None, named)
+        if not all(named):
+            self.wrong.append(Rejected(line, text, "no UID", self.file))
 
 
-def _taken(manifest: Manifest, file: str, rows: Iterable[Row], columns: _Columns) -> Manifest:
-    """Return a manifest with the UIDs of a sheet behind its own."""
-    uids, rejected, wrong = [*manifest.series_instance_uids], [*manifest.rejected], []
+def _entries(text: str, level: Level) -> list[str]:
+    """Return what a cell names; an empty text stands for what is broken."""
+    if level is Level.PATIENT:
+        return [text]
+    if level is Level.FOLDER:
+        return ["" if image else folder for folder, image in map(folder_in, words(text))]
+    return [word if is_uid(word) else "" for word in words(text) or [""]]
+
+
+def _taken(file: str, rows: Sequence[Row], columns: Columns) -> Manifest:
+    """Return what a sheet names."""
+    taking = _Taking(file, columns)
     for line, cells in rows:
-        found = [uid for number in columns.numbers if number < len(cells) for uid in cells[number].split() or [""]]
-        uids += [cell for cell in found if is_uid(cell)]
-        wrong += [Rejected(line, cell, "no UID", file) for cell in found if cell and not is_uid(cell)]
-        if not any(found) and any(cell.strip() for cell in cells):
-            rejected.append(Rejected(line, ",".join(cells), "a row without a series", file))
-    if wrong:
-        raise wrong_lines(file, wrong)
-    kept = tuple(dict.fromkeys(uids))
-    duplicates = manifest.duplicates + (0 if columns.of_studies else len(uids) - len(kept))
-    return replace(manifest, series_instance_uids=kept, rejected=tuple(rejected), duplicates=duplicates)
+        taking.add(line, cells)
+    if taking.wrong:
+        raise wrong_lines(file, taking.wrong)
+    entries = tuple(dict.fromkeys(taking.entries))
+    again = len(taking.entries) - len(entries) if columns.level in {Level.SERIES, Level.UID, Level.FOLDER} else 0
+    return Manifest(
+        file,
+        series_instance_uids=entries if columns.level in {Level.SERIES, Level.UID} else (),
+        study_instance_uids=entries if columns.level is Level.STUDY else (),
+        crdc_series_uuids=entries if columns.level is Level.FOLDER else (),
+        patient_ids=entries if columns.level is Level.PATIENT else (),
+        rejected=tuple(taking.rejected),
+        duplicates=again,
+        readings=(Reading(file, columns.level, entries, taking.lines, columns.name),),
+    )
 
 
-def _nothing(sheets: dict[str, list[Row]], name: str, columns: _Columns | None) -> ManifestError:
-    if columns:
-        return ManifestError(
-            f"{name} holds no series",
-            "look whether it is the right file, or was cut off, and have the manifest made anew",
-        )
-    headings = {heading(cell) for rows in sheets.values() for _, cells in rows[:1] for cell in cells}
-    if headings & _ELSEWHERE:
-        return ManifestError(
-            f"{name} lists files or addresses, no series",
-            "controlled or non-DICOM data are fetched with an account or a tool of their own, not here",
-        )
+def _without_columns(sheets: Mapping[str, Sequence[Row]], name: str, column: str) -> ManifestError:
     first = next((cells for rows in sheets.values() for _, cells in rows[:1]), [])
-    return ManifestError(f"{name} has no column of series{_found(first)}", _NAME_IT)
+    if column:
+        return no_column(first, name, column)
+    rows = [row for rows in sheets.values() for row in rows]
+    return no_series(first, rows, name)

@@ -1,18 +1,19 @@
 """Lists in lines: .tcia with all its oddities, pipe lines of NBIA, s5cmd lists, bare UIDs (§1.1 to §1.5)."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.broken import no_uids, wrong_lines
-from tcia_xnat.manifest.model import Manifest, Rejected
+from tcia_xnat.manifest.entries import folder_in, is_identifier, words
+from tcia_xnat.manifest.model import Level, Manifest, Reading, Rejected
 
 LIST_KEY = "listofseriestodownload"
 
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9]*)\s*=(.*)", re.DOTALL)
-_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_FOLDER = re.compile(rf"""(?:\b(?:s3|gs)://[^/\s]+/|^)({_UUID})(?=[/*"'\s]|$)""", re.IGNORECASE)
+_LIST = re.compile(rf"{LIST_KEY}\s*(?:[=:](.*))?", re.IGNORECASE | re.DOTALL)
 _HEADINGS = {"seriesid", "seriesuid", "seriesinstanceuid"}  # pasted from a spreadsheet
 _S5CMD_HEADING = "_manifest_cp_command"
 _PIPE_STUDY, _PIPE_SERIES = 2, 3  # fields of a pipe line (§1.2)
@@ -26,7 +27,10 @@ class _Reading:
     has_list: bool  # somewhere a line `ListOfSeriesToDownload=` ends a header
     in_list: bool = False
     uids: dict[str, None] = field(default_factory=dict)
-    folders: dict[str, None] = field(default_factory=dict)
+    folders: dict[str, set[str]] = field(default_factory=dict)  # and which images are named, where single ones are
+    whole: set[str] = field(default_factory=set)
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    lines: int = 0
     header: list[str] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
@@ -61,15 +65,24 @@ def parse_text(text: str, name: str) -> Manifest:
         rejected=tuple(reading.rejected),
         duplicates=reading.duplicates,
         crdc_series_uuids=tuple(reading.folders),
+        images={folder: len(images) for folder, images in reading.folders.items() if folder not in reading.whole},
+        readings=tuple(_readings(reading)),
     )
+
+
+def _readings(reading: _Reading) -> Iterator[Reading]:
+    if reading.uids:
+        yield Reading(reading.name, Level.UID, tuple(reading.uids), reading.lines, rows=tuple(reading.rows))
+    if reading.folders:
+        yield Reading(reading.name, Level.FOLDER, tuple(reading.folders), len(reading.folders))
 
 
 def _key(line: str) -> tuple[str, str]:
     """Return the key of a line in lower case, and its value; no key is empty."""
     if line[:1].isdigit():
         return "", ""  # most lines are UIDs
-    if line.lower() == LIST_KEY:
-        return LIST_KEY, ""
+    if found := _LIST.fullmatch(line):
+        return LIST_KEY, (found[1] or "").strip()
     found = _KEY.fullmatch(line)
     return (found[1].lower(), found[2].strip()) if found else ("", "")
 
@@ -78,6 +91,7 @@ def _take(reading: _Reading, number: int, line: str) -> None:
     if not line:
         return
     if is_uid(line):
+        reading.lines += 1
         reading.add(line)
     elif _key(line)[0]:
         _take_key(reading, number, line)
@@ -99,7 +113,7 @@ def _take_key(reading: _Reading, number: int, line: str) -> None:
     if reading.in_list:
         reading.pass_over(number, line, "a key within the list")
     else:
-        reading.header.append(line if key != LIST_KEY else line.split("=", maxsplit=1)[0] + "=")
+        reading.header.append(line if key != LIST_KEY else line[: len(LIST_KEY)] + "=")
     if key == LIST_KEY:
         reading.in_list = True
         for entry in filter(None, re.split(r"[,;\s]+", value)):
@@ -107,27 +121,40 @@ def _take_key(reading: _Reading, number: int, line: str) -> None:
 
 
 def _take_entry(reading: _Reading, number: int, line: str) -> None:
-    if folder := _FOLDER.search(line):
-        reading.folders[folder[1].lower()] = None
+    folder, image = folder_in(line)
+    if folder:
+        reading.folders.setdefault(folder, set()).add(image)
+        if not image:
+            reading.whole.add(folder)
         return
-    uids = _uids(line)
+    row = _row(line)
+    uids = list(filter(None, row))
     if not uids:
         reading.wrong.append(Rejected(number, line, "no UID", reading.name))
+        return
+    reading.lines += 1
+    if len(uids) > 1:
+        reading.rows.append(tuple(row))
     for uid in uids:
         reading.add(uid)
 
 
-def _uids(line: str) -> list[str]:
-    """Return the UIDs of a line: the fourth of NBIA's pipe fields, all of `UID,UID`, the first of `UID,label`."""
+def _row(line: str) -> list[str]:
+    """Return the fields of a line, empty where there is no UID: the fourth of NBIA's pipe fields is its only one.
+
+    A line begins with a UID. What follows may be more of them, or labels and numbers, which name no series.
+    """
     fields = [part.strip() for part in line.split("|")]
-    if len(fields) > 1:
-        is_series = len(fields) > _PIPE_SERIES and is_uid(fields[_PIPE_STUDY]) and is_uid(fields[_PIPE_SERIES])
-        return [fields[_PIPE_SERIES]] if is_series else []
-    words = [word.strip("\"'") for word in re.split(r"[,;\s]+", line)]
-    if all(is_uid(word) for word in words if word):
-        return list(filter(None, words))
-    first = re.split(r"[,;\t]|\s#", line, maxsplit=1)[0].strip(" \"'")
-    return [first] if is_uid(first) else []
+    if len(fields) > _PIPE_SERIES and is_uid(fields[_PIPE_STUDY]) and not is_uid(fields[0]):
+        return [fields[_PIPE_SERIES]] if is_uid(fields[_PIPE_SERIES]) else []
+    content = re.split(r"\s#", line, maxsplit=1)[0]
+    named = words(content)
+    if named and is_uid(named[0]) and all(map(is_identifier, named[1:])):
+        return named
+    first, *others = (words(part) for part in re.split(r"[,;\t|]", content))
+    if len(first) != 1 or not is_uid(first[0]):
+        return []
+    return [first[0], *(part[0] if len(part) == 1 and is_identifier(part[0]) else "" for part in others)]
 
 
 def _is_heading(line: str) -> bool:

@@ -14,10 +14,11 @@ from tcia_xnat.settings import Settings
 def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, *, asked_xnat: bool) -> dict[str, Any]:
     """Return the plan as a value for JSON.
 
-    `totals`, `collections` and `sessions` count series as `series`, of which `new` are sent, `waiting` lie in the
-    prearchive and `there` in the archive; `images` and `bytes` are those of the new ones. `unavailable` has those that
-    cannot be had, `filtered` those that are left out on request, each with the reason. `action` of a session is
-    `make`, `complete`, `archive` or `leave`. `notes` says what XNAT does with images, and what the user may not do.
+    `read` says how each list was read. `totals`, `collections` and `sessions` count series as `series`, of which `new`
+    are sent, `waiting` lie in the prearchive and `there` in the archive; `images` and `bytes` are those of the new
+    ones. `unavailable` has those that cannot be had, `filtered` those that are left out on request, each with the
+    reason. `action` of a session is `make`, `complete`, `archive` or `leave`. `notes` says what XNAT does with images,
+    and what the user may not do.
 
     Parameters
     ----------
@@ -27,6 +28,7 @@ def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, 
     return {
         "tool": f"xnat-tcia-download {__version__}",
         "manifest": prepared.manifest.name,
+        "read": list(prepared.manifest.read),
         "project": job.project,
         "output_dir": str(job.output_dir),
         "asked_xnat": asked_xnat,

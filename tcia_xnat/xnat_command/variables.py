@@ -11,7 +11,7 @@ import click
 
 from tcia_xnat.core.variables import OF_XNAT_COMMAND, PREFIX, unknown_variables
 from tcia_xnat.errors import UsageError
-from tcia_xnat.options import common_options, dry_run_option, source_option
+from tcia_xnat.options import column_option, common_options, dry_run_option, source_option
 
 _UNRESOLVED = re.compile(r"#.+#")
 _WHOLE = re.compile(r"(\d+)\.0+")  # XNAT's form also sends 4.0 for a number
@@ -38,6 +38,7 @@ REFUSED: Mapping[str, str] = {
 @click.command()
 @dry_run_option
 @source_option
+@column_option
 @common_options
 def _heeded() -> None:
     """Carry the options; nobody calls this."""

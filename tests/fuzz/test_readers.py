@@ -11,7 +11,8 @@ import pytest
 from tcia_xnat.dicom import read_identity, read_whole
 from tcia_xnat.errors import Error
 from tcia_xnat.folder.names import read_head
-from tcia_xnat.manifest.table import parse_rows, parse_table
+from tcia_xnat.manifest.json_rows import parse_rows
+from tcia_xnat.manifest.table import parse_table
 from tcia_xnat.manifest.text import parse_text
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.sources.nbia import NbiaSource

@@ -246,13 +246,15 @@ def test_folders_of_idc_become_their_series(tmp_path: Path) -> None:
     path = tmp_path / "m.s5cmd"
     path.write_text("".join(f"cp s3://idc-open-data/{one}/* .\n" for one in (uuid, UNKNOWN_UUID, older)))
     manifest = asked(path)
-    assert manifest.series_instance_uids == (uid, revised)
-    assert manifest.crdc_series_uuids == (UNKNOWN_UUID,)
+    assert manifest.series_instance_uids == (uid,)
+    assert manifest.crdc_series_uuids == (UNKNOWN_UUID, older)
     done = dry_run(path)
     assert done.returncode == 3
-    assert "To send: 2 series" in done.stdout
+    assert "To send: 1 series" in done.stdout
     assert "1 series not available: IDC does not offer it\n" in done.stdout
     assert f"  {UNKNOWN_UUID}\n" in done.stdout
+    assert f", of series {revised}\n" in done.stdout
+    assert f"{path.name}: 3 lines, 3 folders of IDC: 1 series\n" in done.stdout
 
 
 def study() -> tuple[str, list[str]]:
@@ -299,5 +301,6 @@ def test_a_study_that_stands_beside_its_series_brings_no_others(tmp_path: Path) 
     path = tmp_path / "m.txt"
     path.write_text(f"{uid},{series[0]}\n")
     done = dry_run(path)
-    assert done.returncode == 3
+    assert done.returncode == 0
     assert "To send: 1 series" in done.stdout
+    assert "m.txt: 1 line, 1 series; 1 study beside their series not taken\n" in done.stdout

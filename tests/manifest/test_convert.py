@@ -38,6 +38,10 @@ def test_several_become_one(tmp_path: Path) -> None:
     done = convert(ONE_PATIENT, f"{WHOLE},{ONE_PATIENT}", extra, made)
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
+        "CMB-AML_one-patient.tcia: 8 lines, 8 series",
+        "CMB-AML.tcia: 52 lines, 52 series",
+        "CMB-AML_one-patient.tcia: 8 lines, 8 series",
+        "a, b.csv: 1 line, 1 series in column Series ID",
         "a, b.csv: line 3 passed over: a row without a series",
         f"53 series in {made}, 16 lines named one of them again",
     ]

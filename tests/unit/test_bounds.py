@@ -10,7 +10,8 @@ import pytest
 from tcia_xnat.errors import ManifestError, SeriesDamaged, SourceError, UsageError
 from tcia_xnat.local.choice import read_excluded_folders
 from tcia_xnat.local.mapping import read_mapping
-from tcia_xnat.manifest.table import parse_rows, parse_workbook
+from tcia_xnat.manifest.json_rows import parse_rows
+from tcia_xnat.manifest.table import parse_workbook
 from tcia_xnat.model import Series, SeriesPackage, SourceName
 from tcia_xnat.politeness import Bandwidth, Gate, PoliteSource
 from tcia_xnat.retry import Patience, RetryPolicy

@@ -215,7 +215,7 @@ REFUSED = {
     "two broken UIDs in a table": (f"SeriesInstanceUID,x\nabc,1\n{A},2\nd,3\n".encode(), "line 2: 'abc'; line 4: 'd'"),
     "a table without series, but files": (b"drs_uri,name\ndrs://dg.4DFC:1,a\n", "no series"),
     "a table of addresses": (b"imageUrl,name\nhttps://x/y,a\n", "no series"),
-    "a workbook without series": (workbook([["PatientID"], ["P"]]), "no column of series"),
+    "a workbook without series": (workbook([["PatientID"], ["P"]]), "no column SeriesInstanceUID; found: PatientID"),
     "a workbook of an old form": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old form"),
     "version 1": (b"downloadServerUrl=http://x\ndatabasketId=a-x\nmanifestVersion=1.0\n", "version 1.0"),
     "version 2": (b"databasketId=a\nmanifestVersion=2.0\n", "version 2.0"),

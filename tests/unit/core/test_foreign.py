@@ -11,7 +11,8 @@ from tcia_xnat.check_up.project import import_filter
 from tcia_xnat.core.foreign import parse_json, parse_xml
 from tcia_xnat.errors import Error, ManifestError, UsageError
 from tcia_xnat.local.choice import read_excluded_folders
-from tcia_xnat.manifest.table import parse_rows, parse_table
+from tcia_xnat.manifest.json_rows import parse_rows
+from tcia_xnat.manifest.table import parse_table
 from tcia_xnat.manifest.wrapper import parse_wrapper
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.xnat.answers import Answer

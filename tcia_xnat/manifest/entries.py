@@ -1,0 +1,35 @@
+"""What one cell or word of a list names: a UID, a folder of IDC, or nothing of the kind."""
+
+import re
+
+from tcia_xnat.core.uids import is_uid
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_FOLDER = re.compile(
+    rf"""(?:\b(?:s3|gs)://[^/\s]+/|^)(?P<folder>{_UUID})(?:/(?P<image>{_UUID})\.dcm|(?=[/*"'\s]|$))""", re.IGNORECASE
+)
+_EXCEL = re.compile(r'^=\s*"(.*)"$')  # ="1.2.3" keeps Excel from taking a text for a number
+_BETWEEN = re.compile(r"[\s|;,]+")
+_BRACKETS = "[](){}\"'"
+_LONG_UID = re.compile(r"[0-2]\.\d+\.\d[\d.]*", re.ASCII)  # 1.5 and 01.02.2020 are UIDs, too, by their letters
+
+
+def words(cell: str) -> list[str]:
+    """Return the entries of a cell: `1.2|1.3`, `['1.2', '1.3']` and `="1.2"` are read, too."""
+    found = _EXCEL.match(cell.strip())
+    text = found[1] if found else cell
+    return [word for part in _BETWEEN.split(text) if (word := part.strip(_BRACKETS))]
+
+
+def folder_in(text: str) -> tuple[str, str]:
+    """Return the crdc_series_uuid in a text, and the name of the one image that is named in it; empty without one."""
+    found = _FOLDER.search(text.strip(" \"'"))
+    return (found["folder"].lower(), (found["image"] or "").lower()) if found else ("", "")
+
+
+def is_identifier(cell: str) -> bool:
+    """Whether a cell holds what may name series: UIDs as archives make them, folders or addresses of IDC."""
+    if folder_in(cell)[0]:
+        return True
+    found = words(cell)
+    return bool(found) and all(is_uid(word) and _LONG_UID.fullmatch(word) for word in found)
