@@ -19,6 +19,7 @@ from tcia_xnat.core.foreign import parsing
 from tcia_xnat.errors import SeriesDamaged
 
 _SERIES_INSTANCE_UID = 0x0020000E  # the last of the four in the order of tags (DICOM PS3.6)
+_PADDING = {0, 0xFFFFFFFF}  # no tags of any data set
 _META_GROUP, _TRANSFER_SYNTAX_UID = 0x0002, 0x00020010
 _UNDEFINED = 0xFFFFFFFF  # length of a value that has an end mark (PS3.5 §7.1.1)
 _SKIPPED = 1 << 12  # bytes above which a value is not read, when only its place is asked for
@@ -26,6 +27,9 @@ _HEAD, _HEAD_PIECES = 64 << 20, 1_000_000  # bytes and reads of a header: an ele
 _WHOLE, _WHOLE_PIECES = 512 << 20, 4_000_000  # up to the end: each frame of a large segmentation has a header
 _CHUNK = 1 << 16
 _RATIO, _SMALL = 200, 64 << 20  # images that deflate better than this, and are larger, are bombs
+
+MARK = slice(128, 132)  # "DICM", after the preamble (PS3.10 §7.1)
+_FIRST_GROUPS, _TAG = {b"\x02\0", b"\x08\0"}, 8  # bytes of the shortest element
 
 StopWhen = Callable[[BaseTag, str | None, int], bool]
 
@@ -67,17 +71,22 @@ def read_identity(file: BinaryIO, name: str) -> Identity:
 def read_whole(file: BinaryIO, size: int, name: str) -> Identity:
     """Read the identifiers of a DICOM file, and prove that its last value ends within its `size` bytes.
 
+    Zeros or bytes of 0xFF behind that value are padding, as tapes and some workstations leave it.
+
     Raises
     ------
     SeriesDamaged
         It is no DICOM file, or is cut off.
     """
     with dicom_errors(name):
-        dataset = read_tags(file, None, None)
+        dataset = read_tags(file, None, _at_padding)
         identity = _identity(dataset)
         is_cut = not identity.sop_instance_uid or _end(dataset) > size
+        is_followed = not is_deflated_syntax(dataset.file_meta) and _is_followed(file)
     if is_cut:
         raise SeriesDamaged(f"{name} is cut off")
+    if is_followed:
+        raise SeriesDamaged(f"{name} holds something else behind its last value")
     return identity
 
 
@@ -94,7 +103,7 @@ def read_tags(file: BinaryIO, tags: Sequence[int] | None, stop_when: StopWhen | 
     Parameters
     ----------
     file
-        Open at the beginning of the preamble.
+        Open at its beginning, which is the preamble, or the first element where there is no preamble.
     tags
         What is kept, the rest is skipped unread; None keeps all values that are short.
     stop_when
@@ -108,7 +117,7 @@ def read_tags(file: BinaryIO, tags: Sequence[int] | None, stop_when: StopWhen | 
     meta, start = _read_meta(_limited(file, _HEAD, _HEAD_PIECES))
     file.seek(start)
     if is_deflated_syntax(meta):
-        file = io.BytesIO(_inflated(file, is_whole=stop_when is None))
+        file = io.BytesIO(_inflated(file, is_whole=tags is None))
     is_implicit = not _is_explicit(file)
     is_little = text_of(meta, _TRANSFER_SYNTAX_UID) != ExplicitVRBigEndian
     limits = (_WHOLE, _WHOLE_PIECES) if tags is None else (_HEAD, _HEAD_PIECES)
@@ -121,6 +130,11 @@ def read_tags(file: BinaryIO, tags: Sequence[int] | None, stop_when: StopWhen | 
         specific_tags=None if tags is None else list(tags),
     )
     return FileDataset("", dataset, file_meta=meta, is_implicit_VR=is_implicit, is_little_endian=is_little)
+
+
+def is_bare(head: bytes) -> bool:
+    """Whether a file may be a data set without preamble: it begins with an element of group 0002 or 0008."""
+    return head[MARK] != b"DICM" and len(head) > _TAG and head[:2] in _FIRST_GROUPS and head[3] == 0
 
 
 def text_of(dataset: Dataset, tag: int) -> str:
@@ -164,13 +178,34 @@ def _after_identifiers(tag: BaseTag, _representation: str | None, _length: int) 
     return int(tag) > _SERIES_INSTANCE_UID
 
 
+def _at_padding(tag: BaseTag, _representation: str | None, _length: int) -> bool:
+    return int(tag) in _PADDING
+
+
+def _is_followed(file: BinaryIO) -> bool:
+    """Whether more than padding comes after what was read."""
+    while chunk := file.read(_CHUNK):
+        if chunk.strip(b"\0\xff"):
+            return True
+    return False
+
+
 def _after_meta(tag: BaseTag, _representation: str | None, _length: int) -> bool:
     return tag.group != _META_GROUP
 
 
 def _read_meta(file: BinaryIO) -> tuple[FileMetaDataset, int]:
-    """Read the file meta information, undecoded, and return it with the place where it ends."""
-    read_preamble(file, force=False)
+    """Read the file meta information, undecoded, and return it with the place where it ends.
+
+    Data sets without preamble are taken as XNAT takes them, with the file meta information or without.
+    """
+    head = file.read(MARK.stop)
+    file.seek(0)
+    if is_bare(head):
+        if int.from_bytes(head[:2], "little") != _META_GROUP:
+            return FileMetaDataset(), 0
+    else:
+        read_preamble(file, force=False)
     meta = read_dataset(file, False, True, stop_when=_after_meta)  # noqa: FBT003  explicit VR, little endian
     return FileMetaDataset(meta), file.tell()
 

@@ -16,6 +16,7 @@ from tcia_xnat.model import Label
 
 _HINT = 'write it as {"Exclude": ["Localizers", "AAHEAD"]}'
 _ZIP = Passed("a zip; --zipmode process or asis opens it")
+_IN_ZIP = "lies in a zip: --zipmode process opens it, --zipmode nozip leaves it out"
 
 
 class ZipMode(StrEnum):
@@ -72,6 +73,7 @@ class Chooser:
     zip_mode: ZipMode
     filters: Filters
     mapping: Mapping[tuple[str, ...], Label] = field(default_factory=dict)
+    is_zip_mode_given: bool = False
 
     def __call__(self, path: str, thing: Image | Passed) -> Label | Passed | None:
         """Return the names that folders ask for, None where headers name it, or why it is passed over.
@@ -81,23 +83,26 @@ class Chooser:
         path
             Below the root.
         """
-        if is_zip(path) and self.zip_mode is ZipMode.NOZIP:
-            return self._refusal(path, Passed("")) or _ZIP
         if refused := self._refusal(path, thing):
             return refused
+        if self._stays_shut(path) and isinstance(thing, Image):
+            return Passed(_IN_ZIP, Weight.LOST)
         if isinstance(thing, Passed):
             return replace(thing, weight=Weight.LOST) if self._lacks_series(path, thing) else thing
         return self._named(path)
 
     def _refusal(self, path: str, thing: Image | Passed) -> Passed | None:
-        parts = path.split("/")
-        if not is_zip(path) or self.zip_mode is ZipMode.NOZIP:
-            return self.filters.refusal(path, below_session(self.layout, parts), thing)
-        if self.zip_mode is ZipMode.ASIS:
+        if is_zip(path) and self.zip_mode is ZipMode.ASIS:
             return None
-        whole = f"{path}/{thing.member}"
-        inside = thing.member.split("/")[:-1]
-        return self.filters.refusal(whole, [*below_session(self.layout, parts), *inside], thing)
+        if is_zip(path) and self.zip_mode is ZipMode.NOZIP and self.is_zip_mode_given:
+            return self.filters.refusal(path, below_session(self.layout, path.split("/")), Passed("")) or _ZIP
+        whole = f"{path}/{thing.member}" if thing.member else path
+        below = [*below_session(self.layout, path.split("/")), *thing.member.split("/")[:-1]]
+        return self.filters.refusal(whole, below, thing)
+
+    def _stays_shut(self, path: str) -> bool:
+        """Whether a zip is not opened although nobody asked for that: one that a mapping names is opened."""
+        return is_zip(path) and self.zip_mode is ZipMode.NOZIP and tuple(path.split("/")) not in self.mapping
 
     def _lacks_series(self, path: str, thing: Passed) -> bool:
         """Whether a zip should hold a series and has no images: NBIA sends such for what it does not offer."""

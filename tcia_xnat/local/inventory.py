@@ -18,6 +18,8 @@ from tcia_xnat.closing import Closing
 from tcia_xnat.core.sqlite import Say, Schema, open_database, sqlite_errors
 from tcia_xnat.local import sql
 from tcia_xnat.local.model import LOOSE, File, Gathered, Image, Passed, PassedOver, Place, Spot, Weight, is_zip, shown
+from tcia_xnat.local.neighbours import name_pattern
+from tcia_xnat.local.read import INDEX, NOT_IMAGES
 from tcia_xnat.local.walk import Found
 from tcia_xnat.model import Label
 
@@ -59,6 +61,7 @@ class Inventory(Closing):
         self._root, self._file = f"{root}{os.sep}", path
         self._database = open_database(path, _SCHEMA, say=say)
         self._database.create_function("holder", 2, _holder, deterministic=True)
+        self._database.create_function("pattern", 2, _pattern, deterministic=True)
         self._database.create_function("name", 2, self._name, deterministic=True)
         self._lock = threading.Lock()  # lanes ask for places side by side
 
@@ -104,7 +107,10 @@ class Inventory(Closing):
     # what is sent
 
     def choose(self, choose: Choose) -> None:
-        """Decide what is sent, thing by thing, in the order of their paths; of copies the first is sent."""
+        """Decide what is sent, thing by thing, in the order of their paths; of copies the first is sent.
+
+        What stands in the place of an image, and is none, is lost.
+        """
         rows = self._ask(sql.ENTRIES)
         while batch := list(islice(rows, _BATCH)):
             chosen: list[tuple[Any, ...]] = []
@@ -114,13 +120,28 @@ class Inventory(Closing):
                 decided = choose(self._below(path), thing)
                 holder = _holder(path, thing.place)
                 if isinstance(decided, Passed):
-                    passed.append((path, thing.place, thing.member, holder, decided.reason, decided.weight))
+                    passed.append(
+                        (path, thing.place, thing.member, holder, decided.reason, decided.weight, *_uids(thing))
+                    )
                 elif isinstance(thing, Image):
                     names = (os.fsencode(decided.subject), os.fsencode(decided.session)) if decided else (b"", b"")
-                    uids = thing.series_instance_uid, thing.sop_instance_uid
-                    chosen.append((*uids, path, thing.place, thing.member, holder, *names))
+                    chosen.append((*_uids(thing), path, thing.place, thing.member, holder, *names))
             self._write((sql.CHOOSE, chosen), (sql.LEAVE, passed))
-        self._write((sql.LEAVE_COPIES, [()]))
+        self._write((sql.FIND_COPIES, [()]), (sql.LEAVE_COPIES, [()]), (sql.LOSE_NEIGHBOURS, [NOT_IMAGES]))
+
+    def indexes(self) -> list[Path]:
+        """Return the DICOMDIR files of the tree, those in zips left out."""
+        return [Path(os.fsdecode(path)) for (path,) in self._ask(sql.INDEXES, INDEX)]
+
+    def lose(self, choose: Choose, gaps: Iterable[tuple[Path, Passed]], promised: Iterable[Path]) -> None:
+        """Note what an index names: files that are not there, unless left out, and files that are no images."""
+        rows = []
+        for path, gap in gaps:
+            name = os.fsencode(path)
+            decided = choose(self._below(name), gap)
+            if isinstance(decided, Passed):
+                rows.append((name, LOOSE, "", _holder(name, LOOSE), decided.reason, decided.weight, "", ""))
+        self._write((sql.LEAVE, rows), (sql.LOSE_PROMISED, [(os.fsencode(one), *NOT_IMAGES) for one in promised]))
 
     def series(self) -> list[Gathered]:
         """Return all series that are to be sent, in the order of their first paths."""
@@ -181,6 +202,14 @@ class Inventory(Closing):
 
 def _holder(path: bytes, place: int) -> bytes:
     return path.rpartition(b"/")[0] if place == LOOSE else path
+
+
+def _uids(thing: Image | Passed) -> tuple[str, str]:
+    return (thing.series_instance_uid, thing.sop_instance_uid) if isinstance(thing, Image) else ("", "")
+
+
+def _pattern(path: bytes, member: str) -> str:
+    return name_pattern(member or os.fsdecode(path.rpartition(b"/")[2]))
 
 
 def _file(path: bytes, size: int, mtime_ns: int, ctime_ns: int, inode: str) -> File:

@@ -22,7 +22,9 @@ CREATE TEMP TABLE chosen (
     series TEXT, sop TEXT, path BLOB, place INTEGER, member TEXT, holder BLOB, subject BLOB, session BLOB,
     PRIMARY KEY (series, sop, path, place)
 ) WITHOUT ROWID;
-CREATE TEMP TABLE passed (path BLOB, place INTEGER, member TEXT, holder BLOB, reason TEXT, weight TEXT);
+CREATE TEMP TABLE passed (
+    path BLOB, place INTEGER, member TEXT, holder BLOB, reason TEXT, weight TEXT, series TEXT, sop TEXT
+);
 CREATE TEMP VIEW images AS SELECT *, row_number() OVER same AS nth, first_value(path) OVER same AS first_path,
     first_value(member) OVER same AS first_member
 FROM chosen WINDOW same AS (PARTITION BY series, sop ORDER BY path, place);
@@ -38,11 +40,30 @@ DROP = "DELETE FROM entries WHERE path = ?"
 KEEP_ENTRY = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
 CHOOSE = "INSERT INTO chosen VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-LEAVE = "INSERT INTO passed VALUES (?, ?, ?, ?, ?, ?)"
+LEAVE = "INSERT INTO passed VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 LEAVE_COPIES = """
 INSERT INTO passed
-SELECT path, place, member, holder, 'the same instance lies in ' || name(first_path, first_member), 'left out'
+SELECT path, place, member, holder, 'the same instance lies in ' || name(first_path, first_member), 'left out', '', ''
 FROM images WHERE nth > 1
+"""
+FIND_COPIES = """
+UPDATE passed SET weight = 'left out', reason = 'the same instance is sent from another place', series = '', sop = ''
+WHERE sop <> '' AND (series, sop) IN (SELECT series, sop FROM chosen)
+"""
+LOSE_NEIGHBOURS = """
+UPDATE passed SET weight = 'lost', reason = reason || ', and is named like the images beside it'
+WHERE weight = 'left out' AND reason IN (?1, ?2) AND pattern(path, member) <> ''
+    AND (holder, pattern(path, member)) IN (
+    SELECT holder, pattern(path, member) FROM chosen
+    WHERE holder IN (SELECT holder FROM passed WHERE reason IN (?1, ?2))
+)
+"""
+LOSE_PROMISED = """
+UPDATE passed SET weight = 'lost', reason = reason || ', and is named by the DICOMDIR'
+WHERE weight = 'left out' AND path = ? AND reason IN (?, ?)
+"""
+INDEXES = """
+SELECT seen.path FROM seen JOIN entries USING (path) WHERE entries.reason = ? AND place = -1 AND seen.reason = ''
 """
 
 COUNT = "SELECT count(*) FROM seen WHERE is_zip = ? AND reason = ''"
@@ -73,8 +94,8 @@ FROM chosen JOIN entries USING (path, place, series, sop, member) JOIN seen USIN
 WHERE series = ? ORDER BY path, place
 """
 SUSPECTS = """
-SELECT series, name(passed.path, passed.member), passed.reason, min(passed.path)
-FROM passed JOIN chosen USING (holder) WHERE weight = 'suspect' GROUP BY series
+SELECT chosen.series, name(passed.path, passed.member), passed.reason, min(passed.path)
+FROM passed JOIN chosen USING (holder) WHERE weight = 'suspect' GROUP BY chosen.series
 """
 PASSED = "SELECT name(path, member), weight, reason FROM passed ORDER BY path, place"
 PASSED_OVER = """

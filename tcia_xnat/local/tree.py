@@ -7,6 +7,7 @@ from pathlib import Path
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import Error, SeriesDamaged, UsageError
 from tcia_xnat.local.choice import Chooser, Filters, ZipMode
+from tcia_xnat.local.dicomdir import files_not_on_disk, referenced
 from tcia_xnat.local.inventory import Inventory
 from tcia_xnat.local.layout import Layout, downloaded_series, recognise
 from tcia_xnat.local.mapping import is_mapping, read_mapping
@@ -15,6 +16,7 @@ from tcia_xnat.local.read import read_file
 from tcia_xnat.local.walk import Found, walk
 from tcia_xnat.model import Series
 
+_GAP = Passed("is named by a DICOMDIR and is not there", Weight.LOST)
 _LOOK_EVERY = 1000  # files between two looks whether the run is to end
 _MEND = "mend it, or leave it out with --exclude; the same command then completes what is there"
 _NAME_IT = "give them names with --layout folders or --layout mapping"
@@ -101,13 +103,32 @@ def gather(
     mapping = read_mapping(wanted.mapping, wanted.root) if wanted.mapping else {}
     layout = wanted.layout or (Layout.MAPPING if mapping else recognise(inventory.spots(), inventory.zips()))
     zip_mode = wanted.zip_mode or (ZipMode.NOZIP if layout in {Layout.FOLDERS, Layout.MAPPING} else ZipMode.PROCESS)
-    if zip_mode is not ZipMode.NOZIP:
+    if wanted.zip_mode is not ZipMode.NOZIP:  # also where they stay shut: whether they hold images must be known
         _read_new(inventory, check, on_files, zips=True)
-    inventory.choose(Chooser(layout, zip_mode, wanted.filters, mapping))
+    chooser = Chooser(layout, zip_mode, wanted.filters, mapping, wanted.zip_mode is not None)
+    inventory.choose(chooser)
+    _look_at_indexes(inventory, chooser, check)
     tree = _tree(layout, zip_mode, inventory)
     if not (tree.catalogue.series or tree.catalogue.missing):
         raise _nothing(wanted.root, inventory.passed_over())
     return tree
+
+
+def _look_at_indexes(inventory: Inventory, chooser: Chooser, check: Callable[[], None]) -> None:
+    """See that what the DICOMDIR files name is there; a gap says that a medium was copied in part."""
+    for index in inventory.indexes():
+        check()
+        try:
+            with index.open("rb") as file:
+                listed = list(files_not_on_disk(referenced(file), index.parent))
+        except (OSError, ValueError) as error:
+            inventory.lose(chooser, [(index, Passed(f"a DICOMDIR that cannot be read: {error}", Weight.LOST))], ())
+            continue
+        inventory.lose(
+            chooser,
+            [(path, _GAP) for path, is_missing in listed if is_missing],
+            (path for path, is_missing in listed if not is_missing),
+        )
 
 
 def _checked(found: Iterable[Found], check: Callable[[], None]) -> Iterator[Found]:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tcia_xnat.local.junk import JUNK, is_junk, is_junk_folder
 from tcia_xnat.local.model import Passed, Weight
 
 _Identity = tuple[int, int]  # device and inode
 _LOOP = Passed("a link to a folder that it lies in")
 _OUT = Passed("a link out of ROOT: follow it with --follow-links, or leave it out with --exclude", Weight.LOST)
-_HIDDEN = Passed("hidden")
+_JUNK, _STORE = Passed(JUNK), Passed("a folder that systems or tools keep for themselves")
 _SPECIAL = Passed("no regular file")
 
 
@@ -30,7 +31,7 @@ class Found:
 def walk(root: Path, *, follows: bool = False) -> Iterator[Found]:
     """Yield every file at and below `root`; links that stay in it are followed.
 
-    Hidden files and folders, links that lead round in a circle and what cannot be read are passed over, each by itself.
+    Junk of systems, links that lead round in a circle and what cannot be read are passed over, each by itself.
 
     Parameters
     ----------
@@ -71,10 +72,6 @@ def _entries(folder: str) -> list["os.DirEntry[str]"]:
         return sorted(listing, key=lambda entry: entry.name)
 
 
-def _is_hidden(entry: "os.DirEntry[str]") -> bool:
-    return entry.name.startswith(".") or entry.name == "__MACOSX"
-
-
 def _found(entry: "os.DirEntry[str]", home: str | None) -> Found | None:
     """Return what an entry is; None for a folder that is to be looked through.
 
@@ -83,9 +80,9 @@ def _found(entry: "os.DirEntry[str]", home: str | None) -> Found | None:
     home
         The real path of the tree, out of which no link may lead; None lets links lead anywhere.
     """
-    if _is_hidden(entry):
-        return Found(entry.path, passed=_HIDDEN)
     try:
+        if is_junk_folder(entry.name) and entry.is_dir(follow_symlinks=False):
+            return Found(entry.path, passed=_STORE)
         if home is not None and entry.is_symlink() and _leads_out(entry.path, home):
             return Found(entry.path, passed=_OUT)
         if entry.is_dir():
@@ -107,6 +104,8 @@ def _file(path: str, entry: "os.DirEntry[str] | Path") -> Found:
         return Found(path, passed=_unreadable(error))
     if not stat.S_ISREG(status.st_mode):
         return Found(path, passed=_SPECIAL)
+    if is_junk(os.fspath(entry.name), status.st_size):
+        return Found(path, passed=_JUNK)
     return Found(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 

@@ -13,7 +13,8 @@ from tcia_xnat.core.foreign import parsing
 from tcia_xnat.dicom import read_whole
 from tcia_xnat.errors import Error, SeriesDamaged, SeriesIncomplete
 from tcia_xnat.local.inventory import Inventory, storable
-from tcia_xnat.local.model import LOOSE, File, Place
+from tcia_xnat.local.model import LOOSE, File, Place, is_zip
+from tcia_xnat.local.packed import member_of, unpacked
 from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
 from tcia_xnat.sources import OnBytes, Packages
 from tcia_xnat.sources.proof import STORED, Digest, prove_count, proved_sop_instance_uid
@@ -98,6 +99,7 @@ class _Reader(Closing):
         self._spool = spool
         self._on_bytes = on_bytes
         self._zip: _Zip | None = None  # the last one: images lie there one after another
+        self._file: _File | None = None  # as the zip: a tar has many
 
     def read(self, instances: Iterable[Sequence[Place]]) -> Iterator[Member]:
         """Yield each image; the further places of an image must hold the same."""
@@ -117,7 +119,7 @@ class _Reader(Closing):
         """Read an image to `offset`; return it with its MD5."""
         try:
             with parsing(lambda said: SeriesDamaged(f"{self._name(place)} does not unpack: {said}")):
-                member, md5 = self._loose(place, offset) if place.place == LOOSE else self._zipped(place, offset)
+                member, md5 = self._zipped(place, offset) if is_zip(place.file.path) else self._plain(place, offset)
         except OSError as error:
             raise SeriesDamaged(f"{self._name(place)} cannot be read: {error.strerror or error}") from error
         except _Changed as error:
@@ -126,12 +128,14 @@ class _Reader(Closing):
             raise SeriesDamaged(f"{self._name(place)} is another image than when it was looked at", _AGAIN)
         return member, md5
 
-    def _loose(self, place: Place, offset: int) -> tuple[Member, str]:
-        with Path(place.file.path).open("rb") as file:
-            _prove_unchanged(file, place.file)
-            digest = Digest()
-            self._copy(_digested(iter(partial(file.read, _CHUNK), b""), digest), offset)
-            _prove_unchanged(file, place.file)
+    def _plain(self, place: Place, offset: int) -> tuple[Member, str]:
+        """Read an image that is a file, or lies plain in the stream of one."""
+        if self._file is None or self._file.file != place.file:
+            self.close()
+            self._file = _File(place.file)
+        digest = Digest()
+        self._copy(_digested(iter(partial(self._file.image(place).read, _CHUNK), b""), digest), offset)
+        self._file.prove()
         with self._spool.open_range(offset, digest.size) as copied:
             uid = self._uid(copied, digest.size, place)
         return Member(uid, offset, digest.size, digest.size, digest.crc32, STORED), digest.md5
@@ -162,10 +166,13 @@ class _Reader(Closing):
         return proved_sop_instance_uid(self._series, identity, name)
 
     def close(self) -> None:
-        """Close the zip that was read last."""
+        """Close the zip and the file that were read last."""
         if self._zip is not None:
             self._zip.close()
             self._zip = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def _digested(chunks: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
@@ -176,6 +183,32 @@ def _digested(chunks: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
 
 class _Changed(Error):
     """A file is not what it was when it was looked at."""
+
+
+class _File:
+    """A file on disk: an image, or a stream of them."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+        with ExitStack() as opening:
+            self._opened = opening.enter_context(Path(file.path).open("rb"))
+            self.prove()
+            self._stream = unpacked(self._opened, file.size)
+            self._open = opening.pop_all()
+
+    def image(self, place: Place) -> BinaryIO:
+        """Return what lies at a place, from its beginning."""
+        if place.place != LOOSE:
+            return member_of(self._stream, place.place, place.size)
+        self._stream.seek(0)
+        return self._stream
+
+    def prove(self) -> None:
+        """Prove that the file is what it was when it was looked at."""
+        _prove_unchanged(self._opened, self.file)
+
+    def close(self) -> None:
+        self._open.close()
 
 
 class _Zip:
