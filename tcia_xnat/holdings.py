@@ -79,7 +79,7 @@ def look(  # noqa: PLR0913  what decides, each once
         imported={
             entry.series_instance_uid: entry
             for entry in remembered
-            if entry.prearchive in urls
+            if (entry.prearchive in urls or entry.kept == 0)  # of that nothing waits
             and _is_same(entry, catalogue)
             and (entry.kept is None or is_possible(project.scripts))
         },

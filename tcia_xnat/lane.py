@@ -137,6 +137,7 @@ class _Journey:
         with self.lane.uploads:
             patience.call(lambda: self.lane.turns.take(self.label, lambda: first), uid)
             self.prearchive = patience.call(lambda: prearchive.import_series(body, self.label), uid)
+            patience.call(lambda: self.lane.turns.check(self.label), uid)
 
 
 def _sent(series: Series, fetched: Fetched[list[SeriesPackage]], prearchive: str, seconds: float) -> Sent:

@@ -8,6 +8,7 @@ from tcia_xnat.destinations.xnat import provenance
 from tcia_xnat.destinations.xnat.shipment import Shipment
 from tcia_xnat.errors import ArchiveConflict, XnatBusy, XnatError, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
+from tcia_xnat.planning import left_out
 from tcia_xnat.planning.completeness import Holding, Judgement, Wanted, judge, shortages
 from tcia_xnat.planning.pairing import Scan, SentSeries, pair
 from tcia_xnat.xnat.project import XnatProject
@@ -110,9 +111,12 @@ class SessionSteps:
             self.project.patience.call(self._archive)
         except ArchiveConflict as error:
             finished = self._confirm(numbers, before)
-            if not finished.is_whole:
-                raise ArchiveConflict(str(error), error.hint or _WAY_OUT) from error
-            return self._tidied(finished)  # the archive has all of it already (§16.13)
+            if finished.is_whole:
+                return self._tidied(finished)  # the archive has all of it already (§16.13)
+            if left_out.is_rejection(str(error), self.project.scripts):
+                self.project.prearchive.delete(self._url)  # nothing of it will ever be archived
+                return finished
+            raise ArchiveConflict(str(error), error.hint or _WAY_OUT) from error
         self.at_step("confirm")  # from here on the session is no longer in the prearchive
         return self._tidied(self._recorded(self._confirm(numbers, before)))
 

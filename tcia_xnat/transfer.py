@@ -29,12 +29,13 @@ from tcia_xnat.plan import Plan
 from tcia_xnat.planning import left_out
 from tcia_xnat.planning.completeness import Judgement
 from tcia_xnat.planning.completeness import State as Completeness
-from tcia_xnat.planning.settle import present_outcome, unbegun_outcome
+from tcia_xnat.planning.settle import nothing_kept_outcome, present_outcome, unbegun_outcome
 from tcia_xnat.session import SessionSteps
 from tcia_xnat.stop import Stop
-from tcia_xnat.transfer_state import Study, entry, whereabouts
+from tcia_xnat.transfer_state import Study, entry, nothing_kept, whereabouts
 from tcia_xnat.transfer_steps import MEET_SECONDS, after_others, timed, try_to_tidy
 from tcia_xnat.workers import Workers
+from tcia_xnat.xnat.prearchive import NothingStored
 from tcia_xnat.xnat.scripts import Scripts
 
 _RESENDS = 2  # how often a series is sent again when XNAT has lost some of its images
@@ -153,15 +154,25 @@ class _Run:
             study.sends[uid] -= 1
             self._wait_for_others(result.error)
             return
+        if isinstance(result, NotSent) and self._may_drop(result.error) and study.sends[uid] == 1:
+            self._send(study, result.series)
+            return
         study.waiting.discard(uid)
         if isinstance(result, Sent):
             study.sent[uid] = result
             self._ledger.add(entry(result))
             self._tell(study.imported(result))
+        elif self._may_drop(result.error):
+            study.sent[uid] = nothing_kept(result.series, self._lane.order[0])
+            self._leave_out(study, uid, Judgement(Completeness.ABSENT, 0, result.series.image_count))
         else:
             study.not_sent[uid] = result
             self._settle(study.not_sent_outcome(result))
         self._proceed(study)
+
+    def _may_drop(self, error: Error) -> bool:
+        """Whether XNAT has kept no image of a series, and a script of the site may be why."""
+        return isinstance(error, NothingStored) and self._scripts.site.may_reject is not False
 
     def _wait_for_others(self, error: AnotherRun | None = None) -> None:
         """Have one thread look, now and then, whether other runs have left the sessions that this one needs."""
@@ -239,7 +250,7 @@ class _Run:
         study.step = ""
         self._ledger.forget(result.short)
         short = {uid: judged for uid, judged in result.short.items() if judged.is_short}  # what is unknown stays so
-        dropped = {uid for uid, judged in short.items() if study.is_left_out(uid, judged)}
+        dropped = {uid for uid, judged in short.items() if study.is_left_out(uid, judged, self._scripts)}
         lost = [] if result.is_changed else [uid for uid in short if uid not in dropped]
         study.shortages.update({uid: judged.held for uid, judged in short.items()})
         if lost and study.resends < _RESENDS:
@@ -249,11 +260,12 @@ class _Run:
             for uid in lost:
                 self._send(study, study.sent.pop(uid).series)
             return
-        if self._accept_rejected:
-            study.accepted.update({uid: short[uid].held or 0 for uid in dropped})
-        refused = {uid: judged for uid, judged in result.short.items() if uid not in study.accepted}
-        for uid, judged in refused.items():
-            self._refuse(study, uid, judged, is_left_out=uid in dropped)
+        for uid in dropped:
+            self._leave_out(study, uid, short[uid])
+        failed = {uid: judged for uid, judged in result.short.items() if uid not in dropped}
+        for uid, judged in failed.items():
+            self._settle(study.outcome(study.sent.pop(uid), State.FAILED, f"XNAT holds {judged}"))
+        refused = [uid for uid in result.short if uid not in study.sent and not self._outcomes[uid].state.is_in]
         if result.uri:
             self._archived(study, result)
         elif refused:
@@ -261,14 +273,18 @@ class _Run:
         else:
             self._proceed(study)
 
-    def _refuse(self, study: Study, uid: str, judged: Judgement, *, is_left_out: bool) -> None:
-        """Settle a series that XNAT does not keep whole; remember it where one of XNAT's rules is known to do that."""
-        sent = study.sent.pop(uid)
-        if not is_left_out:
-            self._settle(study.outcome(sent, State.FAILED, f"XNAT holds {judged}"))
+    def _leave_out(self, study: Study, uid: str, judged: Judgement) -> None:
+        """Accept what XNAT keeps of a series, or settle it; remember it where a rule of XNAT is known to drop images.
+
+        A series of which XNAT keeps nothing is settled in any case: there is nothing to archive.
+        """
+        if self._accept_rejected and judged.held:
+            study.accepted[uid] = judged.held
             return
+        sent = study.sent.pop(uid)
         outcome = study.outcome(sent, State.FAILED, left_out.reason(judged, self._scripts))
-        self._settle(replace(outcome, hint=left_out.HINT, kind=left_out.KIND))
+        outcome = replace(outcome, hint=left_out.HINT, kind=left_out.KIND)
+        self._settle(nothing_kept_outcome(sent.series, study.plan.label) if self._accept_rejected else outcome)
         if left_out.cause(self._scripts):
             self._ledger.add(entry(sent, judged.held))
 

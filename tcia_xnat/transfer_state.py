@@ -11,8 +11,9 @@ from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Outcome, Series, SourceName, State
 from tcia_xnat.plan import StudyPlan
 from tcia_xnat.planning.completeness import Judgement
-from tcia_xnat.planning.left_out import accepted_note
+from tcia_xnat.planning.left_out import accepted_note, is_possible
 from tcia_xnat.planning.settle import missing_outcome
+from tcia_xnat.xnat.scripts import Scripts
 
 
 @dataclass(slots=True)
@@ -93,9 +94,13 @@ class Study:
             for uid, sent in self.sent.items()
         }
 
-    def is_left_out(self, uid: str, judged: Judgement) -> bool:
-        """Whether a series is short in the same way as before, after another send: then it is not lost on the way."""
-        return bool(judged.held) and self.sends.get(uid, 1) > 1 and self.shortages.get(uid) == judged.held
+    def is_left_out(self, uid: str, judged: Judgement, scripts: Scripts) -> bool:
+        """Whether a series is short in the same way as before, after another send: then it is not lost on the way.
+
+        A series of which nothing arrives twice may also be lost: a rule of XNAT must be able to leave it out.
+        """
+        is_same = self.sends.get(uid, 1) > 1 and self.shortages.get(uid) == judged.held
+        return is_same and (bool(judged.held) or (judged.held == 0 and is_possible(scripts)))
 
     def outcome(self, sent: Sent, state: State, reason: str = "", error: Error | None = None) -> Outcome:
         """Return the outcome of a series that XNAT took."""
@@ -140,6 +145,11 @@ def entry(sent: Sent, kept: int | None = None) -> Imported:
         sent.images.packed if sent.images else b"",
         kept,
     )
+
+
+def nothing_kept(series: Series, source: SourceName) -> Sent:
+    """Return what is remembered of a series that was sent and of which XNAT kept no image on import."""
+    return Sent(series, source, "", series.image_count, series.byte_count)
 
 
 def whereabouts(step: str, reason: str, error: Error | None) -> tuple[State, str]:

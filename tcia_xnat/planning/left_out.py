@@ -26,6 +26,14 @@ def is_possible(scripts: Scripts) -> bool:
     return scripts.may_reject is not False or scripts.template.is_unique is False
 
 
+def is_rejection(said: str, scripts: Scripts) -> bool:
+    """Whether XNAT says that the project's script rejects all images of a session that it was to archive.
+
+    It answers 500 as for every failure, so its words decide, and only where the script is not known to reject nothing.
+    """
+    return scripts.project.may_reject is not False and "reject" in said.lower()
+
+
 def reason(judged: Judgement, scripts: Scripts) -> str:
     """Say that a series is short in the same way after two sends."""
     why = cause(scripts)

@@ -37,8 +37,10 @@ def settled(series: Series, label: Label, held: Held, existing: Existing, *, acc
     uid = series.series_instance_uid
     if series.study_instance_uid in held.unclear:
         return _unclear_outcome(series, held.unclear[series.study_instance_uid])
-    if entry := held.imported.get(uid):
+    if (entry := held.imported.get(uid)) and (entry.kept != 0 or uid not in held.holdings):
         is_wanted = entry.kept is None or accept_rejected or existing is Existing.APPEND
+        if entry.kept == 0 and accept_rejected and existing is not Existing.APPEND:
+            return nothing_kept_outcome(series, label)
         return None if is_wanted else _left_out_outcome(series, label, entry.kept or 0)
     if uid not in held.holdings:
         return None
@@ -75,6 +77,11 @@ def _held_outcome(series: Series, label: Label, held: Held, judged: Judgement) -
     if not judged.is_complete:
         notes.append(accepted_note(judged.held or 0, series.image_count))
     return replace(present_outcome(series, label, judged.held), notes=tuple(notes))
+
+
+def nothing_kept_outcome(series: Series, label: Label) -> Outcome:
+    """Return the outcome of a series that counts although XNAT leaves out all of its images: the user accepts that."""
+    return replace(present_outcome(series, label, 0), notes=(accepted_note(0, series.image_count),))
 
 
 def _failed_outcome(series: Series, label: Label, reason: str, hint: str, kind: str) -> Outcome:

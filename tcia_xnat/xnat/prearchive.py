@@ -18,6 +18,10 @@ _JSON = {"format": "json"}
 _MARK = "tcia-xnat-"  # SOURCE of what this tool imports; XNAT shows it in its listing, and keeps that of the first
 
 
+class NothingStored(XnatRefused):
+    """XNAT took a zip and kept no image of it: a filter or its script drops them all."""
+
+
 @dataclass(frozen=True, slots=True)
 class PrearchiveSession:
     """A session of the prearchive.
@@ -76,8 +80,10 @@ class Prearchive:
 
         Raises
         ------
+        NothingStored
+            XNAT took the zip and kept nothing of it.
         XnatRefused
-            XNAT took the zip and stored nothing of it, or put it elsewhere.
+            XNAT put it elsewhere.
         XnatError
             See `refusal`.
         """
@@ -178,7 +184,7 @@ class Prearchive:
     def _imported(self, answer: Answer, label: Label) -> str:
         uris = [uri.strip().removeprefix("/data") for uri in answer.text.splitlines() if uri.strip()]
         if not uris:
-            raise XnatRefused(
+            raise NothingStored(
                 "XNAT took the images and stored none of them",
                 "download.py --check shows which series-import filter or anonymisation script may have dropped them: "
                 "have that changed, then run the same command again",

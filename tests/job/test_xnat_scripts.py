@@ -99,6 +99,33 @@ def test_rejected_images_end_with_their_cause_and_may_be_accepted(
     assert not in_prearchive(site, "REJECTED")
 
 
+@pytest.mark.parametrize("where", ["project", "site"])
+def test_a_series_that_is_rejected_whole_keeps_no_other_from_the_archive(
+    site: Sandbox, settings: Settings, tmp_path: Path, listed: Path, where: str
+) -> None:
+    uids = list(expected(site, listed).images)
+    script = f'version "6.6"\n(0020,000E) = "{uids[1]}" ? reject\n'
+    if where == "project":
+        set_project_script(site, "WHOLE", script)
+    else:
+        settings.sitewide_anonymization_script = script
+    sent = 0
+    for words in ("0 of its 3 images after two sends", "not sent again"):
+        sent = len(site.xnat.requests)
+        done = download(site, listed, tmp_path / "out", "WHOLE", *quick())
+        assert done.code == 3, done.out + done.err
+        assert done.states()[uids[0]] in {"archived", "present"}
+        (failed,) = [row for row in done.rows if row["SeriesInstanceUID"] == uids[1]]
+        assert words in failed["reason"]
+        assert "--accept-rejected" in failed["hint"]
+    assert not any("services/import" in one.path_with_query for one in site.xnat.requests[sent:])
+    done = download(site, listed, tmp_path / "out", "WHOLE", *quick("--accept-rejected"))
+    assert done.code == 0, done.out + done.err
+    assert "XNAT left out 3 of its 3 images" in done.rows[1]["notes"] + done.rows[0]["notes"]
+    assert len(images(site, "WHOLE")) == 3
+    assert not in_prearchive(site, "WHOLE")
+
+
 def test_a_template_that_is_not_unique_loses_nothing(
     site: Sandbox, settings: Settings, tmp_path: Path, listed: Path
 ) -> None:

@@ -6,11 +6,11 @@ from typing import cast
 
 from tcia_xnat.core.uid_set import UidSet
 from tcia_xnat.destinations.xnat.turns import Turns
-from tcia_xnat.errors import Error, XnatError
+from tcia_xnat.errors import Error, XnatError, XnatRefused
 from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.model import Label, Series, SourceName
 from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.xnat.prearchive import Prearchive, PrearchiveSession
+from tcia_xnat.xnat.prearchive import NothingStored, Prearchive, PrearchiveSession
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 from tcia_xnat.xnat.scripts import Scripts
 
@@ -90,6 +90,9 @@ class FakeXnat:
     def take(self, series: Series, label: Label, sops: Iterable[str]) -> str:
         """Import images of one series."""
         self._call("import_series")
+        kept = [sop for sop in sops if not (self.rejects_at == "import" and self.rejects(sop))]
+        if not kept:
+            raise NothingStored("XNAT took the images and stored none of them")
         hashed = self.changes_at == "import"
         study = changed(series.study_instance_uid) if hashed else series.study_instance_uid
         key = study, label
@@ -97,7 +100,6 @@ class FakeXnat:
         if not url:
             url = f"/prearchive/projects/{self.project}/{len(self.calls)}/{label.session}"
             self.waiting[url] = Session(study, label, mark=self.mark)
-        kept = [sop for sop in sops if not (self.rejects_at == "import" and self.rejects(sop))]
         uid = changed(series.series_instance_uid) if hashed else series.series_instance_uid
         self.waiting[url].add(uid, series.series_number, map(changed, kept) if hashed else kept)
         return url
@@ -126,13 +128,19 @@ class FakeXnat:
     def archive(self, url: str, label: Label, *, overwrite: bool) -> None:
         self._call("archive")
         del overwrite
+        drops = self.rejects_at == "archive"
+        if drops and all(self.rejects(sop) for sops in self.waiting[url].images.values() for sop in sops):
+            self.waiting[url].status = "ERROR"
+            raise XnatRefused("XNAT answered 500: all files were rejected by the anonymization script")
         coming = self.waiting.pop(url)
         hashed = self.changes_at == "archive"
         there = self.archived.setdefault(
             label, Session(changed(coming.study_instance_uid) if hashed else coming.study_instance_uid, label)
         )
         for uid, scan_id in coming.scans.items():
-            kept = {sop for sop in coming.images[scan_id] if not (self.rejects_at == "archive" and self.rejects(sop))}
+            kept = {sop for sop in coming.images[scan_id] if not (drops and self.rejects(sop))}
+            if not kept:
+                continue
             there.add(changed(uid) if hashed else uid, scan_id, map(changed, kept) if hashed else kept)
         self._call("archived")
 
@@ -209,6 +217,7 @@ class FakeLane:
     errors: Mapping[str, Error] = field(default_factory=dict)
     turns: Turns = field(init=False)
     sent: list[str] = field(default_factory=list)
+    order: tuple[SourceName, ...] = (SourceName.IDC,)
 
     def __post_init__(self) -> None:
         self.turns = Turns(cast("Prearchive", self.xnat))
@@ -234,7 +243,10 @@ class FakeLane:
         self.sent.append(uid)
         if uid in self.errors:
             return NotSent(series, self.errors[uid])
-        url = self.xnat.take(series, label, images(series))
+        try:
+            url = self.xnat.take(series, label, images(series))
+        except XnatError as error:
+            return NotSent(series, error)
         packed = UidSet.of(images(series))
         return Sent(series, SourceName.IDC, url, series.image_count, series.byte_count, images=packed)
 

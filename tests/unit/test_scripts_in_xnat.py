@@ -165,3 +165,67 @@ def test_a_template_that_is_not_unique_is_named(tmp_path: Path) -> None:
     lane = FakeLane(FakeXnat(rejects=lambda sop: sop != "1.2.1.1", rejects_at="import", scripts=scripts))
     outcomes = run(tmp_path, lane, BOTH[:1])
     assert "one file per name" in outcomes["1.2.1"].reason
+
+
+@pytest.mark.parametrize(("at", "scripts"), [("archive", PROJECT_REJECTS), ("import", SITE_REJECTS)])
+def test_a_series_that_is_rejected_whole_ends_with_the_cause_and_the_others_are_archived(
+    tmp_path: Path, at: str, scripts: Scripts
+) -> None:
+    lane = FakeLane(FakeXnat(rejects=lambda sop: sop.startswith("1.2.2."), rejects_at=at, scripts=scripts))
+    outcomes = run(tmp_path, lane, BOTH)
+    assert outcomes["1.2.1"].state is State.ARCHIVED
+    assert outcomes["1.2.2"].state is State.FAILED
+    assert "0 of its 3 images after two sends" in outcomes["1.2.2"].reason
+    assert "script may reject" in outcomes["1.2.2"].reason
+    assert "--accept-rejected" in outcomes["1.2.2"].hint
+    assert (lane.sent.count("1.2.1"), lane.sent.count("1.2.2")) == (1, 2)
+    assert not lane.xnat.waiting
+    again = run(tmp_path, lane, BOTH)
+    assert again["1.2.1"].state is State.PRESENT
+    assert "not sent again" in again["1.2.2"].reason
+    assert lane.sent.count("1.2.2") == 2
+
+
+@pytest.mark.parametrize(("at", "scripts"), [("archive", PROJECT_REJECTS), ("import", SITE_REJECTS)])
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("which", ["1.2.2.", "1.2."])
+def test_a_series_that_is_rejected_whole_may_be_accepted(
+    tmp_path: Path, at: str, scripts: Scripts, which: str, *, late: bool
+) -> None:
+    lane = FakeLane(FakeXnat(rejects=lambda sop: sop.startswith(which), rejects_at=at, scripts=scripts))
+    if late:
+        run(tmp_path, lane, BOTH)
+    for _ in range(2):
+        outcomes = run(tmp_path, lane, BOTH, accept=True)
+        assert states(outcomes) <= {State.ARCHIVED, State.PRESENT}
+        assert outcomes["1.2.2"].image_count == 0
+        assert "3 of its 3 images" in "".join(outcomes["1.2.2"].notes)
+        assert lane.sent.count("1.2.2") == 2
+    assert not lane.xnat.waiting
+
+
+def test_a_session_that_is_rejected_whole_is_not_sent_a_third_time(tmp_path: Path) -> None:
+    lane = FakeLane(FakeXnat(rejects=lambda _sop: True, scripts=PROJECT_REJECTS))
+    outcomes = run(tmp_path, lane, BOTH)
+    assert states(outcomes) == {State.FAILED}
+    assert all("the project's anonymisation script may reject" in one.reason for one in outcomes.values())
+    assert states(run(tmp_path, lane, BOTH)) == {State.FAILED}
+    assert len(lane.sent) == 4
+    assert not lane.xnat.waiting
+
+
+def test_a_failure_to_archive_is_no_rejection(tmp_path: Path) -> None:
+    full: dict[str, list[Exception]] = {"archive": [XnatRefused("No space left")] * 9}
+    lane = FakeLane(FakeXnat(scripts=PROJECT_REJECTS, fails=full))
+    assert states(run(tmp_path, lane, BOTH, accept=True)) == {State.HELD}
+    assert len(lane.xnat.waiting) == 1
+
+
+def test_a_script_that_was_changed_gets_the_series_again(tmp_path: Path) -> None:
+    lane = FakeLane(FakeXnat(rejects=lambda sop: sop.startswith("1.2.2."), scripts=PROJECT_REJECTS))
+    run(tmp_path, lane, BOTH)
+    lane.xnat.scripts, lane.xnat.rejects = Scripts(template=NameTemplate("${SOPInstanceUID}")), lambda _sop: False
+    assert {uid: one.state for uid, one in run(tmp_path, lane, BOTH).items()} == {
+        "1.2.1": State.PRESENT,
+        "1.2.2": State.ARCHIVED,
+    }

@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterable
 from tcia_xnat.errors import XnatBusy, XnatRefused
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.connection import Body
-from tcia_xnat.xnat.prearchive import Prearchive, PrearchiveSession
+from tcia_xnat.xnat.prearchive import NothingStored, Prearchive, PrearchiveSession
 
 _RESTING = {"RECEIVING", "RECEIVING_INTERRUPT", "READY", "CONFLICT", "ERROR"}
 
@@ -96,7 +96,10 @@ class Turns:
             rows = self._prearchive.sessions()
             self._refuse(label, rows)
             if not _named(label, rows):
-                self._prearchive.import_series(first(), label)
+                try:
+                    self._prearchive.import_series(first(), label)
+                except NothingStored:
+                    return  # a script drops this image: the series itself takes the turn, and `check` tells whose it is
                 self._refuse(label, self._prearchive.sessions())
             self._mine.add(label.session)
 

@@ -9,7 +9,7 @@ from tcia_xnat.destinations.xnat.turns import AnotherRun, Turns
 from tcia_xnat.errors import XnatRefused
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.connection import Body
-from tcia_xnat.xnat.prearchive import Prearchive, PrearchiveSession
+from tcia_xnat.xnat.prearchive import NothingStored, Prearchive, PrearchiveSession
 
 LABEL = Label("P", "S")
 MINE, OTHER = "tcia-xnat-mine", "tcia-xnat-other"
@@ -108,3 +108,18 @@ def test_after_its_session_is_archived_a_turn_is_taken_again() -> None:
     fake.rows = [row(OTHER)]
     with pytest.raises(AnotherRun):
         mine.take(LABEL, body)
+
+
+def test_where_a_script_drops_the_first_image_the_series_itself_takes_the_turn() -> None:
+    class Dropping(FakePrearchive):
+        def import_series(self, _body: Body, _label: Label) -> str:
+            raise NothingStored("dropped")
+
+    fake = Dropping([])
+    mine = turns(fake)
+    mine.take(LABEL, body)
+    fake.rows = [row(OTHER)]
+    with pytest.raises(AnotherRun):
+        mine.check(LABEL)
+    fake.rows = [row(MINE)]
+    mine.check(LABEL)
