@@ -1,5 +1,7 @@
 """Images that XNAT leaves out of what it took: by which of its rules, and what can be done about it."""
 
+from collections.abc import Iterable
+
 from tcia_xnat.planning.completeness import Judgement
 from tcia_xnat.xnat.scripts import Scripts
 
@@ -40,6 +42,14 @@ def reason(judged: Judgement, scripts: Scripts) -> str:
     return f"XNAT holds {judged} after two sends" + (f": {why}" if why else "")
 
 
+_ACCEPTED = "XNAT left out "
+
+
+def is_accepted(notes: Iterable[str]) -> bool:
+    """Whether a series counts although images of it were left out, as its notes say."""
+    return any(note.startswith(_ACCEPTED) for note in notes)
+
+
 def accepted_note(kept: int, count: int) -> str:
     """Say that a series counts although images of it were left out."""
-    return f"XNAT left out {count - kept} of its {count} images; accepted"
+    return f"{_ACCEPTED}{count - kept} of its {count} images; accepted"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tcia_xnat.errors import Error, SourceUnreachable, Stopped, XnatUnreachable
 from tcia_xnat.model import Outcome, State
 from tcia_xnat.plan import Plan
+from tcia_xnat.planning.left_out import is_accepted
 from tcia_xnat.progress import counted
 from tcia_xnat.report.asked import Request, named, request_of
 from tcia_xnat.run import Run
@@ -71,7 +72,8 @@ def verdict(
         said = _all(total, of, held, is_part=is_part)
     else:
         said = f"{_ended(result.ended_by)}{arrived:,} of {of or f'{total:,} series'} are {place}; {_left(counts)}."
-    return said + _filtered(counts[State.FILTERED])
+    lacking = sum(outcome.state.is_in and is_accepted(outcome.notes) for outcome in result.outcomes)
+    return said + _filtered(counts[State.FILTERED]) + _lacking(lacking)
 
 
 def _of(outcomes: Sequence[Outcome], asked: Sequence[Request]) -> tuple[str, bool]:
@@ -111,6 +113,11 @@ def _filtered(count: int) -> str:
         return ""
     were, their = ("series was", "its") if count == 1 else ("series were", "their")
     return f" {count:,} {were} left out because of {their} licence."
+
+
+def _lacking(count: int) -> str:
+    """Say that not all images are there although all series count."""
+    return f" Of {count:,} of them XNAT left out images, which --accept-rejected allows." if count else ""
 
 
 def state_counts(outcomes: tuple[Outcome, ...]) -> Mapping[State, int]:

@@ -7,6 +7,7 @@ import pytest
 from tcia_xnat.errors import Error, LoginRefused, SpaceError, Stopped
 from tcia_xnat.model import Label, Outcome, Series, State
 from tcia_xnat.plan import Plan, StudyPlan
+from tcia_xnat.planning.left_out import accepted_note
 from tcia_xnat.report.asked import Request
 from tcia_xnat.report.verdict import exit_code, plan_exit_code, verdict
 from tcia_xnat.transfer import TransferResult
@@ -111,3 +112,9 @@ LIST = Request("CMB-AML.tcia", "d" * 16, 52, not_taken=tuple(f"x{n}" for n in ra
 )
 def test_of_a_part_nothing_says_all(asked: Request, given: TransferResult, words: str) -> None:
     assert verdict(given, place="on disk", asked=[asked]) == words
+
+
+def test_series_that_count_without_all_images_are_named() -> None:
+    accepted = Outcome("1", State.ARCHIVED, image_count=2, notes=(accepted_note(2, 3),))
+    said = verdict(TransferResult((accepted, Outcome("2", State.PRESENT))))
+    assert said.endswith("Of 1 of them XNAT left out images, which --accept-rejected allows.")
