@@ -19,8 +19,9 @@ import click
 from tcia_xnat import __version__, cli
 from tcia_xnat.command_list import CommandList
 from tcia_xnat.core.tables import TableWriter
+from tcia_xnat.errors import SeriesUnavailable
 from tcia_xnat.options import FiniteRange
-from tcia_xnat.tcia_commands import DOWNLOADS, OPTIONS, QUERIES, Download, Query
+from tcia_xnat.tcia_commands import DOWNLOADS, OPTIONS, QUERIES, Download, Query, not_there
 
 if TYPE_CHECKING:
     from tcia_xnat.clients import tcia
@@ -83,8 +84,8 @@ def __getattr__(name: str) -> object:
 def main() -> None:
     """Ask TCIA's NBIA server; COMMAND --help shows what each question takes.
 
-    Results go to stdout, errors to stderr. Exit: 0 answered, also when nothing was found, 1 unexpected, 2 usage,
-    3 NBIA refuses or has no such series, 4 NBIA unreachable, 6 not enough space, 130 stopped.
+    Results go to stdout, errors to stderr. Exit: 0 answered, also when no filter fits anything, 1 unexpected, 2 usage,
+    3 NBIA refuses, or has not all that was named, 4 NBIA unreachable, 6 not enough space, 130 stopped.
     """
 
 
@@ -97,6 +98,9 @@ def query_command(name: str, query: Query) -> Callable[..., None]:
             show(_rows(found, query.columns), query.columns, form)
         else:
             click.echo(found.rstrip("\n"))
+        if lost := not_there(name, asked, found):
+            click.echo(lost, err=True)
+            return SeriesUnavailable.exit_code
         return 0
 
     return _command(run, query.needed, query.may, *([_FORMAT] if query.columns else []))

@@ -152,3 +152,30 @@ DOWNLOADS: Mapping[str, Download] = {
     "get-image-other": Download(f"Save what is no DICOM as NBIA sends it. {_RAW}", "save_zip"),
 }
 """Commands that save a file."""
+
+
+def not_there(name: str, asked: Mapping[str, Any], found: Any) -> str:  # noqa: ANN401  what a method returns
+    """Return what was named and is not in an answer, in a line; empty when all of it is there.
+
+    Parameters
+    ----------
+    name
+        The command.
+    asked
+        Its parameters.
+    found
+        What NBIA answered: rows, or a manifest, which may be empty.
+    """
+    if isinstance(found, str):
+        listed = found.partition("ListOfSeriesToDownload=")[2].split()
+        return f"NBIA lists no series of {_named(asked)}" if name.startswith("get-manifest") and not listed else ""
+    if name != "get-series-metadata":
+        return ""
+    known = {row["SeriesInstanceUID"] for row in found}
+    lost = [uid for uid in asked["series_instance_uids"] if uid not in known]
+    return f"NBIA does not offer {', '.join(lost)}" if lost else ""
+
+
+def _named(asked: Mapping[str, Any]) -> str:
+    values = (value for name, value in asked.items() if name != "include_annotation")
+    return ", ".join(one for value in values for one in ([value] if isinstance(value, str) else value))

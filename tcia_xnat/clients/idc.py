@@ -13,8 +13,9 @@ from tcia_xnat.clients.idc_download import DIR_TEMPLATE, download, folder_of
 from tcia_xnat.clients.idc_index import IdcIndex, index_path
 from tcia_xnat.clients.idc_selection import BYTES, Selection
 from tcia_xnat.clients.questions import Answer, Query
+from tcia_xnat.core.viewers import viewer_link
 from tcia_xnat.doi import DOI_URL, IDC_PAPER, CitationFormat
-from tcia_xnat.errors import SourceError, UsageError
+from tcia_xnat.errors import SeriesUnavailable, SourceError, UsageError
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.sources.idc import IdcSource
 
@@ -25,9 +26,7 @@ Format = Literal["json", "list", "DataFrame"]
 Found: TypeAlias = Any
 """Rows as `outputFormat` says: a list, or a DataFrame; a union of them would have to be narrowed by each caller."""
 
-_VIEWER = "https://viewer.imaging.datacommons.cancer.gov"
-SLIDES = "SM"
-"""The modality of slide microscopy, which OHIF does not show."""
+_NOT_AMONG = "it is not among what the other filters select"
 _SPOOL_LIMIT = 2_000_000_000
 
 
@@ -43,7 +42,9 @@ class IDCClient(IdcIndex, IdcBuckets):
     """What IDC offers to everybody.
 
     Methods that return rows take `outputFormat`: `json` is a list of dicts, `list` a list of identifiers,
-    `DataFrame` a table of pandas. Filters that are given must all fit; each may be one text or several.
+    `DataFrame` a table of pandas. Filters that are given must all fit; each may be one text or several. None is a
+    filter that is not given; an empty list, or an empty text, is none of them: nothing fits. A value that IDC does not
+    list is a UsageError.
 
     Parameters
     ----------
@@ -124,7 +125,7 @@ class IDCClient(IdcIndex, IdcBuckets):
         return _formatted(answer, answer.columns[0], outputFormat)
 
     def get_viewer_url(self, seriesInstanceUid: str = "", studyInstanceUid: str = "") -> str:
-        """Return the address that shows a series or a study in a browser: OHIF, or SLIM for slides.
+        """Return the address that shows a series or a study in a browser; see `tcia_xnat.core.viewers`.
 
         Raises
         ------
@@ -134,12 +135,14 @@ class IDCClient(IdcIndex, IdcBuckets):
         column, uid = (
             ("SeriesInstanceUID", seriesInstanceUid) if seriesInstanceUid else ("StudyInstanceUID", studyInstanceUid)
         )
-        query = f"SELECT StudyInstanceUID, bool_or(Modality = ?) FROM index WHERE {column} = ? GROUP BY 1"  # noqa: S608  columns of ours
-        rows = self.ask(Query(query, (SLIDES, uid))).rows
+        query = f"""
+            SELECT StudyInstanceUID, list(DISTINCT Modality), any_value(Modality) FILTER (SeriesInstanceUID = ?)
+            FROM index WHERE StudyInstanceUID IN (SELECT StudyInstanceUID FROM index WHERE {column} = ?) GROUP BY 1"""  # noqa: S608  columns of ours
+        rows = self.ask(Query(query, (seriesInstanceUid, uid))).rows
         if not rows:
             raise UsageError(f"IDC does not list {uid or 'a study without UID'}", "query.py search finds what it lists")
-        study, is_slide = rows[0]
-        return viewer_url(study, seriesInstanceUid, is_slide=is_slide)
+        study, modalities, modality = rows[0]
+        return viewer_link(study, modalities, seriesInstanceUid, modality or "")
 
     def citations_from_selection(
         self,
@@ -199,7 +202,9 @@ class IDCClient(IdcIndex, IdcBuckets):
         if not found:
             raise UsageError("IDC lists no such series", "query.py search finds what it lists")
         source = IdcSource(self, Patience(RetryPolicy(), time.sleep), _SPOOL_LIMIT)
-        done = Downloads()
+        known = {one.series_instance_uid for one in found}
+        lost = {uid: SeriesUnavailable(_NOT_AMONG) for uid in _several(series) if uid not in known}
+        done = Downloads(failed=dict(lost))
         for one in found:
             folder = Path(downloadDir) / folder_of(one, dirTemplate)
             try:
@@ -232,30 +237,25 @@ class IDCClient(IdcIndex, IdcBuckets):
         series: Texts = None,
         modality: Texts = None,
     ) -> Selection:
+        given = (collection, patient, study, series, modality)
+        collections, patients, studies, uids, modalities = map(_several, given)
         return self.resolved(
             Selection(
-                collections=_several(collection),
-                patients=_several(patient),
-                studies=_several(study),
-                series=_several(series),
-                modalities=_several(modality),
+                collections=collections,
+                patients=patients,
+                studies=studies,
+                series=uids,
+                modalities=modalities,
+                is_nothing=any(one is not None and not _several(one) for one in given),
             )
         )
 
 
-def viewer_url(study_instance_uid: str, series_instance_uid: str = "", *, is_slide: bool = False) -> str:
-    """Return the address of IDC's viewer for a study, or for one series of it: OHIF v3, SLIM for slides."""
-    if is_slide:
-        of_series = f"/series/{series_instance_uid}" if series_instance_uid else ""
-        return f"{_VIEWER}/slim/studies/{study_instance_uid}{of_series}"
-    of_series = f"&SeriesInstanceUIDs={series_instance_uid}" if series_instance_uid else ""
-    return f"{_VIEWER}/v3/viewer/?StudyInstanceUIDs={study_instance_uid}{of_series}"
-
-
 def _several(texts: Texts) -> tuple[str, ...]:
-    if not texts:
-        return ()
-    return (texts,) if isinstance(texts, str) else tuple(texts)
+    """Return the values of a filter; None is a filter that is not given."""
+    if texts is None or isinstance(texts, str):
+        return (texts,) if texts else ()
+    return tuple(texts)
 
 
 def _formatted(answer: Answer, identifier: str, form: Format) -> Found:

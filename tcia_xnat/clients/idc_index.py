@@ -113,7 +113,7 @@ class IdcIndex:
     @cached_property
     def database(self) -> Database:
         """The tables, opened when they are first asked."""
-        tables = {"index": self._path} | {name: _shipped(name) for name in BESIDES}
+        tables = {"index": self._path, _EMBEDDED: self._path} | {name: _shipped(name) for name in BESIDES}
         opened = Database(tables, self._writable)
         try:
             opened.ask(Query(f"SELECT {_COLUMNS} FROM index LIMIT 0"))  # noqa: S608  columns of ours

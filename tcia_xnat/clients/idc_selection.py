@@ -33,7 +33,8 @@ class Selection:
 
     Texts are compared without regard to case; `*` and `?` stand for any characters. Descriptions, manufacturers and
     models need only contain the text. Dates are ISO, or the beginning of an ISO date; ages are in years; sizes in
-    bytes. A series of which the index does not know what is asked for does not fit.
+    bytes. A series of which the index does not know what is asked for does not fit. `is_nothing` fits no series: a
+    filter was given without a value.
 
     Raises
     ------
@@ -61,6 +62,7 @@ class Selection:
     images_max: int | None = None
     bytes_min: int | None = None
     bytes_max: int | None = None
+    is_nothing: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what can fit no series."""
@@ -83,6 +85,8 @@ class Selection:
 
     def where(self) -> Query:
         """Return the condition for the table `index`; TRUE when every series is meant."""
+        if self.is_nothing:
+            return Query("FALSE")
         terms = [*self._texts(), *self._bounds()]
         if not terms:
             return Query("TRUE")

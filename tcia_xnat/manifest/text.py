@@ -151,8 +151,8 @@ def _row(line: str) -> list[str]:
     named = words(content)
     if named and is_uid(named[0]) and all(map(is_identifier, named[1:])):
         return named
-    first, *others = (words(part) for part in re.split(r"[,;\t|]", content))
-    if len(first) != 1 or not is_uid(first[0]):
+    first, *others = (words(part) for part in re.split(r"[,;\t]", content))
+    if len(fields) > 1 or len(first) != 1 or not is_uid(first[0]):
         return []
     return [first[0], *(part[0] if len(part) == 1 and is_identifier(part[0]) else "" for part in others)]
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from tcia_xnat.clients.database import Database
-from tcia_xnat.clients.idc import SLIDES, viewer_url
 from tcia_xnat.clients.idc_index import described_tables
 from tcia_xnat.clients.idc_selection import Selection
 from tcia_xnat.clients.questions import Query
+from tcia_xnat.core.viewers import viewer_link
 from tcia_xnat.errors import UsageError
 
 
@@ -21,16 +21,21 @@ def viewers(database: Database, selection: Selection, uids: Sequence[str]) -> li
     """
     meant = selection.where()
     text = f"""
-        SELECT StudyInstanceUID, '', bool_or(Modality = ?) FROM index
-        WHERE {meant.text} AND (? OR StudyInstanceUID IN (SELECT unnest(?::VARCHAR[]))) GROUP BY 1
-        UNION ALL SELECT StudyInstanceUID, SeriesInstanceUID, Modality = ? FROM index
-        WHERE {meant.text} AND SeriesInstanceUID IN (SELECT unnest(?::VARCHAR[])) ORDER BY 1, 2"""  # noqa: S608  conditions of ours
-    values = (SLIDES, *meant.values, not uids, list(uids), SLIDES, *meant.values, list(uids))
+        WITH asked AS (
+            SELECT DISTINCT StudyInstanceUID, '' AS SeriesInstanceUID, '' AS Modality FROM index
+            WHERE {meant.text} AND (? OR StudyInstanceUID IN (SELECT unnest(?::VARCHAR[])))
+            UNION ALL SELECT StudyInstanceUID, SeriesInstanceUID, coalesce(Modality, '') FROM index
+            WHERE {meant.text} AND SeriesInstanceUID IN (SELECT unnest(?::VARCHAR[])))
+        SELECT asked.StudyInstanceUID, asked.SeriesInstanceUID, asked.Modality, list(DISTINCT index.Modality)
+        FROM asked JOIN index USING (StudyInstanceUID) GROUP BY 1, 2, 3 ORDER BY 1, 2"""  # noqa: S608  conditions of ours
+    values = (*meant.values, not uids, list(uids), *meant.values, list(uids))
     rows = database.ask(Query(text, values)).rows
     known = {uid for row in rows for uid in row[:2]}
     if unknown := [uid for uid in uids if uid not in known]:
         raise UsageError(f"IDC does not list {unknown[0]}", "query.py search finds what it lists")
-    return [(study, series, viewer_url(study, series, is_slide=is_slide)) for study, series, is_slide in rows]
+    return [
+        (study, series, viewer_link(study, of_study, series, modality)) for study, series, modality, of_study in rows
+    ]
 
 
 def described(tables: Sequence[str]) -> Query:

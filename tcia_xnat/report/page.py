@@ -8,7 +8,7 @@ import base64
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tcia_xnat.clients.idc_index import Dataset
+from tcia_xnat.core.viewers import viewer_link
 from tcia_xnat.model import State
 from tcia_xnat.progress import counted, size
 from tcia_xnat.report import links
@@ -238,6 +239,7 @@ def _session(rows: Sequence[Row], pictures: Mapping[str, bytes], host: str, proj
     first = rows[0]
     is_in = any(State(row["state"]).is_in for row in rows)
     in_idc = [row for row in rows if row["crdc_series_uuid"]]
+    modalities = {row["Modality"] for row in rows}
     about = (
         first["StudyDate"],
         first["StudyDescription"],
@@ -248,15 +250,15 @@ def _session(rows: Sequence[Row], pictures: Mapping[str, bytes], host: str, proj
     return Session(
         first["session"],
         links.session_link(host, project, first["subject"], first["session"]) if is_in else "",
-        links.study_viewer(first["StudyInstanceUID"], [row["Modality"] for row in rows]) if in_idc else "",
+        viewer_link(first["StudyInstanceUID"], modalities) if in_idc else "",
         " · ".join(filter(None, about)),
-        [_tile(row, pictures.get(row["SeriesInstanceUID"], b"")) for row in rows],
+        [_tile(row, modalities, pictures.get(row["SeriesInstanceUID"], b"")) for row in rows],
     )
 
 
-def _tile(row: Row, picture: bytes) -> Tile:
+def _tile(row: Row, modalities: Collection[str], picture: bytes) -> Tile:
     state = State(row["state"])
-    viewer = links.series_viewer(row["StudyInstanceUID"], row["SeriesInstanceUID"], row["Modality"])
+    viewer = viewer_link(row["StudyInstanceUID"], modalities, row["SeriesInstanceUID"], row["Modality"])
     return Tile(
         row["SeriesDescription"] or f"Series {row['SeriesNumber'] or row['SeriesInstanceUID']}",
         row["Modality"] or "?",

@@ -97,6 +97,19 @@ def test_output_formats(idc: IDCClient) -> None:
         idc.get_patients("cmb_aml", outputFormat="xml")  # type: ignore[arg-type]  # what a user may write
 
 
+@pytest.mark.parametrize("nothing", [[], "", ()])
+def test_an_empty_filter_is_nothing_not_everything(idc: IDCClient, nothing: list[str] | str) -> None:
+    assert idc.get_series("cmb_aml", seriesInstanceUid=nothing) == []
+    assert idc.get_patients(nothing) == []
+    with pytest.raises(UsageError, match="no such series"):
+        idc.download_from_selection(collection="cmb_aml", series=nothing)
+
+
+def test_a_name_that_idc_uses_for_its_table_is_known(idc: IDCClient) -> None:
+    ((count,),) = straight("SELECT count(*) FROM INDEX")
+    assert idc.sql_query("SELECT count(*) AS n FROM idc_index", outputFormat="list") == [count]
+
+
 def test_a_wrong_collection_is_named_with_the_nearest(idc: IDCClient) -> None:
     with pytest.raises(UsageError, match="no collection CMB_AMI") as raised:
         idc.get_series("CMB_AMI")
@@ -224,7 +237,7 @@ def test_a_series_that_is_not_whole_leaves_no_file(archives: Sandbox, served: ID
 def test_everything_is_not_downloaded_by_mistake(served: IDCClient, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing is selected"):
         served.download_from_selection(downloadDir=tmp_path)
-    with pytest.raises(UsageError, match="no such series"):
+    with pytest.raises(UsageError, match=r"there is no series 1\.2\.3"):
         served.get_images("1.2.3", tmp_path)
     with pytest.raises(UsageError, match="nothing that a series has"):
         served.download_from_selection("cmb_aml", downloadDir=tmp_path, dirTemplate="%Weekday")
