@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -90,16 +90,17 @@ def write_file(path: Path, chunks: Iterable[bytes]) -> KeptFile:
         return KeptFile(path.name, stat.st_size, stat.st_mtime_ns, digest.hexdigest())
 
 
-def move_in(made: Path, target: Path, names: Sequence[str], ours: Collection[str]) -> None:
-    """Move a folder to where it belongs, in one step where nothing lies there yet, else file by file.
+def move_in(made: Path, target: Path, names: Collection[str], leave: Collection[str]) -> None:
+    """Move a folder to where it belongs: in one step where nothing lies there that stays, else file by file.
+
+    In no instant a reader finds an image twice, or a file half.
 
     Parameters
     ----------
     names
         The files in `made`.
-    ours
-        Files of `target` that an earlier run has put there; those that have no successor are removed. Other people's
-        files stay.
+    leave
+        Files of `target` that have no successor and are removed. Other people's files stay.
 
     Raises
     ------
@@ -108,17 +109,30 @@ def move_in(made: Path, target: Path, names: Sequence[str], ours: Collection[str
     with disk_errors():
         sync_folder(made)
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            made.rename(target)
-        except OSError as error:
-            if error.errno not in _TAKEN:
-                raise
+        if not _moved(made, target) and not _exchanged(made, target, {*names, *leave}):
+            for name in leave:
+                (target / name).unlink(missing_ok=True)
             for name in names:
                 (made / name).replace(target / name)
-            for name in set(ours) - set(names):
-                (target / name).unlink(missing_ok=True)
             sync_folder(target)
         sync_folder(target.parent)
+
+
+def set_aside(root: Path, path: str) -> str:
+    """Move a file below the output folder to where no reader looks for images; return its new path.
+
+    Raises
+    ------
+    SpaceError, FolderError
+    """
+    place = root / "state" / "aside" / path
+    with disk_errors():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            place = place.with_name(f"{place.name}.{uuid.uuid4().hex}")
+        with suppress(FileNotFoundError):  # another run may have done it
+            (root / path).rename(place)
+    return str(place.relative_to(root))
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -153,6 +167,35 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _moved(made: Path, target: Path) -> bool:
+    """Move a folder where nothing lies."""
+    try:
+        made.rename(target)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+        return False
+    return True
+
+
+def _exchanged(made: Path, target: Path, gone: Collection[str]) -> bool:
+    """Put a folder in the place of another one that holds nothing but files which go; the old one is removed."""
+    old = made.with_name(f"{made.name}.old")
+    try:
+        if target.is_symlink() or not {entry.name for entry in os.scandir(target)} <= set(gone):
+            return False
+        target.rename(old)
+    except OSError:  # another run has just done this, or only the folder itself may be written
+        return False
+    try:
+        return _moved(made, target)
+    except OSError:
+        old.rename(target)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _claimed(base: Path) -> tuple[Path, int]:

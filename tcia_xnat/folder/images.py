@@ -36,19 +36,6 @@ def files_in(folder: Path) -> dict[str, os.stat_result]:
     return {}
 
 
-def digests(path: Path) -> list[Digest]:
-    """Return the digest of a file, or of each file in a zip.
-
-    Raises
-    ------
-    OSError
-        It cannot be read.
-    ValueError
-        It is a zip that is damaged.
-    """
-    return list(opened(path, digest_of))
-
-
 def opened(
     path: Path, read: Callable[[BinaryIO, str], Result], broken: Callable[[str, Exception], Result] | None = None
 ) -> Iterator[Result]:
@@ -61,8 +48,10 @@ def opened(
 
     Raises
     ------
-    OSError, ValueError
-        As `digests` raises them.
+    OSError
+        It cannot be read.
+    ValueError
+        It is a zip that is damaged.
     """
     if path.name != ZIP_NAME:
         with path.open("rb") as file:
@@ -95,6 +84,21 @@ def series_in(path: Path) -> str:
     try:
         return next(opened(path, lambda file, name: read_identity(file, name).series_instance_uid), "")
     except (SeriesDamaged, OSError, ValueError):
+        return ""
+
+
+def all_series_in(path: Path) -> frozenset[str]:
+    """Return the SeriesInstanceUIDs of a file, or of the images in a zip, as far as they can be read."""
+    found: set[str] = set()
+    with suppress(OSError, ValueError):
+        found.update(opened(path, _series_of, lambda _name, _error: ""))
+    return frozenset(found - {""})
+
+
+def _series_of(file: BinaryIO, name: str) -> str:
+    try:
+        return read_identity(file, name).series_instance_uid
+    except SeriesDamaged:
         return ""
 
 

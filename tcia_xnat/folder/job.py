@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -16,20 +15,19 @@ from tcia_xnat.errors import FolderError, SpaceError, UsageError
 from tcia_xnat.events import Noted, PassedOver, SeriesSettled, Tell
 from tcia_xnat.fetch import Fetcher
 from tcia_xnat.folder.disk import Incoming
-from tcia_xnat.folder.images import files_in, series_in
+from tcia_xnat.folder.ground import Ground, look_at
 from tcia_xnat.folder.index import collection_names, derived_series
 from tcia_xnat.folder.kept import Kept
 from tcia_xnat.folder.lane import FolderLane
-from tcia_xnat.folder.layout import Layout, assign
+from tcia_xnat.folder.layout import Layout
 from tcia_xnat.folder.licence import Licences
 from tcia_xnat.folder.metadata import write_metadata
-from tcia_xnat.folder.proof import is_as_listed, is_unchanged
+from tcia_xnat.folder.survey import survey
 from tcia_xnat.job import Job, clients_of, read_manifest
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded, with_report
 from tcia_xnat.model import Outcome
 from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Plan
-from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.planning.held import Existing, Held
 from tcia_xnat.planning.settle import unbegun_outcome
 from tcia_xnat.room import Room
@@ -71,8 +69,10 @@ def dry_run(job: FolderJob, stop: Stop) -> Prepared:
     with clients_of(job) as (idc, nbia), ExitStack() as opened:
         catalogue = look_up(manifest, idc, nbia, patience)
         kept = remembered(job, opened)
-        held = _on_disk(job, catalogue, kept, _folders(job, catalogue, kept)) if kept else Held()
-        return prepare(job, manifest, catalogue, held)
+        asked = asked_part(job, catalogue)
+        ground = _ground(job, catalogue, kept, stop)
+        held = ground.held(asked.series.values(), kept) if kept else Held()
+        return prepare(job, manifest, replace(catalogue, notes=catalogue.notes + ground.notes(asked.series)), held)
 
 
 def remembered(job: FolderJob, opened: ExitStack) -> Kept | None:
@@ -113,19 +113,21 @@ def _run(record: RunRecord, job: FolderJob, stop: Stop, report: Reports, tell: T
         catalogue = record.catalogue = look_up(manifest, idc, nbia, patience)
         stop.check()
         with Incoming(job.output_dir) as incoming, Kept(job.kept_path, say=lambda text: tell(Noted(text))) as kept:
-            folders = _folders(job, catalogue, kept)
-            prepared = record.prepared = prepare(job, manifest, catalogue, _on_disk(job, catalogue, kept, folders))
+            ground = _ground(job, catalogue, kept, stop)
+            asked = asked_part(job, catalogue).series
+            catalogue = record.catalogue = replace(catalogue, notes=catalogue.notes + ground.notes(asked))
+            prepared = record.prepared = prepare(job, manifest, catalogue, ground.held(asked.values(), kept))
             room = Room(partial(supply.spooled, job.parts_of))
-            _make_room(job, prepared.plan, room)
+            _make_room(job, prepared.plan, room, ground)
             licences = Licences(job.output_dir, job.layout)
-            licences.add_listed(asked_part(job, catalogue).series.values())
+            licences.add_listed(asked.values())
             announce(prepared, tell)
             sources = supply.sources(idc, nbia, patience, job.parts_of, job, room)
             with painter(job.pictures_dir, job.thumbnails, len(prepared.plan.send)) as depict:
                 lane = FolderLane(
                     job.output_dir,
                     job.layout,
-                    folders,
+                    ground.folders,
                     kept,
                     incoming,
                     licences,
@@ -134,6 +136,7 @@ def _run(record: RunRecord, job: FolderJob, stop: Stop, report: Reports, tell: T
                     patience,
                     job.spool_dir,
                     replaces=job.existing is Existing.APPEND,
+                    found=ground.found,
                 )
                 record.is_moving = True
                 result = _transfer(prepared.plan, lane, tell, stop, job.transfers)
@@ -176,37 +179,13 @@ def _named(job: FolderJob) -> FolderJob:
         return replace(job, layout=replace(job.layout, collections=collection_names(index)))
 
 
-def _folders(job: FolderJob, catalogue: Catalogue, kept: Kept | None) -> dict[str, str]:
-    """Decide where each series of the whole catalogue goes, whichever part of it this run moves."""
-    remembered = {entry.folder: entry.series_instance_uid for entry in (kept.all() if kept else ())}
-
-    def holder(folder: str) -> str:
-        return remembered.get(folder) or _lies_in(job.output_dir / folder)
-
-    return assign(catalogue.series.values(), job.layout, holder)
+def _ground(job: FolderJob, catalogue: Catalogue, kept: Kept | None, stop: Stop) -> Ground:
+    """Look for all series of the catalogue, whichever part of it this run moves: their places stay the same."""
+    find = partial(survey, readers=job.transfers, check=stop.check)
+    return look_at(job.output_dir, job.layout, catalogue.series.values(), kept, find)
 
 
-def _lies_in(folder: Path) -> str:
-    found = (series_in(folder / name) for name in sorted(files_in(folder)))
-    return next(filter(None, found), "")
-
-
-def _on_disk(job: FolderJob, catalogue: Catalogue, kept: Kept, folders: Mapping[str, str]) -> Held:
-    """Return what is on disk and right by what is remembered; the rest is looked at by its lane."""
-    right: dict[str, Holding] = {}
-    for uid, series in asked_part(job, catalogue).series.items():
-        entry = kept.series(uid)
-        if (
-            entry
-            and entry.folder == folders[uid]
-            and is_as_listed(entry, series)
-            and is_unchanged(job.output_dir, entry, kept.files(uid))
-        ):
-            right[uid] = Holding(entry.image_count, is_proved=True)  # when it was stored
-    return Held(holdings=right)
-
-
-def _make_room(job: FolderJob, plan: Plan, room: Room) -> None:
+def _make_room(job: FolderJob, plan: Plan, room: Room, ground: Ground) -> None:
     """Let spools take what the largest series need, and refuse to start when they or the series may not fit.
 
     Raises
@@ -215,7 +194,7 @@ def _make_room(job: FolderJob, plan: Plan, room: Room) -> None:
     """
     spool = job.spool_dir or Path(tempfile.gettempdir())
     spools = room.limit(plan.send, job.transfers)
-    total = sum(series.byte_count for series in plan.send)
+    total = sum(series.byte_count for series in plan.send if not ground.lies(series))
     is_one_disk = spool.stat().st_dev == job.output_dir.stat().st_dev
     for folder, needed, way_out in (
         (job.output_dir, total + spools * is_one_disk, "choose another disk, or take a part with --limit or --shard"),

@@ -1,5 +1,6 @@
 """What a download remembers of the files that it put on disk, so that unchanged ones are not read again."""
 
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -64,7 +65,7 @@ class KeptSeries:
     Attributes
     ----------
     folder
-        Relative to the output folder.
+        Relative to the output folder; empty for that itself.
     source
         Where it came from.
     stored
@@ -87,6 +88,10 @@ class KeptSeries:
     sop_class_uid: str
     image_count: int
     byte_count: int
+
+    def path(self, file: KeptFile) -> str:
+        """Return the path of one of its files below the output folder."""
+        return os.path.join(self.folder, file.name)  # noqa: PTH118  texts are a tenth of the size of paths
 
 
 _COLUMNS = ", ".join(field.name for field in fields(KeptSeries))
@@ -138,10 +143,10 @@ class Kept(Closing):
         )
         return [KeptFile(*row) for row in self._rows(query, series_instance_uid)]
 
-    def holder(self, folder: str) -> str:
-        """Return the SeriesInstanceUID of the series that was put into a folder; empty for none."""
-        rows = self._rows("SELECT series_instance_uid FROM series WHERE folder = ?", folder)
-        return str(rows[0][0]) if rows else ""
+    def names_in(self, folder: str) -> set[str]:
+        """Return the names of all files that lie in a folder as far as is remembered."""
+        query = "SELECT name FROM files JOIN series ON number = series WHERE folder = ?"
+        return {name for (name,) in self._rows(query, folder)}
 
     def keep(self, series: KeptSeries, files: Iterable[KeptFile]) -> None:
         """Remember a series, in the place of what was remembered of it before."""

@@ -3,22 +3,23 @@
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.core.unexpected import series_error
-from tcia_xnat.errors import FolderError, SourceError, SpaceError
+from tcia_xnat.errors import SourceError, SpaceError
 from tcia_xnat.events import SeriesImported, SeriesLeft
 from tcia_xnat.fetch import Fetcher
 from tcia_xnat.folder.disk import Incoming, disk_errors, move_in
-from tcia_xnat.folder.images import files_in, series_in
+from tcia_xnat.folder.existing import OnDisk, Whole
 from tcia_xnat.folder.kept import Kept, KeptSeries
 from tcia_xnat.folder.layout import Layout
 from tcia_xnat.folder.licence import Licences
-from tcia_xnat.folder.proof import proved_again, proved_by_hashes
+from tcia_xnat.folder.proof import is_as_listed
+from tcia_xnat.folder.survey import Survey
 from tcia_xnat.folder.writer import Written, first_head, write_series
 from tcia_xnat.model import Label, Outcome, Series, SeriesPackage, SourceName, State
 from tcia_xnat.planning.settle import missing_outcome
@@ -50,6 +51,8 @@ class FolderLane:
         Folder of the spool; None is the system's.
     replaces
         Series are fetched and replaced whether what is there is right or not.
+    found
+        What other tools, and forgotten runs, have left below the output folder.
     """
 
     root: Path
@@ -63,6 +66,7 @@ class FolderLane:
     patience: Patience
     spool_dir: Path | None = None
     replaces: bool = False
+    found: Survey = field(default_factory=Survey)
 
     def run(self, series: Series, label: Label) -> Outcome:
         """Have one series on disk, proved.
@@ -75,8 +79,11 @@ class FolderLane:
         started = time.monotonic()
         try:
             self.fetcher.check()
-            if not self.replaces and (entry := self._proved(series)):
-                return _outcome(State.PRESENT, label, entry, started)
+            files = self._disk.files(series)
+            if not self.replaces and (whole := self._disk.whole(series, files, partial(self._hashes, series))):
+                there = _outcome(State.PRESENT, label, self._remember_whole(series, whole), started)
+                return replace(there, notes=whole.notes)
+            self._disk.refuse_elsewhere(series, files, self._disk.home(series))
             entry, notes = self._fetch(series, label)
         except Exception as error:  # noqa: BLE001  whatever one series causes is its own outcome
             failed = missing_outcome(series.series_instance_uid, series_error(error))
@@ -89,20 +96,21 @@ class FolderLane:
 
     # what is there already
 
-    def _proved(self, series: Series) -> KeptSeries | None:
-        folder = self.folders[series.series_instance_uid]
-        path = self.root / folder
-        with disk_errors():
-            if not files_in(path):
-                return None
-            if entry := proved_again(self.root, self.kept, series, folder):
-                return entry
-            files, images = proved_by_hashes(path, self._hashes(series))
-            if not files:
-                return None
-            size = sum(image.size for image in images)
-            written = Written(tuple(files), len(images), size, first_head(path / files[0].name))
-        return self._remember(series, SourceName.IDC, written)
+    @property
+    def _disk(self) -> OnDisk:
+        return OnDisk(self.root, self.folders, self.kept, self.found)
+
+    def _remember_whole(self, series: Series, whole: Whole) -> KeptSeries:
+        """Remember a series that lies in one folder; one in several is looked at each time."""
+        entry = self.kept.series(series.series_instance_uid)
+        if entry is None or not is_as_listed(entry, series):
+            with disk_errors():
+                head = first_head(self.root / whole.files[0].path)
+            written = Written((), whole.images, whole.byte_count, head)
+            entry = self._entry(series, SourceName.IDC, written)
+        if whole.folder:
+            self.kept.keep(replace(entry, folder=whole.folder), whole.as_kept())
+        return entry
 
     def _hashes(self, series: Series) -> list[str]:
         """Return the MD5 of every image that IDC lists; none when it does not list all of them."""
@@ -122,7 +130,8 @@ class FolderLane:
         self._refuse_full_disk(series)
         with Spool(self.spool_dir) as spool:
             fetched = self.fetcher.fetch(series, label, spool, partial(self._put, series, spool))
-        entry = self._remember(series, fetched.source, fetched.taken)
+        entry = self._entry(series, fetched.source, fetched.taken)
+        self.kept.keep(entry, fetched.taken.files)
         return entry, fetched.detours + fetched.taken.notes
 
     def _refuse_full_disk(self, series: Series) -> None:
@@ -136,52 +145,28 @@ class FolderLane:
 
     def _put(self, series: Series, spool: Spool, packages: Iterator[SeriesPackage]) -> Written:
         """Put a series together beside its place, and move it there when it is whole."""
-        target = self.root / self.folders[series.series_instance_uid]
         with self.incoming.folder() as made:
             written = write_series(self.layout, spool, packages, made)
             self.licences.add(series, written.licence_text)
-            self._make_way(series, target)
-            ours = self._left_by_us(series)
+            names = [file.name for file in written.files]
+            leave, notes = self._disk.cleared(series, written.images, names)
             self.kept.forget(series.series_instance_uid)
-            move_in(made, target, [file.name for file in written.files], ours)
-        return written
+            move_in(made, self.root / self._disk.home(series), names, leave)
+        return replace(written, notes=written.notes + notes)
 
-    def _left_by_us(self, series: Series) -> list[str]:
-        uid = series.series_instance_uid
-        entry = self.kept.series(uid)
-        is_here = entry is not None and entry.folder == self.folders[uid]
-        return [file.name for file in self.kept.files(uid)] if is_here else []
-
-    def _make_way(self, series: Series, target: Path) -> None:
-        """Refuse a folder in which another series lies.
-
-        Raises
-        ------
-        FolderError
-        """
-        with disk_errors():
-            others = {series_in(target / name) for name in files_in(target)} - {"", series.series_instance_uid}
-        if others:
-            raise FolderError(
-                f"{target} holds images of series {min(others)}",
-                "move them away, or choose folders with %SeriesInstanceUID in them",
-            )
-
-    def _remember(self, series: Series, source: SourceName, written: Written) -> KeptSeries:
-        entry = KeptSeries(
+    def _entry(self, series: Series, source: SourceName, written: Written) -> KeptSeries:
+        return KeptSeries(
             series.series_instance_uid,
-            self.folders[series.series_instance_uid],
+            self._disk.home(series),
             source,
             datetime.now(UTC).isoformat(timespec="milliseconds"),
             series.image_count,
             series.crdc_series_uuid,
             written.head.manufacturer,
             written.head.sop_class_uid,
-            written.image_count,
+            len(written.images),
             written.byte_count,
         )
-        self.kept.keep(entry, written.files)
-        return entry
 
 
 def _outcome(state: State, label: Label, entry: KeptSeries, started: float) -> Outcome:

@@ -21,10 +21,10 @@ from tcia_xnat.zipstream import ZipStream
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A series as it was put together: its files, and the header of its first image for what is remembered of it."""
+    """A series as it was put together: its files and SOPInstanceUIDs, and the header of its first image."""
 
     files: tuple[KeptFile, ...]
-    image_count: int
+    images: frozenset[str]
     byte_count: int
     head: Head
     notes: tuple[str, ...] = ()
@@ -41,18 +41,20 @@ def write_series(layout: Layout, spool: Spool, packages: Iterator[SeriesPackage]
     SpaceError, FolderError
     """
     files: list[KeptFile] = []
-    images = size = 0
+    images: list[str] = []
+    size = 0
     notes: tuple[str, ...] = ()
     licence = ""
     for package in packages:
         files += _zip(package, spool, folder) if layout.zipped else _images(package, spool, folder)
-        images, size = images + len(package.members), size + package.byte_count
+        images += [member.sop_instance_uid for member in package.members]
+        size += package.byte_count
         notes, licence = package.notes, package.licence_text
     with disk_errors():
         if layout.classic:
             files = _renamed(folder, files)
         head = first_head(folder / min(file.name for file in files))
-    return Written(tuple(files), images, size, head, notes, licence)
+    return Written(tuple(files), frozenset(images), size, head, notes, licence)
 
 
 def first_head(path: Path) -> Head:

@@ -5,9 +5,10 @@ Positions are those of ImagePositionPatient along the normal of ImageOrientation
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+
+from tcia_xnat.folder.headers import Slice, Vector
 
 _ANGLE = 1e-3  # difference of direction cosines that counts as none: they are written with few digits
 _MILLIMETRE = 0.01  # likewise of positions
@@ -15,19 +16,6 @@ _SHARE = 0.02  # of the spacing by which gaps may differ
 _GAP = 1.5  # spacings from which a gap is one of missing slices
 _FEWEST = 3  # slices of which a spacing can be said
 _SHOWN = 3
-
-Vector = tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Where one slice lies, in mm, and its size: rows, columns, and the distance of their pixels."""
-
-    name: str
-    position: Vector
-    orientation: Vector
-    size: tuple[int, int]
-    pixel_spacing: Vector
 
 
 def problems(slices: Sequence[Slice]) -> list[str]:

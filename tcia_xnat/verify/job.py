@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from tcia_xnat.catalogue import Catalogue, look_up
@@ -14,7 +15,9 @@ from tcia_xnat.clients.tcia import TCIAClient
 from tcia_xnat.errors import FolderError, SourceError, SpaceError, UsageError, XnatError
 from tcia_xnat.folder.job import FolderJob, remembered
 from tcia_xnat.folder.kept import Kept
+from tcia_xnat.folder.presence import Known
 from tcia_xnat.folder.proof import is_as_listed
+from tcia_xnat.folder.scan import scan
 from tcia_xnat.job import Job, clients_of, read_manifest
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Series
@@ -24,9 +27,7 @@ from tcia_xnat.settings import Login
 from tcia_xnat.stop import Stop
 from tcia_xnat.verify import archive, disk
 from tcia_xnat.verify.archive import Offered
-from tcia_xnat.verify.disk import Known
 from tcia_xnat.verify.model import Row
-from tcia_xnat.verify.scan import scan
 from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.project import XnatProject, find_project
 
@@ -70,7 +71,8 @@ def verify_disk(job: FolderJob, stop: Stop, *, geometry: bool = False, one_way: 
         catalogue = look_up(manifest, idc, nbia, patience)
         kept = remembered(job, opened)
         known = _known(asked_part(job, catalogue), kept, idc, patience)
-    files = scan(job.output_dir, job.transfers, stop.check, geometry=geometry)
+    remembered_paths = chain.from_iterable(one.files or () for one in known.values())
+    files = scan(job.output_dir, job.transfers, stop.check, geometry=geometry, remembered=remembered_paths)
     rows = disk.compare(known, [*catalogue.series, *catalogue.missing], files)
     _forget(job, rows)
     return Verified(job, manifest, rows, one_way, started, idc_version=catalogue.idc_version)
@@ -144,7 +146,7 @@ def _remembered(kept: Kept, known: Known) -> Known | None:
     entry = kept.series(known.series.series_instance_uid)
     if entry is None:
         return None
-    files = {f"{entry.folder}/{file.name}": file for file in kept.files(entry.series_instance_uid)}
+    files = {entry.path(file): file for file in kept.files(entry.series_instance_uid)}
     is_old = known.image_count is not None and not is_as_listed(entry, known.series)
     notes = ("the catalogue lists another version of it now",) if is_old else ()
     return replace(known, image_count=entry.image_count, files=files, notes=(*known.notes, *notes))

@@ -11,9 +11,9 @@ import pytest
 
 from tcia_xnat.dicom import read_identity, read_whole
 from tcia_xnat.errors import SeriesDamaged
+from tcia_xnat.folder.headers import read_header
 from tcia_xnat.folder.names import read_head
 from tcia_xnat.sources.proof import proved_sop_instance_uid
-from tcia_xnat.verify.headers import read_header
 from tests.images import SERIES, image, series
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"

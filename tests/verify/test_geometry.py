@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tcia_xnat.verify.geometry import Slice, problems
+from tcia_xnat.folder.headers import Slice
+from tcia_xnat.verify.geometry import problems
 
 Vector = tuple[float, ...]
 

@@ -9,7 +9,6 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.tag import BaseTag
 
 from tcia_xnat.dicom import dicom_errors, read_tags, read_whole
-from tcia_xnat.verify.geometry import Slice
 
 _WHO = ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"]
 _WHERE = [
@@ -25,6 +24,20 @@ _WHERE = [
 ]
 _FLOAT_PIXELS = 0x7FE00008  # the first of the tags of pixel data (PS3.6)
 _VOLUMES = {"CT", "MR", "PT", "NM"}  # modalities whose slices make volumes; a SEG has holes on purpose
+
+
+Vector = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Where one slice lies, in mm, and its size: rows, columns, and the distance of their pixels."""
+
+    name: str
+    position: Vector
+    orientation: Vector
+    size: tuple[int, int]
+    pixel_spacing: Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +90,7 @@ def _slices(dataset: Dataset, name: str) -> Iterator[Slice]:
             yield Slice(f"{name} frame {number}" if frames else name, position, orientation, size, spacing)
 
 
-def _first(sequence: str, keyword: str, frame: Dataset, shared: Dataset, dataset: Dataset) -> tuple[float, ...]:
+def _first(sequence: str, keyword: str, frame: Dataset, shared: Dataset, dataset: Dataset) -> Vector:
     """Return a value of a frame: its own, that of all frames, or that of the image."""
     groups = (group.get(sequence) for group in (frame, shared))
     holders = [items[0] for items in groups if items] + [dataset]

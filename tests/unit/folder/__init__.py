@@ -1,0 +1,1 @@
+"""Decisions of downloads to disk, without a disk."""
