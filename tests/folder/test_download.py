@@ -190,7 +190,7 @@ def _names_in_nbia_zip(sandbox: Sandbox, uid: str) -> set[str]:
 def test_zips_as_uploads_take_them(sandbox: Sandbox, tmp_path: Path, source: str) -> None:
     out = tmp_path / "out"
     for state in ("stored", "present"):
-        done = to_disk(sandbox, ONE_PATIENT, out, "--layout", "zips", "--source", source, "--spool-limit", "50000")
+        done = to_disk(sandbox, ONE_PATIENT, out, "--layout", "zips", "--source", source)
         assert (done.code, states(done)) == (0, {state}), done.err
     assert_on_disk(sandbox, ONE_PATIENT, out)
     found = {path.relative_to(out).parts[:2] for path in out.glob("*/*/img.zip")}
