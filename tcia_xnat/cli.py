@@ -42,8 +42,11 @@ CONTEXT = {
 }
 
 STDOUT = "-"
-ENDING_SECONDS = 7.5
-"""How long a stopped run may take to settle what is in flight and to write its report."""
+ENDING_SECONDS = 20.0
+"""How long a stopped run may take at the most, report and summary included.
+
+What hangs is left behind after 7 seconds (`jobs.record`); the rest is work of this machine, which may be busy.
+"""
 _IDLE = {SIGNALS}  # threads that end with the process, whatever they wait for
 _stops: list[Stop] = []  # of the commands that run in this process: one, but for tests
 

@@ -13,7 +13,7 @@ from tcia_xnat.stop import Stop
 
 Result = TypeVar("Result")
 
-_GRACE_SECONDS = 5.0  # for what is in flight when the end is asked for
+_GRACE_SECONDS = 4.0  # for what is in flight when the end is asked for
 _LOOK_SECONDS = 0.5  # between two looks for a signal: one that another thread took does not wake this one
 
 

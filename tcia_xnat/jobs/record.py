@@ -26,7 +26,7 @@ from tcia_xnat.timeline import Timeline
 from tcia_xnat.transfer import TransferResult
 
 _PLANNING_SECONDS = 1.0  # nothing has moved yet
-_MOVING_SECONDS = 7.0  # what is in flight has five seconds, then the report is written
+_MOVING_SECONDS = 7.0  # what is in flight has four seconds, then the report is written
 _KEEPING_SECONDS = 1.5  # the report is on disk, and goes to XNAT if that is quick
 
 _LOGGER = logging.getLogger(__name__)

@@ -201,4 +201,5 @@ def several(sandbox: Sandbox, path: Path) -> Path:
 
 def quick(*options: str) -> tuple[str, ...]:
     """Return options that make a run give up soon, for faults that last."""
-    return ("--retry-wait", "0.05", "--retries", "3", "--source-timeout", "2", "--max-outage", "1", *options)
+    usual = {"--retry-wait": "0.05", "--retries": "3", "--source-timeout": "2", "--max-outage": "1"}
+    return (*(word for name, value in usual.items() if name not in options for word in (name, value)), *options)
