@@ -142,8 +142,8 @@ class OnDisk:
         return cleared.remove, notes + self._set_aside(home, cleared)
 
     def _read(self, paths: Collection[str]) -> list[File]:
-        there = (path for path in sorted(paths) if os.path.lexists(self.root / path))
-        return [read_file(self.root, path) for path in there]
+        found = (read_file(self.root, path) for path in sorted(paths))
+        return [file for file in found if not file.is_error or os.path.lexists(self.root / file.path)]
 
     def _known(self, series: Series, files: Sequence[File], hashes: Callable[[], Sequence[str]]) -> Iterator[Known]:
         """Yield what is known of a series: what was remembered, then what IDC lists."""

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +19,7 @@ from tcia_xnat.folder.kept import Kept, KeptSeries
 from tcia_xnat.folder.layout import Layout
 from tcia_xnat.folder.licence import Licences
 from tcia_xnat.folder.proof import is_as_listed
+from tcia_xnat.folder.scan import File
 from tcia_xnat.folder.survey import Survey
 from tcia_xnat.folder.writer import Written, first_head, write_series
 from tcia_xnat.model import Label, Outcome, Series, SeriesPackage, SourceName, State
@@ -84,7 +85,7 @@ class FolderLane:
                 there = _outcome(State.PRESENT, label, self._remember_whole(series, whole), started)
                 return replace(there, notes=whole.notes)
             self._disk.refuse_elsewhere(series, files, self._disk.home(series))
-            entry, notes = self._fetch(series, label)
+            entry, notes = self._fetch(series, label, () if self.replaces else files)
         except Exception as error:  # noqa: BLE001  whatever one series causes is its own outcome
             failed = missing_outcome(series.series_instance_uid, series_error(error))
             return replace(failed, label=label, seconds=time.monotonic() - started)
@@ -126,10 +127,10 @@ class FolderLane:
 
     # what is not
 
-    def _fetch(self, series: Series, label: Label) -> tuple[KeptSeries, tuple[str, ...]]:
+    def _fetch(self, series: Series, label: Label, files: Sequence[File]) -> tuple[KeptSeries, tuple[str, ...]]:
         self._refuse_full_disk(series)
         with Spool(self.spool_dir) as spool:
-            fetched = self.fetcher.fetch(series, label, spool, partial(self._put, series, spool))
+            fetched = self.fetcher.fetch(series, label, spool, partial(self._put, series, spool, files))
         entry = self._entry(series, fetched.source, fetched.taken)
         self.kept.keep(entry, fetched.taken.files)
         return entry, fetched.detours + fetched.taken.notes
@@ -143,11 +144,20 @@ class FolderLane:
                 "free some space; the same command continues",
             )
 
-    def _put(self, series: Series, spool: Spool, packages: Iterator[SeriesPackage]) -> Written:
-        """Put a series together beside its place, and move it there when it is whole."""
+    def _put(self, series: Series, spool: Spool, files: Sequence[File], packages: Iterator[SeriesPackage]) -> Written:
+        """Put a series together beside its place, and move it there when it is whole.
+
+        Parameters
+        ----------
+        files
+            What lies there: it stays where it has the same bytes, which nobody could tell before.
+        """
         with self.incoming.folder() as made:
             written = write_series(self.layout, spool, packages, made)
             self.licences.add(series, written.licence_text)
+            if same := self._disk.whole(series, files, lambda: [file.md5 for file in written.files]):
+                notes = (*written.notes, "what lay there has the bytes that were fetched, and stays", *same.notes)
+                return replace(written, files=tuple(same.as_kept()), notes=notes)
             names = [file.name for file in written.files]
             leave, notes = self._disk.cleared(series, written.images, names)
             self.kept.forget(series.series_instance_uid)

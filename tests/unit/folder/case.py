@@ -85,13 +85,14 @@ def bring(
 
 
 def verified(root: Path, archive: Archive, *, series: Series = WANTED) -> Sign:
-    """Return what --verify says of the series."""
+    """Return what --verify says of the series, or of files that belong to none."""
     with Kept(root / "state" / "folder.sqlite") as kept:
         entry = kept.series(SERIES)
         files = {entry.path(file): file for file in kept.files(SERIES)} if entry else {}
     known = replace(Known(series, COUNT), files=files, hashes=() if files else archive.hashes)
     rows = disk.compare({SERIES: known}, [], scan(root, 1, nothing, remembered=files))
-    return max((row.sign for row in rows), key=lambda sign: (sign is not Sign.SAME, sign))
+    of_series = [row.sign for row in rows if row.series_instance_uid in {SERIES, ""}]
+    return max(of_series, key=lambda sign: (sign is not Sign.SAME, sign))
 
 
 def images_in(folder: Path) -> list[str]:

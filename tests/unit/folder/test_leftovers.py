@@ -199,13 +199,39 @@ def test_what_is_fetched_over_what_is_there_leaves_it_once(tmp_path: Path) -> No
     assert images_in(tmp_path) == WHOLE
 
 
-def test_without_hashes_a_series_is_fetched_and_takes_the_place_of_what_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_part", [True, False])
+def test_without_hashes_what_is_there_is_compared_with_what_is_fetched(
+    tmp_path: Path,
+    in_part: bool,  # noqa: FBT001  a parameter
+) -> None:
     archive = Archive(hashes=[])
-    tcia_utils(tmp_path)
+    (tcia_utils_in_part if in_part else tcia_utils)(tmp_path)
     assert bring(tmp_path, archive).state is State.STORED
     assert images_in(tmp_path) == WHOLE
+    assert (tmp_path / SERIES / "1-1.dcm").exists() == (not in_part)
     assert bring(tmp_path, archive).state is State.PRESENT
+    assert verified(tmp_path, archive) is Sign.SAME
     assert archive.fetched == 1
+
+
+@pytest.mark.parametrize("hashes", [True, False])
+@pytest.mark.parametrize("numbers", [(1, 2, 3), (1, 2)])
+def test_a_folder_of_several_series_is_never_written_to(
+    tmp_path: Path,
+    numbers: tuple[int, ...],
+    hashes: bool,  # noqa: FBT001  a parameter
+) -> None:
+    archive = Archive() if hashes else Archive(hashes=[])
+    put(tmp_path, "flat", "{}.dcm".format, *numbers)
+    (tmp_path / "flat" / "other.dcm").write_bytes(image(1, "1.2.826.1.3"))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "flat").iterdir()}
+    for _ in range(2):
+        outcome = bring(tmp_path, archive)
+        is_whole = len(numbers) == len(IMAGES)
+        assert (outcome.state in {State.PRESENT, State.STORED}) == is_whole
+        assert (verified(tmp_path, archive) is Sign.SAME) == is_whole
+        assert "flat" in outcome.reason + "flat" * is_whole
+        assert {path: path.stat().st_mtime_ns for path in (tmp_path / "flat").iterdir()} == before
 
 
 def test_a_folder_on_another_disk_that_a_link_leads_to_counts(tmp_path: Path) -> None:
