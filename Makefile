@@ -1,5 +1,5 @@
 # make demo: a real manifest into an XNAT on this machine.  make test: linters, types and all tests.
-# make soak: kills at many random instants.
+# make soak: kills at many random instants, many random lists.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -18,6 +18,7 @@ test: lint
 
 soak: .venv/installed
 	KILLS=500 SEED=$$(date +%s) $(BIN)/python -m pytest -n 2 tests/job/test_kills.py
+	LISTS=20000 SEED=$$(date +%s) $(BIN)/python -m pytest tests/unit/request/test_random_lists.py
 
 # The image, built and run with Docker or Podman; where neither works, Podman is installed (Debian, as root).
 container-test: .venv/installed

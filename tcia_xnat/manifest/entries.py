@@ -8,17 +8,14 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _FOLDER = re.compile(
     rf"""(?:\b(?:s3|gs)://[^/\s]+/|^)(?P<folder>{_UUID})(?:/(?P<image>{_UUID})\.dcm|(?=[/*"'\s]|$))""", re.IGNORECASE
 )
-_EXCEL = re.compile(r'^=\s*"(.*)"$')  # ="1.2.3" keeps Excel from taking a text for a number
 _BETWEEN = re.compile(r"[\s|;,]+")
-_BRACKETS = "[](){}\"'"
+_AROUND = "[](){}\"'="  # ="1.2.3" keeps Excel from taking a text for a number
 _LONG_UID = re.compile(r"[0-2]\.\d+\.\d[\d.]*", re.ASCII)  # 1.5 and 01.02.2020 are UIDs, too, by their letters
 
 
 def words(cell: str) -> list[str]:
     """Return the entries of a cell: `1.2|1.3`, `['1.2', '1.3']` and `="1.2"` are read, too."""
-    found = _EXCEL.match(cell.strip())
-    text = found[1] if found else cell
-    return [word for part in _BETWEEN.split(text) if (word := part.strip(_BRACKETS))]
+    return [word for part in _BETWEEN.split(cell) if (word := part.strip(_AROUND))]
 
 
 def folder_in(text: str) -> tuple[str, str]:

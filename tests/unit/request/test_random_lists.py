@@ -1,0 +1,173 @@
+"""Random lists as people make them: what a list names comes and nothing else, or it is refused with a hint.
+
+The number of lists is LISTS (300 in CI), the seed is SEED; a failure names the list.
+"""
+
+import io
+import json
+import os
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import openpyxl
+import pytest
+
+from tcia_xnat.errors import ManifestError
+from tcia_xnat.manifest import Manifest, parse
+from tcia_xnat.model import Series
+from tcia_xnat.request.resolve import resolve
+from tests.unit.request.fake_index import FakeIndex
+
+LISTS, SEED = int(os.environ.get("LISTS", "300")), os.environ.get("SEED", "20261127")
+ROOT = "1.3.6.1.4.1.14519.5.2.1"
+ALL = [
+    Series(
+        f"{ROOT}.{patient}.{study}.{number}",
+        f"{ROOT}.{patient}.{study}",
+        f"P{patient}",
+        "c1",
+        crdc_series_uuid=f"0a1b2c3d-0000-4000-8000-000000{patient:02}{study:02}{number:02}",
+    )
+    for patient in range(10, 14)
+    for study in range(1, 4)
+    for number in range(1, 2 + study)
+]
+LISTED = [series for series in ALL if series.patient_id != "P13"]  # of P13 only NBIA knows
+INDEX = FakeIndex(*LISTED)
+
+NAMES: dict[str, Callable[[Series], str]] = {  # what a column may hold to name a series
+    "uid": lambda one: one.series_instance_uid,
+    "folder": lambda one: one.crdc_series_uuid,
+    "address": lambda one: f"s3://idc-open-data/{one.crdc_series_uuid}/*",
+    "excel": lambda one: f'="{one.series_instance_uid}"',
+}
+KNOWN = {
+    "uid": ["SeriesInstanceUID", "Series Instance UID", "series_uid", "Series ID", "SERIESINSTANCEUID"],
+    "excel": ["SeriesInstanceUID", "Series UID"],
+    "folder": ["crdc_series_uuid", "CRDC Series UUID"],
+    "address": ["series_aws_url", "crdc_series_uuid"],
+}
+UNKNOWN = ["CT_Series", "uid", "my series", "image", "series_uid_ct"]
+STUDIES = ["StudyInstanceUID", "Study UID", "study_instance_uid"]
+NOISE: dict[str, Callable[[Series], str]] = {
+    "PatientID": lambda one: one.patient_id,
+    "Modality": lambda _one: "CT",
+    "SliceThickness": lambda _one: "1.5",
+    "StudyDate": lambda _one: "01.02.2020",
+    "SOPClassUID": lambda _one: "1.2.840.10008.5.1.4.1.1.2",
+    "note": lambda _one: "seen, and ok",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, what it means, and whether it must be read: a refusal is right only where it is not certain."""
+
+    rows: list[list[str]]
+    series: frozenset[str]
+    is_certain: bool
+
+
+def make_table(chance: random.Random) -> Table:
+    kind = chance.choice(["study", *NAMES])
+    chosen = chance.sample(ALL if kind in {"uid", "excel"} else LISTED, chance.randint(1, 6))
+    chosen += chance.choices(chosen, k=chance.randint(0, 2))
+    columns: list[tuple[str, Callable[[Series], str]]] = list(chance.sample(list(NOISE.items()), chance.randint(0, 3)))
+    is_known = chance.random() < 0.6
+    if kind == "study" or chance.random() < 0.5:
+        columns.append((chance.choice(STUDIES), lambda one: one.study_instance_uid))
+    if kind != "study":
+        columns.append((chance.choice(KNOWN[kind] if is_known else UNKNOWN), NAMES[kind]))
+    chance.shuffle(columns)
+    rows = [[name for name, _ in columns], *([value(one) for _, value in columns] for one in chosen)]
+    return Table(rows, meant(kind, chosen), kind == "study" or is_known)
+
+
+def meant(kind: str, chosen: Sequence[Series]) -> frozenset[str]:
+    if kind != "study":
+        return frozenset(one.series_instance_uid for one in chosen)
+    studies = {one.study_instance_uid for one in chosen}
+    return frozenset(one.series_instance_uid for one in ALL if one.study_instance_uid in studies)
+
+
+def as_text(chance: random.Random, rows: list[list[str]]) -> bytes:
+    separator = chance.choice([",", ";", "\t"])
+    end = chance.choice(["\n", "\r\n"])
+    lines = [separator.join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows]
+    head = f"sep={separator}{end}" if separator == ";" and chance.random() < 0.5 else ""
+    return ("\ufeff" * chance.randint(0, 1) + head + end.join(lines) + end).encode()
+
+
+def as_json(chance: random.Random, rows: list[list[str]]) -> bytes:
+    heads, *cells = rows
+    forms: list[object] = [
+        [dict(zip(heads, row, strict=True)) for row in cells],
+        {head: {str(n): row[place] for n, row in enumerate(cells)} for place, head in enumerate(heads)},
+        {head: [row[place] for row in cells] for place, head in enumerate(heads)},
+        {"columns": heads, "index": list(range(len(cells))), "data": cells},
+        {str(n): dict(zip(heads, row, strict=True)) for n, row in enumerate(cells)},
+    ]
+    return json.dumps(chance.choice(forms)).encode()
+
+
+def as_workbook(chance: random.Random, tables: Sequence[list[list[str]]]) -> bytes:
+    book = openpyxl.Workbook()
+    book.active.append(["My cohort"])
+    for rows in tables:
+        sheet = book.create_sheet()
+        for row in [["a title"]] * chance.randint(0, 2) + rows:
+            sheet.append([cell.replace("=", "'=") if cell.startswith("=") else cell for cell in row])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def bare_lines(chance: random.Random) -> Table:
+    """Return a list without headings: UIDs of series, with those of their studies and patients behind or before."""
+    chosen = chance.sample(ALL, chance.randint(1, 6))
+    order = chance.choice(["S", "S T", "T S", "S T P", "T P S", "S P", "T"])
+    value = {"S": "series_instance_uid", "T": "study_instance_uid", "P": "patient_id"}
+    rows = [[getattr(one, value[letter]) for letter in order.split()] for one in chosen]
+    unknown = any(one not in LISTED for one in chosen)
+    is_certain = order in {"S", "S P"} or not unknown
+    if order == "T":
+        return Table(rows, meant("study", chosen), is_certain=not unknown)
+    return Table(rows, meant("uid", chosen), is_certain)
+
+
+def make_list(chance: random.Random) -> tuple[str, bytes, Table]:
+    form = chance.choice(["text", "text", "json", "bare", "bare", "workbook"])
+    if form == "bare":
+        table = bare_lines(chance)
+        head = "ListOfSeriesToDownload=\n" if chance.random() < 0.3 else ""
+        return "m.txt", (head + "".join(",".join(row) + "\n" for row in table.rows)).encode(), table
+    if form == "workbook":
+        tables = [make_table(chance) for _ in range(chance.randint(1, 3))]
+        whole = frozenset[str]().union(*(one.series for one in tables))
+        certain = all(one.is_certain for one in tables)
+        return "m.xlsx", as_workbook(chance, [one.rows for one in tables]), Table([], whole, certain)
+    table = make_table(chance)
+    return f"m.{form}", (as_text if form == "text" else as_json)(chance, table.rows), table
+
+
+def outcome(name: str, content: bytes) -> Manifest | ManifestError:
+    try:
+        return resolve(parse(content, name), INDEX)
+    except ManifestError as error:
+        return error
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_what_is_named_comes_and_nothing_else(part: int) -> None:
+    known = {one.series_instance_uid for one in LISTED}
+    for number in range(part, LISTS, 3):
+        name, content, table = make_list(random.Random(f"{SEED} {number}"))  # noqa: S311  a case that can be repeated
+        found = outcome(name, content)
+        shown = f"list {SEED} {number}: {found} of {content[:2000]!r}"
+        if isinstance(found, ManifestError):
+            assert found.hint, shown
+            assert not table.is_certain or not table.series & known, shown
+        else:
+            assert set(found.series_instance_uids) & known == table.series & known, shown
+            assert found.read, shown
