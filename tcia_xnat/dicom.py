@@ -65,6 +65,8 @@ def read_identity(file: BinaryIO, name: str) -> Identity:
         It is no DICOM file, or is cut off before the identifiers.
     """
     with dicom_errors(name):
+        read_preamble(file, force=False)  # what archives offer has one
+        file.seek(0)
         return _identity(read_tags(file, [*_UIDS, _PATIENT_ID], _after_identifiers))
 
 

@@ -16,10 +16,12 @@ from tcia_xnat.errors import UsageError
 from tcia_xnat.events import FilesRead, Noted, Tell
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded
 from tcia_xnat.labels import clean
+from tcia_xnat.local import remembered
 from tcia_xnat.local.choice import Filters, ZipMode
 from tcia_xnat.local.inventory import Inventory
 from tcia_xnat.local.layout import Layout
 from tcia_xnat.local.model import PassedOver
+from tcia_xnat.local.recognition import Decision
 from tcia_xnat.local.tree import Tree, Wanted, find_root, gather
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, SourceName
@@ -31,6 +33,7 @@ from tcia_xnat.settings import Login, Settings
 from tcia_xnat.sources.local import LocalSource
 from tcia_xnat.stop import Stop
 
+_SHOWN = 3  # names that are said
 _LABELLED = ("folder", "subject", "session", "SeriesInstanceUID")
 _LEFT_OUT = ("path", "what", "reason")
 
@@ -89,7 +92,7 @@ def _run(record: RunRecord, upload: Upload, login: Login, stop: Stop, report: Re
     with _inventory(upload, tell) as inventory:
 
         def work_of(patience: Patience) -> AbstractContextManager[Work]:
-            return nullcontext(_work(upload, _gather(upload, inventory, stop, tell), inventory, patience))
+            return nullcontext(_work(upload, _gather(upload, inventory, stop, tell), inventory, patience, tell))
 
         return runs.run(record, work_of, login, stop, tell, report)
 
@@ -115,18 +118,41 @@ def _inventory(upload: Upload, tell: Tell) -> Inventory:
 
 def _gather(upload: Upload, inventory: Inventory, stop: Stop, tell: Tell) -> Tree:
     wanted = Wanted(upload.root, upload.layout, upload.zip_mode, upload.mapping, upload.filters, upload.follow_links)
-    return gather(wanted, inventory, stop.check, lambda count, total: tell(FilesRead(count, total)))
+    tree = gather(wanted, inventory, stop.check, lambda count, total: tell(FilesRead(count, total)))
+    if upload.project and upload.layout is None:
+        remembered.check(_layouts(upload), upload.project, Decision(tree.layout, tree.why))
+    return tree
 
 
-def _work(upload: Upload, tree: Tree, inventory: Inventory, patience: Patience) -> Work:
+def _layouts(upload: Upload) -> Path:
+    return upload.state_dir / "layouts.json"
+
+
+def _say(upload: Upload, tree: Tree, labels: Mapping[str, Label], tell: Tell) -> None:
+    """Say where names come from, and the first of them; the next run must take them from there, too."""
+    first: dict[str, str] = {}
+    for uid, series in tree.catalogue.series.items():
+        first.setdefault(series.session_key, uid)
+    named = [f"{tree.folders[uid]}: {labels[key].subject}, {labels[key].session}" for key, uid in first.items()]
+    tell(Noted(f"layout {tree.layout} ({tree.why}); subject and session: {'; '.join(named[:_SHOWN])}"))
+    remembered.remember(_layouts(upload), upload.project, tree.layout)
+
+
+def _work(upload: Upload, tree: Tree, inventory: Inventory, patience: Patience, tell: Tell | None = None) -> Work:
     name, catalogue = clean(upload.root.name), tree.catalogue
     room = Room(lambda series: min(series.byte_count, upload.spool_limit))
+
+    def labelled(labels: Mapping[str, Label]) -> Kept:
+        if tell:  # a dry run shows all of them
+            _say(upload, tree, labels, tell)
+        return Kept(upload.report_resource, f"{name}.csv", _labelled(tree, labels))
+
     source = LocalSource(inventory, tree.problems, tree.notes, upload.spool_limit)
     return Work(
         Manifest(name, tuple(catalogue.series)),
         catalogue,
         [Kept(upload.report_resource, f"{name}.json", _asked(upload, tree))],
-        lambda labels: Kept(upload.report_resource, f"{name}.csv", _labelled(tree, labels)),
+        labelled,
         polite([lambda _patience: source], patience, upload, room),
         partial(_listed, catalogue),
         room,

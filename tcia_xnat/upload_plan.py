@@ -46,7 +46,9 @@ def plan_summary(
 ) -> RenderableType:
     """Return what an upload would do, series by series, and everything that is left out."""
     listed = list(passed_over)
-    parts: list[RenderableType] = [Text(f"Layout: {tree.layout} ({_HOW[tree.layout]}); zips: {tree.zip_mode}.")]
+    parts: list[RenderableType] = [
+        Text(f"Layout: {tree.layout} ({_HOW[tree.layout]}: {one_line(tree.why)}); zips: {tree.zip_mode}.")
+    ]
     parts += [Text(one_line(f"note: {note}")) for note in prepared.notes]
     if tree.catalogue.series:
         parts.append(_series_table(prepared, tree))

@@ -100,9 +100,29 @@ class Inventory(Closing):
         """Return the paths of all zips below the root."""
         return [self._below(path) for (path,) in self._ask(sql.ZIPS)]
 
-    def spots(self) -> Iterator[Spot]:
-        """Yield in which folders the images of each series lie, those in zips left out."""
-        return (Spot(self._below(folder), *rest) for folder, *rest in self._ask(sql.SPOTS))
+    def spots(self, refuses: Callable[[str, Image], bool] | None = None) -> Iterable[Spot]:
+        """Return in which folders the images of each series lie, those in zips left out.
+
+        Parameters
+        ----------
+        refuses
+            Told path and image, whether it does not take part.
+        """
+        if refuses is None:
+            return (Spot(self._below(folder), *rest) for folder, *rest in self._ask(sql.SPOTS))
+        return dict.fromkeys(spot for path, image in self._images() for spot in self._spot(path, image, refuses))
+
+    def _images(self) -> Iterator[tuple[bytes, Image]]:
+        """Yield all images that lie in no zip."""
+        for path, *columns in self._ask(sql.ENTRIES):
+            if not is_zip(os.fsdecode(path)) and isinstance(thing := _thing(columns), Image):
+                yield path, thing
+
+    def _spot(self, path: bytes, image: Image, refuses: Callable[[str, Image], bool]) -> Iterator[Spot]:
+        below = self._below(path)
+        if not refuses(below, image):
+            folder = self._below(_holder(path, LOOSE))
+            yield Spot(folder, image.series_instance_uid, image.study_instance_uid, image.patient_id)
 
     # what is sent
 

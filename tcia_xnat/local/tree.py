@@ -9,16 +9,19 @@ from tcia_xnat.errors import Error, SeriesDamaged, UsageError
 from tcia_xnat.local.choice import Chooser, Filters, ZipMode
 from tcia_xnat.local.dicomdir import files_not_on_disk, referenced
 from tcia_xnat.local.inventory import Inventory
-from tcia_xnat.local.layout import Layout, downloaded_series, recognise
+from tcia_xnat.local.layout import Layout, below_session, downloaded_series
 from tcia_xnat.local.mapping import is_mapping, read_mapping
 from tcia_xnat.local.model import File, Gathered, Image, Passed, PassedOver, Weight, shown
+from tcia_xnat.local.people import wrong_folders
 from tcia_xnat.local.read import read_file
+from tcia_xnat.local.recognition import Decision, decide
 from tcia_xnat.local.walk import Found, walk
 from tcia_xnat.model import Series
 
 _GAP = Passed("is named by a DICOMDIR and is not there", Weight.LOST)
 _LOOK_EVERY = 1000  # files between two looks whether the run is to end
 _MEND = "mend it, or leave it out with --exclude; the same command then completes what is there"
+_NOT_THEIRS = "move the images to the folder of their patient, or leave them out with --exclude"
 _NAME_IT = "give them names with --layout folders or --layout mapping"
 
 
@@ -49,6 +52,8 @@ class Tree:
         By SeriesInstanceUID what is worth reporting.
     folders
         By SeriesInstanceUID where the first of its images lies, below the root.
+    why
+        Why the tree has this layout.
     """
 
     layout: Layout
@@ -57,6 +62,7 @@ class Tree:
     problems: Mapping[str, SeriesDamaged]
     notes: Mapping[str, tuple[str, ...]]
     folders: Mapping[str, str]
+    why: str = ""
 
 
 def find_root(root: Path, mapping: Path | None, layout: Layout | None) -> tuple[Path, Path | None]:
@@ -101,17 +107,32 @@ def gather(
     inventory.see(_checked(walk(wanted.root, follows=wanted.follows_links), check))
     _read_new(inventory, check, on_files, zips=False)
     mapping = read_mapping(wanted.mapping, wanted.root) if wanted.mapping else {}
-    layout = wanted.layout or (Layout.MAPPING if mapping else recognise(inventory.spots(), inventory.zips()))
+    decision = _decision(wanted, inventory, is_mapped=bool(mapping))
+    layout = decision.layout
     zip_mode = wanted.zip_mode or (ZipMode.NOZIP if layout in {Layout.FOLDERS, Layout.MAPPING} else ZipMode.PROCESS)
     if wanted.zip_mode is not ZipMode.NOZIP:  # also where they stay shut: whether they hold images must be known
         _read_new(inventory, check, on_files, zips=True)
     chooser = Chooser(layout, zip_mode, wanted.filters, mapping, wanted.zip_mode is not None)
     inventory.choose(chooser)
     _look_at_indexes(inventory, chooser, check)
-    tree = _tree(layout, zip_mode, inventory)
+    tree = _tree(decision, zip_mode, inventory)
     if not (tree.catalogue.series or tree.catalogue.missing):
         raise _nothing(wanted.root, inventory.passed_over())
     return tree
+
+
+def _decision(wanted: Wanted, inventory: Inventory, *, is_mapped: bool) -> Decision:
+    if wanted.layout or is_mapped:
+        return Decision(
+            wanted.layout or Layout.MAPPING, "as asked" if wanted.layout else f"{wanted.mapping} is a mapping"
+        )
+    filters = wanted.filters
+
+    def refuses(path: str, image: Image) -> bool:
+        whole = f"{path}/{image.member}" if image.member else path
+        return filters.refusal(whole, below_session(Layout.FOLDERS, path.split("/")), image) is not None
+
+    return decide(inventory.spots(refuses if filters != Filters() else None), inventory.zips())
 
 
 def _look_at_indexes(inventory: Inventory, chooser: Chooser, check: Callable[[], None]) -> None:
@@ -159,8 +180,8 @@ def _read(files: Iterable[File], inventory: Inventory) -> list[tuple[File, list[
     return read
 
 
-def _tree(layout: Layout, zip_mode: ZipMode, inventory: Inventory) -> Tree:
-    gathered = inventory.series()
+def _tree(decision: Decision, zip_mode: ZipMode, inventory: Inventory) -> Tree:
+    layout, gathered = decision.layout, inventory.series()
     missing: dict[str, Error] = {}
     for passed in inventory.passed_over():
         if passed.weight is not Weight.LEFT_OUT:
@@ -168,6 +189,8 @@ def _tree(layout: Layout, zip_mode: ZipMode, inventory: Inventory) -> Tree:
     for one in gathered:
         if one.folder is None and not one.first.patient_id:
             missing[one.first.series_instance_uid] = SeriesDamaged("its images have no PatientID", _NAME_IT)
+    for uid, why in wrong_folders(gathered).items():
+        missing[uid] = SeriesDamaged(why, _NOT_THEIRS)
     sent = {one.first.series_instance_uid: one for one in gathered if one.first.series_instance_uid not in missing}
     return Tree(
         layout,
@@ -176,6 +199,7 @@ def _tree(layout: Layout, zip_mode: ZipMode, inventory: Inventory) -> Tree:
         _problems(layout, sent, inventory),
         {uid: (f"{one.copies} copies of its images were left out",) for uid, one in sent.items() if one.copies},
         {uid: inventory.folder(one.path) for uid, one in sent.items()},
+        decision.why,
     )
 
 

@@ -135,13 +135,18 @@ def test_a_mapping(sandbox: Sandbox, tmp_path: Path, how: str) -> None:
 def test_two_studies_in_one_session_folder_get_a_number_that_stays(sandbox: Sandbox, tmp_path: Path) -> None:
     tree = write(tmp_path / "tree/007/pre/one", A1.all_images()).parents[2]
     write(tree / "007/pre/two", A2.all_images())
+    two_ways = upload(sandbox, tmp_path / "w", tree, "TWO")
+    assert (two_ways.code, "007/pre holds several studies" in two_ways.err) == (2, True)
     assert upload(sandbox, tmp_path / "w", tree, "TWO", "--exclude", "one").code == 0  # the later one comes first
     assert_holds(sandbox, "TWO", {"007_pre": [A2]})
     for _ in range(2):
-        done = upload(sandbox, tmp_path / "w", tree, "TWO")
+        done = upload(sandbox, tmp_path / "w", tree, "TWO", "--layout", "folders")
         assert done.code == 0, done.err
         assert_holds(sandbox, "TWO", {"007_pre": [A2], "007_pre_01": [A1]})
-    assert "a number, because their name is taken: 007_pre_01" in upload(sandbox, tmp_path / "w", tree, "TWO", "-n").out
+    assert (
+        "a number, because their name is taken: 007_pre_01"
+        in upload(sandbox, tmp_path / "w", tree, "TWO", "-n", "--layout", "folders").out
+    )
 
 
 def test_one_study_in_two_session_folders_is_two_sessions(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -161,7 +166,9 @@ def test_a_study_that_the_archive_has_stays_where_it_is(sandbox: Sandbox, tmp_pa
     assert upload(sandbox, tmp_path / "w", tmp_path / "one", "STAYS").code == 0
     tree = write(tmp_path / "tree/007/pre/t1", A1.all_images()).parents[2]
     write(tree / "007/pre/t2", more.all_images())
-    done = upload(sandbox, tmp_path / "w", tree, "STAYS")
+    other = upload(sandbox, tmp_path / "w", tree, "STAYS")
+    assert (other.code, "the last one for project STAYS gave its names by headers" in other.err) == (2, True)
+    done = upload(sandbox, tmp_path / "w", tree, "STAYS", "--layout", "folders")
     assert done.code == 0, done.err
     assert_holds(sandbox, "STAYS", {"A": [A1, more]})
 
