@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
@@ -22,9 +22,7 @@ _SERIES_INSTANCE_UID = 0x0020000E  # the last of the four in the order of tags (
 _PADDING = {0, 0xFFFFFFFF}  # no tags of any data set
 _META_GROUP, _TRANSFER_SYNTAX_UID = 0x0002, 0x00020010
 _UNDEFINED = 0xFFFFFFFF  # length of a value that has an end mark (PS3.5 §7.1.1)
-_SKIPPED = 1 << 12  # bytes above which a value is not read, when only its place is asked for
-_HEAD, _HEAD_PIECES = 64 << 20, 1_000_000  # bytes and reads of a header: an element takes two, and 400 bytes of memory
-_WHOLE, _WHOLE_PIECES = 512 << 20, 4_000_000  # up to the end: each frame of a large segmentation has a header
+SHORT = 1 << 12  # bytes of a value: above it is not read when only its place is asked for, and never decoded
 _CHUNK = 1 << 16
 _RATIO, _SMALL = 200, 64 << 20  # images that deflate better than this, and are larger, are bombs
 
@@ -32,6 +30,23 @@ MARK = slice(128, 132)  # "DICM", after the preamble (PS3.10 §7.1)
 _FIRST_GROUPS, _TAG = {b"\x02\0", b"\x08\0"}, 8  # bytes of the shortest element
 
 StopWhen = Callable[[BaseTag, str | None, int], bool]
+
+
+class Limits(NamedTuple):
+    """How many bytes of a file a parser takes, and in how many reads.
+
+    An element takes two or three reads, 10 microseconds and 400 bytes of memory; an item takes more of all.
+    """
+
+    size: int
+    reads: int
+
+
+HEAD = Limits(64 << 20, 250_000)
+"""Up to the identifiers: lists of the 30,000 images that a segmentation refers to stand before them."""
+
+WHOLE = Limits(512 << 20, 2_000_000)
+"""Up to the pixels or the end: each frame of a large segmentation has a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +96,7 @@ def read_whole(file: BinaryIO, size: int, name: str) -> Identity:
         It is no DICOM file, or is cut off.
     """
     with dicom_errors(name):
-        dataset = read_tags(file, None, _at_padding)
+        dataset = read_tags(file, None, _at_padding, WHOLE)
         identity = _identity(dataset)
         is_cut = not identity.sop_instance_uid or _end(dataset) > size
         is_followed = not is_deflated_syntax(dataset.file_meta) and _is_followed(file)
@@ -99,7 +114,9 @@ def dicom_errors(name: str) -> Iterator[None]:
         yield
 
 
-def read_tags(file: BinaryIO, tags: Sequence[int] | None, stop_when: StopWhen | None) -> FileDataset:
+def read_tags(
+    file: BinaryIO, tags: Sequence[int] | None, stop_when: StopWhen | None, limits: Limits = HEAD
+) -> FileDataset:
     """Read a part of a header, within limits of bytes, elements and depth.
 
     Parameters
@@ -116,19 +133,18 @@ def read_tags(file: BinaryIO, tags: Sequence[int] | None, stop_when: StopWhen | 
     Exception
         Whatever pydicom raises, see `dicom_errors`; ValueError for a header that is too large.
     """
-    meta, start = _read_meta(_limited(file, _HEAD, _HEAD_PIECES))
+    meta, start = _read_meta(limited(file, HEAD))
     file.seek(start)
     if is_deflated_syntax(meta):
         file = io.BytesIO(_inflated(file, is_whole=tags is None))
     is_implicit = not _is_explicit(file)
     is_little = text_of(meta, _TRANSFER_SYNTAX_UID) != ExplicitVRBigEndian
-    limits = (_WHOLE, _WHOLE_PIECES) if tags is None else (_HEAD, _HEAD_PIECES)
     dataset = read_dataset(
-        _limited(file, *limits),
+        limited(file, limits),
         is_implicit,
         is_little,
         stop_when=stop_when,
-        defer_size=_SKIPPED if tags is None else None,
+        defer_size=SHORT if tags is None else None,
         specific_tags=None if tags is None else list(tags),
     )
     return FileDataset("", dataset, file_meta=meta, is_implicit_VR=is_implicit, is_little_endian=is_little)
@@ -148,8 +164,16 @@ def text_of(dataset: Dataset, tag: int) -> str:
 
 
 def decoded_text(dataset: Dataset, tag: int) -> str:
-    """Return a value in the file's own character set, without padding; also one that DICOM would not allow there."""
+    """Return a value in the file's own character set, without padding; also one that DICOM would not allow there.
+
+    Raises
+    ------
+    ValueError
+        It is far longer than any honest one: decoding may take a hundred times its size.
+    """
     raw: object = getattr(dataset.get_item(tag), "value", b"")
+    if isinstance(raw, bytes) and len(raw) > SHORT:
+        raise ValueError(f"its value of {BaseTag(tag)} has {len(raw)} bytes")
     if isinstance(raw, bytes) and not raw.isascii():
         with suppress(ValueError, TypeError, LookupError):  # else it stays as its bytes are
             raw = str(dataset[tag].value)
@@ -221,7 +245,7 @@ def _is_explicit(file: BinaryIO) -> bool:
 
 
 def _inflated(file: BinaryIO, *, is_whole: bool) -> bytes:
-    """Return the beginning of a deflate stream, never more of it than `_HEAD`.
+    """Return the beginning of a deflate stream, never more of it than `HEAD`.
 
     Parameters
     ----------
@@ -234,7 +258,7 @@ def _inflated(file: BinaryIO, *, is_whole: bool) -> bytes:
         It is a bomb, no deflate stream, or is cut off.
     """
     inflater, head, size, taken = zlib.decompressobj(-zlib.MAX_WBITS), bytearray(), 0, 0
-    while not inflater.eof and (is_whole or len(head) < _HEAD):
+    while not inflater.eof and (is_whole or len(head) < HEAD.size):
         piece = inflater.unconsumed_tail or file.read(_CHUNK)
         if not piece and is_whole:
             raise EOFError("the deflate stream is cut off")
@@ -244,28 +268,29 @@ def _inflated(file: BinaryIO, *, is_whole: bool) -> bytes:
         size, taken = size + len(chunk), taken + len(piece) - len(inflater.unconsumed_tail)
         if size > max(_SMALL, _RATIO * taken):
             raise ValueError(f"it inflates to more than {_RATIO} times its size")
-        head += chunk[: _HEAD - len(head)]
+        head += chunk[: HEAD.size - len(head)]
     return bytes(head)
 
 
-def _limited(file: BinaryIO, most: int, pieces: int) -> BinaryIO:
-    return cast("BinaryIO", _Limited(file, most, pieces))
+def limited(file: BinaryIO, limits: Limits) -> BinaryIO:
+    """Return a file of which a parser reads no more than `limits`; what goes beyond is a ValueError."""
+    return cast("BinaryIO", _Limited(file, limits))
 
 
 class _Limited:
-    """A file of which a parser reads no more than some bytes, in no more than some pieces; seeking is free."""
+    """See `limited`; seeking is free."""
 
     name = "header"  # pydicom asks files for one
 
-    def __init__(self, file: BinaryIO, most: int, pieces: int) -> None:
-        self._file, self._left, self._pieces = file, most, pieces
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        self._file, self._left, self._reads = file, limits.size, limits.reads
         self.tell, self.close = file.tell, file.close
 
     def read(self, size: int = -1) -> bytes:
-        self._pieces -= 1
+        self._reads -= 1
         data = self._file.read(self._left + 1 if size < 0 else min(size, self._left + 1))
         self._left -= len(data)
-        if self._left < 0 or self._pieces < 0:
+        if self._left < 0 or self._reads < 0:
             raise ValueError("its header is too large")
         return data
 

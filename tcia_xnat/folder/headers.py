@@ -1,14 +1,17 @@
 """What the header of an image on disk says: who it is, and where its slices lie."""
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.filereader import read_sequence
 from pydicom.tag import BaseTag
 
-from tcia_xnat.dicom import dicom_errors, read_tags, read_whole
+from tcia_xnat.dicom import HEAD, SHORT, WHOLE, decoded_text, dicom_errors, limited, read_tags, read_whole
 
 _WHO = ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"]
 _WHERE = [
@@ -63,8 +66,8 @@ def read_header(file: BinaryIO, name: str, size: int, *, geometry: bool = False)
     file.seek(0)
     with dicom_errors(name):
         tags = [tag_for_keyword(keyword) or 0 for keyword in (*_WHO, *(_WHERE if geometry else ()))]
-        dataset = read_tags(file, tags, _at_pixels)
-        sop, study, series, patient = (str(dataset.get(keyword) or "") for keyword in _WHO)
+        dataset = read_tags(file, tags, _at_pixels, WHOLE)
+        sop, study, series, patient = (decoded_text(dataset, tag_for_keyword(keyword) or 0) for keyword in _WHO)
         slices = tuple(_slices(dataset, name)) if geometry and _is_of_volume(dataset) else ()
     return Header(sop, study, series, patient, slices)
 
@@ -74,25 +77,41 @@ def _at_pixels(tag: BaseTag, _representation: str | None, _length: int) -> bool:
 
 
 def _is_of_volume(dataset: Dataset) -> bool:
-    return dataset.get("Modality") in _VOLUMES and "LOCALIZER" not in (dataset.get("ImageType") or [])
+    return _value(dataset, "Modality") in _VOLUMES and "LOCALIZER" not in (_value(dataset, "ImageType") or [])
 
 
 def _slices(dataset: Dataset, name: str) -> Iterator[Slice]:
     """Yield the slice of an image, or of each frame of one with many (PS3.3 C.7.6.16); none without a position."""
-    shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
-    frames = dataset.get("PerFrameFunctionalGroupsSequence")
+    shared = (_items(dataset, "SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    frames = _items(dataset, "PerFrameFunctionalGroupsSequence")
     for number, frame in enumerate(frames or [Dataset()], 1):
         position = _first("PlanePositionSequence", "ImagePositionPatient", frame, shared, dataset)
         orientation = _first("PlaneOrientationSequence", "ImageOrientationPatient", frame, shared, dataset)
         spacing = _first("PixelMeasuresSequence", "PixelSpacing", frame, shared, dataset)
         if len(position) == 3 and len(orientation) == 6:  # noqa: PLR2004  a point, and two directions
-            size = (int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0))
+            size = (int(_value(dataset, "Rows") or 0), int(_value(dataset, "Columns") or 0))
             yield Slice(f"{name} frame {number}" if frames else name, position, orientation, size, spacing)
 
 
 def _first(sequence: str, keyword: str, frame: Dataset, shared: Dataset, dataset: Dataset) -> Vector:
     """Return a value of a frame: its own, that of all frames, or that of the image."""
-    groups = (group.get(sequence) for group in (frame, shared))
+    groups = (_items(group, sequence) for group in (frame, shared))
     holders = [items[0] for items in groups if items] + [dataset]
-    value = next((holder.get(keyword) for holder in holders if holder.get(keyword)), ())
+    value = next(filter(None, (_value(holder, keyword) for holder in holders)), ())
     return tuple(float(number) for number in value)
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:  # noqa: ANN401  as pydicom has it
+    """Return a decoded value; None when it is missing, or so long that it is no honest one."""
+    raw: object = dataset.get_item(keyword)
+    is_long = isinstance(raw, RawDataElement) and len(raw.value or b"") > SHORT
+    return None if is_long else dataset.get(keyword)
+
+
+def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
+    """Return the items of a sequence, within limits: pydicom decodes one of defined length without any."""
+    raw: object = dataset.get_item(keyword)
+    if not isinstance(raw, RawDataElement):
+        return raw.value if isinstance(raw, DataElement) and isinstance(raw.value, Sequence) else ()
+    file, size = limited(io.BytesIO(raw.value or b""), HEAD), len(raw.value or b"")
+    return read_sequence(file, raw.is_implicit_VR, raw.is_little_endian, size, "iso8859")

@@ -5,11 +5,15 @@ import resource
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
 
+import pydicom
 import pytest
+from pydicom.dataelem import DataElement
+from pydicom.uid import ImplicitVRLittleEndian
 
-from tcia_xnat.dicom import read_identity, read_whole
+from tcia_xnat.dicom import Limits, read_identity, read_tags, read_whole
 from tcia_xnat.errors import SeriesDamaged
 from tcia_xnat.folder.headers import read_header
 from tcia_xnat.folder.names import read_head
@@ -81,10 +85,35 @@ def test_an_identifier_that_is_none_is_refused_as_its_bytes_are(value: bytes) ->
         proved_sop_instance_uid(series(1), read_identity(io.BytesIO(content), "x"), "x")
 
 
-def test_a_header_of_very_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tcia_xnat.dicom._HEAD_PIECES", 100)
-    with pytest.raises(SeriesDamaged, match="too large"):
-        read_identity(io.BytesIO(meta(b"1.2.840.10008.1.2.1") + SEQUENCE + ITEM + 100 * b"\x08\0\0\1LO\0\0"), "x")
+def test_a_header_of_very_many_elements_is_refused() -> None:
+    content = io.BytesIO(meta(b"1.2.840.10008.1.2.1") + SEQUENCE + ITEM + 100 * b"\x08\0\0\1LO\0\0")
+    with pytest.raises(ValueError, match="too large"):
+        read_tags(content, [], None, Limits(1 << 20, 100))
+
+
+def with_elements(*elements: tuple[int, str, bytes]) -> bytes:
+    """Return an implicit CT image with more elements before its pixels, so that values may be long."""
+    dataset = pydicom.dcmread(io.BytesIO(image(1)))
+    for tag, representation, value in elements:
+        dataset[tag] = DataElement(tag, "OB" if representation == "SQ" else representation, value)
+    file = io.BytesIO()
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    with warnings.catch_warnings(action="ignore"):  # of values that are no honest ones
+        dataset.save_as(file)
+    return file.getvalue()
+
+
+EMPTY_ITEM = b"\xfe\xff\x00\xe0\0\0\0\0"
+
+
+def test_frames_without_end_are_not_decoded() -> None:
+    code = "content, refused = with_elements((0x52009230, 'SQ', EMPTY_ITEM * 1_500_000)), 0"
+    assert in_a_child(code).stdout.split() == ["1", "refused"]
+
+
+def test_very_many_items_before_the_identifiers_end_within_seconds() -> None:
+    code = "content, refused = meta(b'1.2.840.10008.1.2.1') + SEQUENCE + (ITEM + ITEM_END) * 1_000_000, 2"
+    assert in_a_child(code, readers="SOON[:1]", seconds=20).stdout.split() == ["3", "refused"]
 
 
 BOMBS = {
@@ -95,14 +124,19 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_within_limits(name: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(made=BOMBS[name])],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = in_a_child(f"content, refused = {BOMBS[name]}, 0", readers="SOON + ALL")
     assert done.stdout.split() == ["4", "refused"], done.stderr[-500:]
+
+
+def in_a_child(made: str, readers: str = "ALL", seconds: int = 240) -> subprocess.CompletedProcess[str]:
+    """Run readers in a process of bounded memory and processor time."""
+
+    def bounded() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+
+    line = [sys.executable, "-c", SCRIPT.format(made=made, readers=readers)]
+    return subprocess.run(line, preexec_fn=bounded, capture_output=True, text=True, check=False)
 
 
 SCRIPT = """
@@ -111,16 +145,16 @@ warnings.simplefilter("ignore")
 from tests.unit.test_dicom_limits import *
 packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
 BOMB = b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
-content, refused = {made}, 0
-for read in (
-    lambda file: read_identity(file, "x"),
+{made}
+SOON = [lambda file: read_identity(file, "x"), lambda file: read_head(file, "x")]
+ALL = [
     lambda file: read_whole(file, len(content), "x"),
-    lambda file: read_head(file, "x"),
     lambda file: read_header(file, "x", len(content), geometry=True),
-):
+]
+for read in {readers}:
     try:
         found = read(io.BytesIO(content))
-        refused += not found.sop_class_uid
+        refused += not found.sop_instance_uid
     except SeriesDamaged:
         refused += 1
 print(refused, "refused")
