@@ -91,7 +91,8 @@ def all_series_in(path: Path) -> frozenset[str]:
     """Return the SeriesInstanceUIDs of a file, or of the images in a zip, as far as they can be read."""
     found: set[str] = set()
     with suppress(OSError, ValueError):
-        found.update(opened(path, _series_of, lambda _name, _error: ""))
+        if path.is_file():  # a pipe would be waited for
+            found.update(opened(path, _series_of, lambda _name, _error: ""))
     return frozenset(found - {""})
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO, TypeVar
 
 from tcia_xnat.dicom import read_identity
@@ -126,6 +127,8 @@ def read_file(root: Path, name: str, *, geometry: bool = False) -> File:
 def _opened(root: Path, name: str, *, geometry: bool) -> File:
     path = root / name
     stat, md5 = path.stat(), ""
+    if not S_ISREG(stat.st_mode):  # a pipe would be waited for
+        return File(name, problem=f"{name} is no regular file")
     damaged: set[tuple[str, str]] = set()
 
     def image(file: BinaryIO, member: str) -> Image | str:

@@ -1,11 +1,13 @@
 """Where series lie that nobody remembers, and which folder is theirs then."""
 
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tcia_xnat.folder.scan import scan
 from tcia_xnat.folder.survey import Survey, homes, survey
 from tests.images import SERIES, image
 from tests.unit.folder.case import nothing, put
@@ -31,6 +33,13 @@ def test_unknown_files_are_found_by_their_headers(tmp_path: Path) -> None:
     assert found.concerns(OTHER, "a")
     assert not found.concerns(OTHER, "b")
     assert found.paths(SERIES, "a") == {"img.zip", "a/1", "a/cut.dcm", "a/zeros.dcm"}
+
+
+def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.dcm")
+    assert survey(tmp_path, [SERIES], lambda _folder: (), 1, nothing) == Survey({}, {"": ("x.dcm",)})
+    (found,) = scan(tmp_path, 1, nothing)
+    assert (found.claims, found.problem) == (frozenset(), "x.dcm is no regular file")
 
 
 def test_no_folder_holds_nothing(tmp_path: Path) -> None:
