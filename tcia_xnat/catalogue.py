@@ -1,14 +1,15 @@
 """What is known of each series before it moves: IDC's embedded index first, NBIA for what it does not list."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tcia_xnat.clients.idc_index import Earlier, IdcIndex
 from tcia_xnat.clients.nbia_series import from_nbia
 from tcia_xnat.clients.tcia import METADATA_BATCH, SeriesRows, TCIAClient
 from tcia_xnat.errors import Error, SeriesUnavailable, SourceError
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Series, SourceName
+from tcia_xnat.model import Series, SourceName, StudyFacts
+from tcia_xnat.planning.completeness import Wanted
 from tcia_xnat.retry import Patience
 
 NOT_PUBLIC = (
@@ -20,13 +21,19 @@ ASK_BOTH = "leave --source out: the other archive is asked then, too"
 """What to do about one that the only archive which was asked does not offer."""
 
 
+def unknown_images(_series_instance_uid: str) -> frozenset[str] | None:
+    """Return None: nobody knows the SOPInstanceUIDs of a series before it is fetched."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """The series of a manifest, in its order: those that are known, and why the others are not.
 
     `idc_version` is the version of IDC that lists them, as `v25`; empty when IDC was not asked. `listed` is the order
     of the list, of those that are known and of the others; empty when it has none. `notes` are what people should know
-    of the answers.
+    of the answers. `studies` are the facts of whole studies by StudyInstanceUID, as far as an index knows them.
+    `images_of` tells the SOPInstanceUIDs of a series, None where nobody knows them before it is fetched.
     """
 
     series: Mapping[str, Series]
@@ -34,6 +41,21 @@ class Catalogue:
     idc_version: str = ""
     listed: Sequence[str] = ()
     notes: tuple[str, ...] = ()
+    studies: Mapping[str, StudyFacts] = field(default_factory=dict)
+    images_of: Callable[[str], frozenset[str] | None] = unknown_images
+
+    def wanted(self, series_instance_uid: str) -> Wanted:
+        """Return what a series is to have."""
+        return Wanted(self.series[series_instance_uid].image_count, self.images_of(series_instance_uid))
+
+    def facts(self) -> dict[str, StudyFacts]:
+        """Return the facts of every study: of the index, and of the series that are here."""
+        found = dict(self.studies)
+        for one in self.series.values():
+            said = StudyFacts(one.study_date, frozenset({one.modality}) - {""}, frozenset({one.patient_id}))
+            before = found.get(one.study_instance_uid)
+            found[one.study_instance_uid] = before.and_also(said) if before else said
+        return found
 
     @property
     def order(self) -> Sequence[str]:
@@ -66,7 +88,9 @@ def look_up(manifest: Manifest, idc: IdcIndex | None, nbia: TCIAClient | None, p
         missing.setdefault(uid, error)
     order = tuple(dict.fromkeys([*manifest.series_instance_uids, *found, *missing]))
     version = idc.version() if idc is not None else ""
-    return Catalogue({uid: found[uid] for uid in order if uid in found}, missing, version, order, _dropped(unasked))
+    series = {uid: found[uid] for uid in order if uid in found}
+    facts = idc.study_facts({one.study_instance_uid for one in series.values()}) if idc and series else {}
+    return Catalogue(series, missing, version, order, _dropped(unasked), facts)
 
 
 def offered_by(series: Series, sources: Sequence[SourceName]) -> list[SourceName]:

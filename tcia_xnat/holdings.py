@@ -1,21 +1,29 @@
 """What XNAT holds of the studies asked for, and what the ledger remembers of them: the truth a plan starts from."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import MappingProxyType
+from typing import TypedDict
 
 from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.destinations.xnat.counts import count_images
-from tcia_xnat.destinations.xnat.recognize import Recognized, left_out, recognize
+from tcia_xnat.core.uid_set import UidSet
+from tcia_xnat.destinations.xnat import provenance
+from tcia_xnat.destinations.xnat.inventory import Found, find, images_recorded
+from tcia_xnat.destinations.xnat.provenance import Records
+from tcia_xnat.destinations.xnat.recognize import left_out, recognize
 from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Series, SourceName
-from tcia_xnat.planning.completeness import Holding, Wanted, judge
+from tcia_xnat.planning.completeness import Wanted, judge
 from tcia_xnat.planning.held import Held
+from tcia_xnat.planning.identity.words import clean, unique
 from tcia_xnat.planning.left_out import is_possible
 from tcia_xnat.xnat.prearchive import PrearchiveSession
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
-_QUESTIONS_AT_ONCE = 8  # sessions whose files are counted side by side
+
+class _OfSubjects(TypedDict):
+    subject_patients: Mapping[str, frozenset[str]]
+    unclear_subjects: frozenset[str]
 
 
 def look(  # noqa: PLR0913  what decides, each once
@@ -49,32 +57,33 @@ def look(  # noqa: PLR0913  what decides, each once
     archived_before
         StudyInstanceUID → labels under which the ledger knows that it is archived with changed UIDs.
     """
-    wanted = {series.study_instance_uid for series in catalogue.series.values()}
     archived = project.archived_sessions()
     waiting = project.prearchive.sessions()
-    found = [session for session in archived if session.study_instance_uid in wanted]
+    studies = {series.study_instance_uid for series in catalogue.series.values()}
+    found = [session for session in archived if session.study_instance_uid in studies]
     ours = [session for session in found if not session.is_shared]
-    theirs = [session for session in waiting if session.study_instance_uid in wanted]
-    urls = {session.url for session in waiting if not is_alive(session.mark)}
     remembered = list(remembered)
     known = {entry.prearchive for entry in remembered}
-    taken = [session.label for session in archived] + [session.label for session in waiting]
-    counted = _counted(project, ours, asked, may_refresh=may_refresh)
-    known_studies = {one.study_instance_uid for one in ours} | {one.study_instance_uid for one in theirs}
-    changed = recognize(
-        project,
-        _missing(catalogue, known_studies, expected),
-        [session for session in archived if session.study_instance_uid not in wanted],
-        expected,
-        archived_before,
+    left = {one.url for one in waiting if one.mark and is_over(one.mark)}
+    theirs = [one for one in waiting if one.study_instance_uid in studies]
+    marked = [one for one in theirs if one.mark or one.url in known | left]
+    urls = {session.url for session in waiting if not is_alive(session.mark)}
+    missing = _missing(
+        catalogue, {one.study_instance_uid for one in ours} | {one.study_instance_uid for one in marked}, expected
     )
+    records = Records(partial(provenance.read, project))
+    records.read(one.experiment_id for one in [*ours, *_beside(archived, missing, expected)])
+    counted = find(project, ours, asked, records, may_refresh=may_refresh)
+    others = [session for session in archived if session.study_instance_uid not in studies]
+    changed = recognize(project, records, missing, others, expected, archived_before)
+    taken = [one.label for one in archived] + [one.label for one in waiting]
     return Held(
-        labels=_labels([*reversed(ours), *reversed(theirs)]) | {uid: [one] for uid, one in changed.labels.items()},
-        archived_as={uid: label for uid, (_, label) in counted.items()} | _archived_as(catalogue, changed),
-        holdings={uid: Holding(count) for uid, (count, _) in counted.items()} | changed.holdings,
+        labels=_labels([*reversed(ours), *reversed(marked)]) | changed.labels,
+        archived_as=_scans(ours, catalogue) | {uid: one.label for uid, one in counted.items()} | changed.archived_as,
+        holdings={uid: one.holding for uid, one in counted.items()} | images_recorded(changed.holdings, asked),
         changed=changed.notes,
         changed_studies=frozenset(changed.labels),
-        left_out=changed.left_out | left_out(project, ours, _short(asked, counted)),
+        left_out=changed.left_out | left_out(project, records, ours, _short(asked, counted)),
         unclear=changed.unclear,
         imported={
             entry.series_instance_uid: entry
@@ -83,12 +92,60 @@ def look(  # noqa: PLR0913  what decides, each once
             and _is_same(entry, catalogue)
             and (entry.kept is None or is_possible(project.scripts))
         },
-        prearchive=_left(theirs, urls, known),
-        left=frozenset(urls & known) | {one.url for one in waiting if one.mark and is_over(one.mark)},
+        prearchive=_left(marked, urls),
+        left=frozenset(urls & known) | left,
         shared={one.study_instance_uid: (one.shared_from, one.label) for one in found if one.is_shared},
         sessions=frozenset(label.session for label in taken),
         subjects=frozenset([*project.subject_labels(), *(label.subject for label in taken)]),
+        patients=_patients(ours, records) | changed.patients,
+        types={} if not ours or project.merges_modalities() else {one.label: one.session_type for one in ours},
+        **_subjects(archived, missing, expected, records),
+        foreign={one.study_instance_uid: one.url for one in theirs if one not in marked},
     )
+
+
+def _beside(
+    archived: Iterable[ArchivedSession], missing: Mapping[str, Sequence[Series]], expected: Mapping[str, Label]
+) -> list[ArchivedSession]:
+    """Return the sessions of the subjects that new studies may go to."""
+    subjects = {clean(name).lower() for study, members in missing.items() for name in _names(expected[study], members)}
+    return [one for one in archived if one.label.subject.lower() in subjects]
+
+
+def _names(label: Label, members: Sequence[Series]) -> set[str]:
+    return {label.subject, *(one.patient for one in members), *(unique(one.patient) for one in members)}
+
+
+def _subjects(
+    archived: Iterable[ArchivedSession],
+    missing: Mapping[str, Sequence[Series]],
+    expected: Mapping[str, Label],
+    records: Records,
+) -> _OfSubjects:
+    """Return whose the subjects are that new studies may go to."""
+    patients: dict[str, frozenset[str]] = {}
+    unclear: set[str] = set()
+    for one in _beside(archived, missing, expected):
+        subject = one.label.subject
+        if record := records.of(one.experiment_id):
+            patients[subject] = patients.get(subject, frozenset()) | {record.patient_id}
+        else:
+            unclear.add(subject)
+    return {"subject_patients": patients, "unclear_subjects": frozenset(unclear)}
+
+
+def _patients(sessions: Iterable[ArchivedSession], records: Records) -> dict[Label, str]:
+    """Return the PatientID of each session of which its provenance tells it; one of another study tells nothing."""
+    found: dict[Label, str] = {}
+    for one in sessions:
+        record = records.of(one.experiment_id)
+        if record and record.study_instance_uid == one.study_instance_uid:
+            found[one.label] = record.patient_id
+    return found
+
+
+def _scans(sessions: Iterable[ArchivedSession], catalogue: Catalogue) -> dict[str, Label]:
+    return {uid: one.label for one in sessions for uid in one.scans if uid in catalogue.series}
 
 
 def _missing(catalogue: Catalogue, known: Collection[str], expected: Mapping[str, Label]) -> dict[str, list[Series]]:
@@ -101,25 +158,24 @@ def _missing(catalogue: Catalogue, known: Collection[str], expected: Mapping[str
     return missing
 
 
-def _short(asked: Catalogue, counted: Mapping[str, tuple[int | None, Label]]) -> dict[str, int | None]:
+def _short(asked: Catalogue, counted: Mapping[str, Found]) -> dict[str, int | None]:
     """Return the number of images of each series that is in the archive and not complete there."""
     return {
-        uid: count
-        for uid, (count, _) in counted.items()
-        if not judge(Wanted(asked.series[uid].image_count), Holding(count)).is_complete
+        uid: one.count
+        for uid, one in counted.items()
+        if not judge(Wanted(asked.series[uid].image_count), one.holding).is_complete
     }
-
-
-def _archived_as(catalogue: Catalogue, changed: Recognized) -> dict[str, Label]:
-    return {uid: changed.labels[catalogue.series[uid].study_instance_uid] for uid in changed.holdings}
 
 
 def _is_same(entry: Imported, catalogue: Catalogue) -> bool:
     """Whether a series that was imported is still what it was: files on disk may have come or changed since."""
     series = catalogue.series.get(entry.series_instance_uid)
-    return entry.source != SourceName.LOCAL or (
-        series is not None and (entry.image_count, entry.byte_count) == (series.image_count, series.byte_count)
-    )
+    if entry.source != SourceName.LOCAL:
+        return True
+    if series is None or (entry.image_count, entry.byte_count) != (series.image_count, series.byte_count):
+        return False
+    images = catalogue.images_of(entry.series_instance_uid)
+    return images is None or (bool(entry.images) and UidSet(entry.images).unpacked() == images)
 
 
 def _labels(sessions: Iterable[ArchivedSession | PrearchiveSession]) -> dict[str, list[Label]]:
@@ -129,32 +185,10 @@ def _labels(sessions: Iterable[ArchivedSession | PrearchiveSession]) -> dict[str
     return labels
 
 
-def _left(
-    sessions: Iterable[PrearchiveSession], over: Collection[str], known: Collection[str]
-) -> dict[str, tuple[str, ...]]:
-    """Return the sessions that runs of this tool have left, by study: people's own are theirs."""
+def _left(sessions: Iterable[PrearchiveSession], over: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return the sessions that runs of this tool have left, by study."""
     urls: dict[str, tuple[str, ...]] = {}
     for session in sessions:
-        if session.url in over and (session.mark or session.url in known):
+        if session.url in over:
             urls[session.study_instance_uid] = (*urls.get(session.study_instance_uid, ()), session.url)
     return urls
-
-
-def _counted(
-    project: XnatProject, sessions: Iterable[ArchivedSession], asked: Catalogue, *, may_refresh: bool
-) -> Mapping[str, tuple[int | None, Label]]:
-    """Count the images of every archived series that was asked for; the fullest counts where it is there twice."""
-
-    def count(session: ArchivedSession) -> dict[str, int | None]:
-        wanted = {scan_id for uid, scan_id in session.scans.items() if uid in asked.series}
-        return count_images(project, session.experiment_id, wanted, may_refresh=may_refresh)
-
-    holding = [session for session in sessions if not asked.series.keys().isdisjoint(session.scans)]
-    with ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "holdings") as pool:
-        counted = pool.map(count, holding)
-        found: dict[str, tuple[int | None, Label]] = {}
-        for session, counts in zip(holding, counted, strict=True):
-            for uid, scan_id in session.scans.items():
-                here = counts.get(scan_id), session.label
-                found[uid] = max(here, found.get(uid, here), key=lambda one: -1 if one[0] is None else one[0])
-    return {uid: one for uid, one in found.items() if uid in asked.series}

@@ -98,5 +98,5 @@ def _work(job: Job, manifest: Manifest, patience: Patience) -> Iterator[Work]:
 
 
 def _labelled(manifest: Manifest, catalogue: Catalogue, labels: Mapping[str, Label]) -> Kept:
-    sessions = {uid: labels[series.session_key].session for uid, series in catalogue.series.items()}
+    sessions = {uid: labels[uid].session for uid in catalogue.series}
     return Kept("MANIFEST_MODIFIED", manifest.name, manifests.write_modified(manifest, sessions).encode())

@@ -102,16 +102,26 @@ class Series:
         return self.folder.subject if self.folder else self.patient_id
 
     @property
-    def session_key(self) -> str:
-        """What becomes one session: a study, or the part of it that lies in one session folder."""
-        if self.folder is None:
-            return self.study_instance_uid
-        return f"{self.study_instance_uid} in {self.folder.subject}/{self.folder.session}"
-
-    @property
     def is_in_idc(self) -> bool:
         """Whether the catalogue knows where IDC keeps the series."""
         return bool(self.crdc_series_uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFacts:
+    """What the index says of a whole study, whichever of its series are asked for.
+
+    `study_date` is the earliest of its series, ISO or empty; `patients` has all PatientIDs.
+    """
+
+    study_date: str = ""
+    modalities: frozenset[str] = frozenset()
+    patients: frozenset[str] = frozenset()
+
+    def and_also(self, other: "StudyFacts") -> "StudyFacts":
+        """Return these facts and those of other series of the study."""
+        dates = {self.study_date, other.study_date} - {""}
+        return StudyFacts(min(dates, default=""), self.modalities | other.modalities, self.patients | other.patients)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,17 @@ _RUN = (
     click.option("--subject-label", default="{PatientID}", help="Template of subject labels."),
     click.option("--session-label", default="{PatientID}", help="Template of session labels."),
     click.option(
+        "--same-patient",
+        multiple=True,
+        metavar="HELD=PATIENTID",
+        help="These are one patient: a subject or PatientID that XNAT holds, and a PatientID; or a CSV of such pairs.",
+    ),
+    click.option(
+        "--split-session",
+        is_flag=True,
+        help="Put series that XNAT would not add to their session, as a PET to its CT, into one of their own.",
+    ),
+    click.option(
         "--spool-dir",
         type=click.Path(file_okay=False, exists=True, path_type=Path),
         help="Folder for series on their way.  [default: the system's temporary folder]",

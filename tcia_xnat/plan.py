@@ -4,14 +4,18 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from tcia_xnat import labels, licences
+from tcia_xnat import licences
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import ArchiveConflict
 from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Outcome, Series, State
 from tcia_xnat.planning.held import Existing, Held
-from tcia_xnat.planning.settle import judged_of, missing_outcome, settled
+from tcia_xnat.planning.identity import Refusal, Templates, identify
+from tcia_xnat.planning.identity.refusal import in_foreign_session, of_another_type
+from tcia_xnat.planning.modalities import fits
+from tcia_xnat.planning.settle import judged_of, missing_outcome, refused_outcome, settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,54 +64,29 @@ class Plan:
         return [series for study in self.studies for series in study.send]
 
 
-def assign_labels(catalogue: Catalogue, held: Held, subject_label: str, session_label: str) -> dict[str, Label]:
-    """Return the label of every session by its `Series.session_key`, from templates as `labels.assign` takes them.
-
-    Raises
-    ------
-    UsageError
-        A template is wrong.
-    """
-    keys = {
-        series.session_key: labels.StudyKey(
-            series.session_key,
-            series.patient,
-            series.study_date,
-            collection_id=series.collection_id,
-            study_description=series.study_description,
-            modality=series.modality,
-            session=series.folder.session if series.folder else "",
-        )
-        for series in catalogue.series.values()
-    }
-    return labels.assign(
-        keys.values(),
-        _held_labels(catalogue, held),
-        held.sessions,
-        held.subjects,
-        subject_template=subject_label,
-        session_template=session_label,
-    )
+def expected_labels(catalogue: Catalogue, templates: Templates) -> dict[str, Label]:
+    """Return a label that each study would have in an empty project, by StudyInstanceUID."""
+    labels = identify(catalogue, Held(), templates).labels
+    return {one.study_instance_uid: labels[uid] for uid, one in sorted(catalogue.series.items())}
 
 
-def expected_labels(catalogue: Catalogue, subject_label: str, session_label: str) -> dict[str, Label]:
-    """Return the label that each study would have in an empty project, by StudyInstanceUID."""
-    names = assign_labels(catalogue, Held(), subject_label, session_label)
-    return {one.study_instance_uid: names[one.session_key] for one in catalogue.series.values()}
-
-
-def make(
+def make(  # noqa: PLR0913  what a plan depends on
     catalogue: Catalogue,
     held: Held,
     names: Mapping[str, Label],
     existing: Existing = Existing.SKIP,
     *,
     accept_rejected: bool = False,
+    refused: Mapping[str, Refusal] = MappingProxyType({}),
 ) -> Plan:
-    """Decide what is left to do for the series of a catalogue, its sessions labelled by `names`.
+    """Decide what is left to do for the series of a catalogue.
 
     Parameters
     ----------
+    names
+        SeriesInstanceUID → label.
+    refused
+        SeriesInstanceUID → why it does not move.
     accept_rejected
         Count series of which XNAT has left out images.
 
@@ -119,17 +98,21 @@ def make(
     done = [missing_outcome(uid, error) for uid, error in catalogue.missing.items()]
     studies: list[StudyPlan] = []
     leftovers: list[Leftover] = []
-    for session_key, all_series in _by_session(catalogue.series.values()).items():
+    for (_, label), all_series in _by_session(catalogue.series.values(), names).items():
         if shared := _shared(all_series, held):
             done += shared
             continue
-        label = names[session_key]
         left: list[Series] = []
         for series in all_series:
-            if outcome := settled(series, label, held, existing, accept_rejected=accept_rejected):
+            why = refused.get(series.series_instance_uid)
+            outcome = refused_outcome(series, label, why) if why else None
+            if outcome := outcome or settled(series, label, held, existing, accept_rejected=accept_rejected):
                 done.append(outcome)
             else:
                 left.append(series)
+        if left and (why := _unwelcome(left, label, held)):
+            done += [refused_outcome(series, label, why) for series in left]
+            left = []
         if left:
             studies.append(_study_plan(label, left, held, existing))
         elif urls := _in_prearchive(all_series[0], label, held):
@@ -181,6 +164,18 @@ def left_out(catalogue: Catalogue, patterns: Sequence[str]) -> tuple[Outcome, ..
     )
 
 
+def _unwelcome(left: Sequence[Series], label: Label, held: Held) -> Refusal | None:
+    """Return why XNAT would not take what is left of a session, or why it must not be sent."""
+    modalities = frozenset(one.modality for one in left) - {""}
+    if url := held.foreign.get(left[0].study_instance_uid):
+        return in_foreign_session(url)
+    kind = held.types.get(label, "")
+    if fits(modalities, kind):
+        return None
+    is_held = any(one.series_instance_uid in held.archived_as for one in left)
+    return of_another_type(label, kind, modalities, is_held=is_held)
+
+
 def _shared(all_series: Sequence[Series], held: Held) -> list[Outcome]:
     """Return the outcomes of a study that this project only has from another one: XNAT merges nothing into it."""
     study = all_series[0].study_instance_uid
@@ -196,34 +191,17 @@ def _shared(all_series: Sequence[Series], held: Held) -> list[Outcome]:
     ]
 
 
-def _held_labels(catalogue: Catalogue, held: Held) -> dict[str, Label]:
-    """Return the label of each session that XNAT holds.
-
-    Where folders name sessions, a study may be several of them: it is the one that has the series, or bears the name.
-    """
-    found: dict[str, Label] = {}
-    for series in catalogue.series.values():
-        named = held.labels.get(series.study_instance_uid, ())
-        if series.folder is not None:
-            named = [label for label in named if labels.is_numbered(label.session, series.folder.session)]
-            if there := held.archived_as.get(series.series_instance_uid):
-                found[series.session_key] = there
-        if named:
-            found.setdefault(series.session_key, named[0])
-    return found
-
-
-def _by_session(series: Iterable[Series]) -> dict[str, list[Series]]:
-    grouped: dict[str, list[Series]] = defaultdict(list)
+def _by_session(series: Iterable[Series], names: Mapping[str, Label]) -> dict[tuple[str, Label], list[Series]]:
+    grouped: dict[tuple[str, Label], list[Series]] = defaultdict(list)
     for one in series:
-        grouped[one.session_key].append(one)
+        grouped[one.study_instance_uid, names[one.series_instance_uid]].append(one)
     return grouped
 
 
 def _in_prearchive(series: Series, label: Label, held: Held) -> tuple[str, ...]:
-    """Return the places of a session in the prearchive; where folders name it, another one may have the same study."""
+    """Return the places of a session in the prearchive: sessions of other patients or folders may have its study."""
     urls = held.prearchive.get(series.study_instance_uid, ())
-    return urls if series.folder is None else tuple(url for url in urls if url.rsplit("/", 1)[-1] == label.session)
+    return tuple(url for url in urls if url.rsplit("/", 1)[-1].lower() == label.session.lower())
 
 
 def _study_plan(label: Label, left: Sequence[Series], held: Held, existing: Existing) -> StudyPlan:

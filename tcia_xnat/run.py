@@ -27,6 +27,7 @@ from tcia_xnat.model import Label, Outcome, SourceName
 from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Plan
 from tcia_xnat.planning.held import Held
+from tcia_xnat.planning.identity import identify
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.room import Room
 from tcia_xnat.session import Listed
@@ -66,7 +67,7 @@ class Work:
     asked
         Kept in the project before anything else: the proof that this user may write there.
     labelled
-        Makes of the labels by `Series.session_key` what is kept when they are known.
+        Makes of the labels by SeriesInstanceUID what is kept when they are known.
     sources
         Where series come from, the one that is tried first first.
     listed
@@ -128,13 +129,14 @@ def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop
         with connection_of(settings, login, patience) as connection:
             opened = _open(connection, settings)
             asked = asked_part(settings, work.catalogue)
-            expected = plans.expected_labels(work.catalogue, settings.subject_label, settings.session_label)
+            expected = plans.expected_labels(work.catalogue, settings.templates)
             held = (
                 look(opened.project, work.catalogue, asked, (), may_refresh=False, expected=expected)
                 if opened.is_there
                 else Held()
             )
-        return replace(prepare(settings, work.manifest, work.catalogue, held), notes=tuple(opened.plan_notes()))
+        prepared = prepare(settings, work.manifest, work.catalogue, held)
+        return replace(prepared, notes=(*opened.plan_notes(), *prepared.notes))
 
 
 def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
@@ -188,7 +190,7 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
             ledger.imported(),
             is_alive=alive,
             is_over=partial(is_over, settings.state_dir / "runs"),
-            expected=plans.expected_labels(work.catalogue, settings.subject_label, settings.session_label),
+            expected=plans.expected_labels(work.catalogue, settings.templates),
             archived_before=ledger.sessions(),
         )
         stop.check()
@@ -256,11 +258,11 @@ def _lane(  # noqa: PLR0913, PLR0917  what all lanes share
 def prepare(settings: Settings, manifest: Manifest, catalogue: Catalogue, held: Held) -> Prepared:
     """Label what is asked for, and plan what is left to do beside what is there already."""
     # labels are those of the whole manifest, whichever part of it this run moves
-    labels = plans.assign_labels(catalogue, held, settings.subject_label, settings.session_label)
+    found = identify(catalogue, held, settings.templates, settings.same_patient, split=settings.split_session)
     asked, accept = asked_part(settings, catalogue), settings.accept_rejected
-    plan = plans.make(asked, held, labels, settings.existing, accept_rejected=accept)
+    plan = plans.make(asked, held, found.labels, settings.existing, accept_rejected=accept, refused=found.refused)
     left_out = _left_out(settings, catalogue)
-    return Prepared(manifest, catalogue, labels, replace(plan, settled=plan.settled + left_out))
+    return Prepared(manifest, catalogue, found.labels, replace(plan, settled=plan.settled + left_out), found.notes)
 
 
 def _left_out(settings: Settings, catalogue: Catalogue) -> tuple[Outcome, ...]:
@@ -381,7 +383,7 @@ def announce(prepared: Prepared, tell: Tell) -> None:
     tell(Planned(len(sizes), sum(sizes.values()), sizes, studies))
     if counted := licences.non_commercial(send):
         tell(NonCommercial(counted))
-    for note in prepared.catalogue.notes:
+    for note in (*prepared.notes, *prepared.catalogue.notes):
         tell(Noted(note))
 
 

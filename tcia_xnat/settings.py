@@ -6,6 +6,7 @@ from typing import Self
 
 from tcia_xnat.core.program import command_line
 from tcia_xnat.planning.held import Existing
+from tcia_xnat.planning.identity import SamePatient, Templates
 from tcia_xnat.retry import RETRY_WAIT
 from tcia_xnat.xnat.connection import MAX_OUTAGE
 
@@ -50,6 +51,8 @@ class Settings:
     accept_rejected: bool = False
     subject_label: str = "{PatientID}"
     session_label: str = "{PatientID}"
+    same_patient: SamePatient = field(default_factory=SamePatient)
+    split_session: bool = False
     spool_dir: Path | None = None
     spool_limit: int = SPOOL_LIMIT
     max_outage: float = MAX_OUTAGE
@@ -70,6 +73,11 @@ class Settings:
         if project_id == self.project:
             return self
         return replace(self, project=project_id, given_project=self.project)
+
+    @property
+    def templates(self) -> Templates:
+        """What labels are made of."""
+        return Templates(self.subject_label, self.session_label)
 
     @property
     def place(self) -> str:

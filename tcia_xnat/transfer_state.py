@@ -90,6 +90,7 @@ class Study:
                 sent.images,
                 self.sends.get(uid, 1) if uid not in self.accepted else max(self.sends.get(uid, 2), 2),
                 self.accepted.get(uid),
+                sent.series.crdc_series_uuid if sent.source is SourceName.IDC else "",
             )
             for uid, sent in self.sent.items()
         }

@@ -15,7 +15,6 @@ from tcia_xnat.core.tables import TableWriter, table
 from tcia_xnat.errors import UsageError
 from tcia_xnat.events import FilesRead, Noted, Tell
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded
-from tcia_xnat.labels import clean
 from tcia_xnat.local import remembered
 from tcia_xnat.local.choice import Filters, ZipMode
 from tcia_xnat.local.inventory import Inventory
@@ -25,6 +24,7 @@ from tcia_xnat.local.recognition import Decision
 from tcia_xnat.local.tree import Tree, Wanted, find_root, gather
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, SourceName
+from tcia_xnat.planning.identity.words import clean
 from tcia_xnat.politeness import polite
 from tcia_xnat.retry import Patience
 from tcia_xnat.room import Room
@@ -130,10 +130,10 @@ def _layouts(upload: Upload) -> Path:
 
 def _say(upload: Upload, tree: Tree, labels: Mapping[str, Label], tell: Tell) -> None:
     """Say where names come from, and the first of them; the next run must take them from there, too."""
-    first: dict[str, str] = {}
-    for uid, series in tree.catalogue.series.items():
-        first.setdefault(series.session_key, uid)
-    named = [f"{tree.folders[uid]}: {labels[key].subject}, {labels[key].session}" for key, uid in first.items()]
+    first: dict[Label, str] = {}
+    for uid in tree.catalogue.series:
+        first.setdefault(labels[uid], uid)
+    named = [f"{tree.folders[uid]}: {label.subject}, {label.session}" for label, uid in first.items()]
     tell(Noted(f"layout {tree.layout} ({tree.why}); subject and session: {'; '.join(named[:_SHOWN])}"))
     remembered.remember(_layouts(upload), upload.project, tree.layout)
 
@@ -166,7 +166,7 @@ def _asked(upload: Upload, tree: Tree) -> bytes:
 
 
 def _labelled(tree: Tree, labels: Mapping[str, Label]) -> bytes:
-    named = ((uid, labels[series.session_key]) for uid, series in tree.catalogue.series.items())
+    named = ((uid, labels[uid]) for uid in tree.catalogue.series)
     return table(_LABELLED, ((tree.folders[uid], label.subject, label.session, uid) for uid, label in named)).encode()
 
 

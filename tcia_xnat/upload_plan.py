@@ -69,7 +69,7 @@ def _series_table(prepared: Prepared, tree: Tree) -> RenderableType:
     present = {outcome.series_instance_uid for outcome in prepared.plan.settled if outcome.state is State.PRESENT}
     rows = []
     for uid, series in tree.catalogue.series.items():
-        label = prepared.labels[series.session_key]
+        label = prepared.labels[uid]
         rows.append(
             (
                 tree.folders[uid],
@@ -95,7 +95,7 @@ def _remark(series: Series, tree: Tree, *, is_present: bool) -> str:
 def _numbered(prepared: Prepared, tree: Tree) -> list[str]:
     """Return the sessions that do not bear the plain name of their folder."""
     asked = {
-        prepared.labels[series.session_key].session: series.folder.session
+        prepared.labels[series.series_instance_uid].session: series.folder.session
         for series in tree.catalogue.series.values()
         if series.folder
     }

@@ -1,6 +1,6 @@
 """The index of the Imaging Data Commons: parquet files that the package idc-index-data ships (§7.1)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ from tcia_xnat.clients.idc_selection import (
 )
 from tcia_xnat.clients.questions import Answer, Query
 from tcia_xnat.errors import ManifestError, UsageError
-from tcia_xnat.model import Series
+from tcia_xnat.model import Series, StudyFacts
 
 BESIDES = ("prior_versions_index", "collections_index", "analysis_results_index", "version_metadata_index")
 """The tables that come with `index`; prior_versions_index holds what later versions of IDC replaced or withdrew."""
@@ -179,6 +179,15 @@ class IdcIndex:
             found.setdefault(study, []).append(series)
         return found
 
+    def study_facts(self, study_instance_uids: Collection[str]) -> dict[str, StudyFacts]:
+        """Return what the index says of whole studies, whichever of their series are asked for."""
+        columns = "StudyInstanceUID, min(StudyDate), list(DISTINCT Modality), list(DISTINCT PatientID)"
+        rows = self._rows("index", columns, "StudyInstanceUID", sorted(study_instance_uids), " GROUP BY ALL")
+        return {
+            study: StudyFacts(date or "", frozenset(modalities) - {None, ""}, frozenset(patients) - {None})
+            for study, date, modalities, patients in rows
+        }
+
     def select_series(self, selection: Selection) -> list[Series]:
         """Return the series that are meant, a patient's and a study's together."""
         meant = selection.where()
@@ -248,8 +257,10 @@ class IdcIndex:
         """Return the values of a column with the SeriesInstanceUIDs that go with each."""
         return sorted(set(self._rows(table, f"{column}, SeriesInstanceUID", column, values)))
 
-    def _rows(self, table: str, columns: str, column: str, values: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        text = f"SELECT {columns} FROM {table} WHERE {column} IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608  names of ours only
+    def _rows(
+        self, table: str, columns: str, column: str, values: Sequence[str], end: str = ""
+    ) -> Iterator[tuple[Any, ...]]:
+        text = f"SELECT {columns} FROM {table} WHERE {column} IN (SELECT unnest(?::VARCHAR[])){end}"  # noqa: S608  names of ours only
         for start in range(0, len(values), _BATCH):
             batch = list(values[start : start + _BATCH])
             asked = {value: value for value in batch}  # a million UIDs are 100 MB: none is there twice

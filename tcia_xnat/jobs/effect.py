@@ -39,7 +39,7 @@ class _Rule:
 
 _RULES = (
     _Rule(
-        "uploads archive create_project accept_rejected subject_label session_label",
+        "uploads archive create_project accept_rejected subject_label session_label same_patient split_session",
         lambda mode: mode.destination is Destination.DISK,
         "has no effect on a run to disk",
         "name a PROJECT after OUTPUT_DIR, or leave it out",

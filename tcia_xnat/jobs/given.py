@@ -10,6 +10,8 @@ from tcia_xnat.clients.tcia import NBIA_URL
 from tcia_xnat.clients.web import SILENT_SECONDS
 from tcia_xnat.options import parsed_shard
 from tcia_xnat.planning.held import Existing
+from tcia_xnat.planning.identity import SamePatient
+from tcia_xnat.planning.identity.same_patient import parse as parse_same_patient
 from tcia_xnat.retry import RETRY_WAIT
 from tcia_xnat.settings import SPOOL_LIMIT
 from tcia_xnat.xnat.connection import MAX_OUTAGE
@@ -31,6 +33,8 @@ class RunSettings(TypedDict):
     accept_rejected: bool
     subject_label: str
     session_label: str
+    same_patient: SamePatient
+    split_session: bool
     spool_dir: Path | None
     spool_limit: int
     max_outage: float
@@ -70,6 +74,8 @@ def run_settings(options: Mapping[str, Any]) -> RunSettings:
         "accept_rejected": options["accept_rejected"],
         "subject_label": options["subject_label"],
         "session_label": options["session_label"],
+        "same_patient": parse_same_patient(options["same_patient"]),
+        "split_session": options["split_session"],
         "spool_dir": options["spool_dir"],
         "spool_limit": _or(options["spool_limit"], SPOOL_LIMIT),
         "max_outage": _or(options["max_outage"], MAX_OUTAGE),

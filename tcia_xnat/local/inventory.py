@@ -173,6 +173,10 @@ class Inventory(Closing):
             rows = list(self._ask(sql.PLACES, series_instance_uid))
         return [Place(_file(*row[:5]), *row[5:]) for row in rows]
 
+    def images_of(self, series_instance_uid: str) -> frozenset[str]:
+        """Return the SOPInstanceUIDs of a series."""
+        return frozenset(place.sop_instance_uid for place in self.places(series_instance_uid))
+
     def suspects(self) -> dict[str, tuple[str, str]]:
         """Return name and reason of something beside it that cannot be read, by SeriesInstanceUID."""
         return {series: (name, reason) for series, name, reason, _ in self._ask(sql.SUSPECTS)}

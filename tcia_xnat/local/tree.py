@@ -195,7 +195,7 @@ def _tree(decision: Decision, zip_mode: ZipMode, inventory: Inventory) -> Tree:
     return Tree(
         layout,
         zip_mode,
-        Catalogue({uid: _series(one) for uid, one in sent.items()}, missing),
+        Catalogue({uid: _series(one) for uid, one in sent.items()}, missing, images_of=inventory.images_of),
         _problems(layout, sent, inventory),
         {uid: (f"{one.copies} copies of its images were left out",) for uid, one in sent.items() if one.copies},
         {uid: inventory.folder(one.path) for uid, one in sent.items()},

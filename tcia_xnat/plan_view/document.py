@@ -98,7 +98,7 @@ def _series(prepared: Prepared, rows: PlanRows) -> list[dict[str, Any]]:
     return [
         {
             "SeriesInstanceUID": uid,
-            "session": prepared.labels[series.session_key].session,
+            "session": prepared.labels[uid].session,
             "Modality": series.modality,
             "SeriesDescription": series.series_description,
             "state": rows.states[uid].value,

@@ -82,8 +82,8 @@ def plan_rows(prepared: Prepared) -> PlanRows:
     asked = [series for uid, series in prepared.catalogue.series.items() if uid in states]
     settled = prepared.plan.settled
     return PlanRows(
-        tuple(_collection(key, members, states) for key, members in _grouped(asked, _collection_key)),
-        tuple(_session(prepared, members, states) for _, members in _grouped(asked, _study_key)),
+        tuple(_collection(key, members, states, prepared.labels) for key, members in _grouped(asked, _collection_key)),
+        tuple(_session(prepared, key[1], members, states) for key, members in _grouped(asked, _study_key(prepared))),
         tuple(outcome for outcome in settled if outcome.state.is_missing),
         tuple(outcome for outcome in settled if outcome.state is State.FILTERED),
         _counts(asked, states),
@@ -105,8 +105,15 @@ def _collection_key(series: Series) -> tuple[str, ...]:
     return series.collection_id, series.licence
 
 
-def _study_key(series: Series) -> tuple[str, ...]:
-    return series.patient, series.study_date, series.session_key
+def _study_key(prepared: Prepared) -> Callable[[Series], tuple[str, ...]]:
+    """Return what sorts series into sessions: a study has one date, that of the earliest of its series."""
+    facts = prepared.catalogue.facts()
+
+    def key(series: Series) -> tuple[str, ...]:
+        label, study = prepared.labels[series.series_instance_uid], series.study_instance_uid
+        return series.patient, facts[study].study_date, study, label.subject, label.session
+
+    return key
 
 
 def _grouped(
@@ -118,23 +125,25 @@ def _grouped(
     return sorted(groups.items())
 
 
-def _collection(key: tuple[str, ...], members: list[Series], states: Mapping[str, Left]) -> CollectionRow:
+def _collection(
+    key: tuple[str, ...], members: list[Series], states: Mapping[str, Left], labels: Mapping[str, Label]
+) -> CollectionRow:
     collection_id, licence = key
     return CollectionRow(
         collection_id,
         licence,
         tuple(sorted({series.source_doi for series in members} - {""})),
         patients=len({series.patient for series in members}),
-        sessions=len({series.study_instance_uid for series in members}),
+        sessions=len({labels[series.series_instance_uid] for series in members}),
         counts=_counts(members, states),
     )
 
 
-def _session(prepared: Prepared, members: list[Series], states: Mapping[str, Left]) -> SessionRow:
+def _session(prepared: Prepared, study_date: str, members: list[Series], states: Mapping[str, Left]) -> SessionRow:
     first = members[0]
-    label = prepared.labels[first.session_key]
+    label = prepared.labels[first.series_instance_uid]
     counts = _counts(members, states)
-    return SessionRow(first.patient, first.study_instance_uid, first.study_date, label, counts)
+    return SessionRow(first.patient, first.study_instance_uid, study_date, label, counts)
 
 
 def _counts(members: list[Series], states: Mapping[str, Left]) -> Counts:

@@ -105,3 +105,13 @@ def shortages(wanted: Mapping[str, Wanted], held: Mapping[str, Holding]) -> dict
     """Return the judgement of every series that is not complete, by SeriesInstanceUID."""
     judged = {uid: judge(one, held.get(uid)) for uid, one in wanted.items()}
     return {uid: one for uid, one in judged.items() if not one.is_complete}
+
+
+def compared(wanted: Wanted, held: Holding) -> Holding:
+    """Return what is held of the images that are wanted, as a number: no set needs to be kept for later.
+
+    Where one of the sets is not known, the number of images stays as it was counted.
+    """
+    if wanted.images is None or held.images is None:
+        return Holding(held.count, is_proved=held.is_proved)
+    return Holding(len(wanted.images & held.images))

@@ -48,6 +48,15 @@ class Held:
         StudyInstanceUID → project to which its session belongs, and label, for sessions that are shared into this one.
     sessions, subjects
         All labels that are taken in the project.
+    patients
+        Label → PatientID of which the provenance of that session says that it is there; those without are left out.
+    types
+        Label → xsiType of sessions of the archive.
+    subject_patients, unclear_subjects
+        Subject label → PatientIDs in the provenance of its sessions, and subjects with sessions that have none: of
+        those that may get something new.
+    foreign
+        StudyInstanceUID → URL of a session of it in the prearchive that this tool has not made.
     """
 
     labels: Mapping[str, Sequence[Label]] = field(default_factory=dict)
@@ -63,3 +72,8 @@ class Held:
     shared: Mapping[str, tuple[str, Label]] = field(default_factory=dict)
     sessions: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
+    patients: Mapping[Label, str] = field(default_factory=dict)
+    types: Mapping[Label, str] = field(default_factory=dict)
+    subject_patients: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unclear_subjects: frozenset[str] = frozenset()
+    foreign: Mapping[str, str] = field(default_factory=dict)

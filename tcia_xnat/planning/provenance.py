@@ -31,6 +31,9 @@ class SeriesProvenance:
         Scan ID, SeriesInstanceUID and number of images in the archive.
     sends
         How often it was sent. What is short in the same way after two sends is left out by XNAT.
+    version
+        crdc_series_uuid of what was sent: IDC gives a series another one whenever its content changes. Empty where the
+        source has none.
     """
 
     source: str
@@ -40,6 +43,18 @@ class SeriesProvenance:
     archived_uid: str
     archived_count: int
     sends: int = 1
+    version: str = ""
+
+    def and_also(self, later: "SeriesProvenance") -> "SeriesProvenance":
+        """Return what is there after something was added: XNAT keeps what it had."""
+        if self.images is None or later.images is None or self.archived_uid != later.archived_uid:
+            return later
+        images = self.images | later.images
+        return replace(later, images=images, image_count=len(images))
+
+    def lists(self, count: int | None) -> bool:
+        """Whether the images that are recorded are all that the archive counts."""
+        return self.images is not None and count == self.archived_count == len(self.images)
 
     @property
     def left_out(self) -> int:
@@ -60,7 +75,10 @@ class Provenance:
 
     def updated(self, later: "Provenance") -> "Provenance":
         """Return this provenance with what was added or replaced later."""
-        return replace(later, series={**self.series, **later.series})
+        merged = {
+            uid: self.series[uid].and_also(one) if uid in self.series else one for uid, one in later.series.items()
+        }
+        return replace(later, series={**self.series, **merged})
 
     def encoded(self) -> bytes:
         """Return it as JSON."""
@@ -82,6 +100,7 @@ class Provenance:
                     "archived_series_instance_uid": one.archived_uid,
                     "archived_image_count": one.archived_count,
                     "sends": one.sends,
+                    "crdc_series_uuid": one.version,
                 }
                 for uid, one in sorted(self.series.items())
             ],
@@ -122,6 +141,7 @@ def _series(one: Any) -> SeriesProvenance:  # noqa: ANN401  JSON of strangers
         _uid(one["archived_series_instance_uid"]),
         _count(one["archived_image_count"]),
         _count(one["sends"]),
+        _text(one.get("crdc_series_uuid", "")),
     )
 
 

@@ -7,6 +7,7 @@ from tcia_xnat.model import Label, Outcome, Series, State
 from tcia_xnat.planning import completeness, left_out
 from tcia_xnat.planning.completeness import Judgement, Wanted
 from tcia_xnat.planning.held import Existing, Held
+from tcia_xnat.planning.identity.refusal import Refusal
 from tcia_xnat.planning.left_out import accepted_note
 
 
@@ -82,6 +83,11 @@ def _held_outcome(series: Series, label: Label, held: Held, judged: Judgement) -
 def nothing_kept_outcome(series: Series, label: Label) -> Outcome:
     """Return the outcome of a series that counts although XNAT leaves out all of its images: the user accepts that."""
     return replace(present_outcome(series, label, 0), notes=(accepted_note(0, series.image_count),))
+
+
+def refused_outcome(series: Series, label: Label, why: Refusal) -> Outcome:
+    """Return the outcome of a series that may not go where it would."""
+    return _failed_outcome(series, label, why.reason, why.hint, why.kind)
 
 
 def _failed_outcome(series: Series, label: Label, reason: str, hint: str, kind: str) -> Outcome:

@@ -25,6 +25,7 @@ from tcia_xnat.xnat.answers import (
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.prearchive import Prearchive
+from tcia_xnat.xnat.preferences import NotTold, preference
 from tcia_xnat.xnat.scripts import UNKNOWN, Scripts, may_rename
 
 _SCAN_ID, _SCAN_UID = "xnat:imageSessionData/scans/scan/ID", "xnat:imageSessionData/scans/scan/UID"
@@ -38,6 +39,7 @@ _REFUSED_IDS = {400, 403, 409, 417}
 class ArchivedSession:
     """A session of the archive; `scans` maps SeriesInstanceUID to scan ID.
 
+    `session_type` is its xsiType.
     `shared_from` names the project to which a session belongs that is only shared into this one, under this label.
     Nothing can be merged into it from here.
     """
@@ -47,6 +49,7 @@ class ArchivedSession:
     label: Label
     scans: Mapping[str, str]
     shared_from: str = ""
+    session_type: str = ""
 
     @property
     def is_shared(self) -> bool:
@@ -175,12 +178,19 @@ class XnatProject:
 
     def archived_sessions(self) -> list[ArchivedSession]:
         """Return every imaging session of the archive with its scans, by one question (§10.1), shared ones included."""
-        columns = f"ID,project,label,subject_label,UID,{_SCAN_ID},{_SCAN_UID}"
+        columns = f"ID,project,label,subject_label,UID,xsiType,{_SCAN_ID},{_SCAN_UID}"
         query = {"xsiType": "xnat:imageSessionData", "columns": columns}
         grouped: dict[str, list[Row]] = defaultdict(list)
         for row in self._xnat.rows(f"{self._data}/experiments", query):
             grouped[row.get("ID", "")].append(row)
         return [_archived_session(rows, self.project) for rows in grouped.values()]
+
+    def merges_modalities(self) -> bool:
+        """Whether XNAT adds series to sessions of another type (§8.3); it does not where it does not tell."""
+        try:
+            return preference(self._xnat, "preventCrossModalityMerge") in {False, "false"}
+        except NotTold:
+            return False
 
     def subject_labels(self) -> list[str]:
         """Return the labels of all subjects, those without sessions included."""
@@ -291,4 +301,5 @@ def _archived_session(rows: list[Row], project: str) -> ArchivedSession:
         label=Label(first.get("subject_label", ""), first.get("label", "")),
         scans={uid: scan_id for uid, scan_id in uids if uid},
         shared_from=owner if owner != project else "",
+        session_type=first.get("xsiType") or first.get("xsitype", ""),
     )

@@ -16,6 +16,7 @@ from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Series
 from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.planning.held import Held
+from tcia_xnat.planning.identity import identify
 from tcia_xnat.run import Prepared
 from tests.job.case import ONE_PATIENT, WHOLE, command, download, environment, manifest, run
 from tests.progress.screen import on_terminal
@@ -32,7 +33,7 @@ def one(patient: str, study: int, number: int, **more: str) -> Series:
 def prepared(members: list[Series], held: Held | None = None, missing: int = 0) -> Prepared:
     gone = {f"9.{n}": SeriesUnavailable("nobody has it", "ask") for n in range(missing)}
     catalogue = Catalogue({member.series_instance_uid: member for member in members}, gone)
-    names = plan.assign_labels(catalogue, held or Held(), "{PatientID}", "{PatientID}")
+    names = identify(catalogue, held or Held()).labels
     made = plan.make(catalogue, held or Held(), names)
     return Prepared(Manifest("m.tcia", tuple(catalogue.series)), catalogue, names, made)
 

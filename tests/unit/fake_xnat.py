@@ -159,6 +159,9 @@ class FakeXnat:
             for label, one in self.archived.items()
         ]
 
+    def merges_modalities(self) -> bool:
+        return False
+
     def subject_labels(self) -> list[str]:
         return [label.subject for label in self.archived]
 

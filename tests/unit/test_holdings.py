@@ -1,9 +1,18 @@
 """What XNAT holds, asked of an XNAT in memory."""
 
+from dataclasses import replace
+
+import pytest
+
 from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.core.uid_set import UidSet
 from tcia_xnat.holdings import look
+from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label
 from tcia_xnat.planning.completeness import Holding
+from tcia_xnat.planning.held import Held
+from tcia_xnat.planning.provenance import Provenance, SeriesProvenance
+from tcia_xnat.xnat.scripts import OFF, UNKNOWN, Scripts
 from tests.unit.fake_xnat import FakeXnat, Session, series
 
 ONE = series(1)
@@ -26,3 +35,93 @@ def test_a_dry_run_counts_without_changing_anything() -> None:
     xnat = holding("a")
     assert look(xnat.as_project, CATALOGUE, CATALOGUE, (), may_refresh=False).holdings == {"1.2.1": Holding(1)}
     assert "refresh_counts" not in xnat.calls
+
+
+HELD, COMING = ("1.2.1.1", "1.2.1.2", "1.2.1.3"), ("1.2.1.1", "1.2.1.2", "1.2.1.4")
+
+
+def of_images(*images: str) -> Catalogue:
+    """Return what a tree has of one series: its images are known."""
+    return Catalogue(CATALOGUE.series, {}, images_of=lambda _uid: frozenset(images))
+
+
+def recorded(xnat: FakeXnat, *images: str, patient: str = "PAT", version: str = "") -> FakeXnat:
+    label = Label("PAT", "PAT")
+    one = SeriesProvenance("local", len(images), frozenset(images), "1", "1.2.1", len(images), version=version)
+    made = Provenance(patient, "1.2", label, "tool", "now", {"1.2.1": one})
+    xnat.archived[label].files["TCIA_PROVENANCE/provenance.json"] = made.encoded()
+    return xnat
+
+
+@pytest.mark.parametrize("has_provenance", [True, False])
+@pytest.mark.parametrize(("wanted", "count"), [(HELD, 3), (COMING, 2), (HELD[:2], 2), (("1.2.1.4", "1.2.1.5"), 0)])
+def test_images_are_compared_and_not_their_number(
+    wanted: tuple[str, ...],
+    count: int,
+    has_provenance: bool,  # noqa: FBT001  a parameter
+) -> None:
+    xnat, asked = holding(*HELD), of_images(*wanted)
+    xnat.scripts = Scripts(site=OFF, project=OFF)
+    asked = replace(asked, series={"1.2.1": replace(ONE, image_count=len(wanted))})
+    if has_provenance:
+        recorded(xnat, *HELD)
+    assert look(xnat.as_project, asked, asked, ()).holdings == {"1.2.1": Holding(count)}
+    assert ("sop_instance_uids" in xnat.calls) is not has_provenance  # a repeat asks once for a session
+
+
+def test_provenance_that_lists_less_than_is_there_does_not_decide() -> None:
+    xnat, asked = recorded(holding(*HELD, "1.2.1.4"), *HELD), of_images(*COMING)
+    assert look(xnat.as_project, asked, asked, ()).holdings == {"1.2.1": Holding(3)}
+    assert "sop_instance_uids" in xnat.calls
+
+
+def test_where_scripts_change_the_images_the_number_decides() -> None:
+    xnat, asked = holding("9.1", "9.2", "9.3"), of_images(*HELD)
+    xnat.scripts = UNKNOWN
+    assert look(xnat.as_project, asked, asked, ()).holdings == {"1.2.1": Holding(3)}
+    xnat.scripts = Scripts(site=OFF, project=OFF)
+    assert look(xnat.as_project, asked, asked, ()).holdings == {"1.2.1": Holding(0)}
+
+
+@pytest.mark.parametrize(("before", "now", "count"), [("a", "a", 3), ("a", "b", 0), ("", "b", 3), ("a", "", 3)])
+def test_a_series_that_was_revised_is_not_there_although_its_number_is_equal(before: str, now: str, count: int) -> None:
+    asked = Catalogue({"1.2.1": replace(ONE, crdc_series_uuid=now)}, {})
+    xnat = recorded(holding(*HELD), *HELD, version=before)
+    assert look(xnat.as_project, asked, asked, ()).holdings == {"1.2.1": Holding(count)}
+
+
+def test_whose_sessions_and_subjects_are_is_read_from_provenance() -> None:
+    held = look(recorded(holding(*HELD), *HELD, patient="SOMEBODY").as_project, CATALOGUE, CATALOGUE, ())
+    assert held.patients == {Label("PAT", "PAT"): "SOMEBODY"}
+    new = replace(series(1, study="1.9"), patient_id="PAT")
+    asked = Catalogue({new.series_instance_uid: new}, {})
+    expected = {"1.9": Label("PAT", "PAT")}
+    for xnat, patients in ((recorded(holding(*HELD), *HELD), {"PAT": {"PAT"}}), (holding(*HELD), {})):
+        held = look(xnat.as_project, asked, asked, (), expected=expected)
+        assert held.subject_patients == patients
+        assert held.unclear_subjects == (frozenset() if patients else {"PAT"})
+
+
+def waiting(mark: str, *remembered: Imported, is_local: bool = False) -> Held:
+    xnat = FakeXnat()
+    session = Session("1.2", Label("THEIRS", "REVIEW"), mark=mark)
+    session.add("1.2.1", "1", HELD)
+    xnat.waiting["/prearchive/projects/P1/1/REVIEW"] = session
+    asked = of_images(*COMING) if is_local else CATALOGUE
+    return look(xnat.as_project, asked, asked, remembered)
+
+
+def test_a_session_of_somebody_else_in_the_prearchive_gives_no_label_and_is_named() -> None:
+    held = waiting("")
+    assert (held.labels, held.prearchive) == ({}, {})
+    assert held.foreign == {"1.2": "/prearchive/projects/P1/1/REVIEW"}
+    assert held.sessions == {"REVIEW"}  # its name is taken
+    ours = waiting("tcia-xnat-another")
+    assert (ours.labels, ours.foreign) == ({"1.2": [Label("THEIRS", "REVIEW")]}, {})
+
+
+@pytest.mark.parametrize(("images", "is_there"), [(HELD, False), (COMING, True)])
+def test_what_waits_in_the_prearchive_is_compared_by_its_images(images: tuple[str, ...], *, is_there: bool) -> None:
+    url = "/prearchive/projects/P1/1/REVIEW"
+    entry = Imported("1.2.1", "1.2", url, "local", ONE.image_count, ONE.byte_count, UidSet.of(images).packed)
+    assert bool(waiting("", entry, is_local=True).imported) is is_there

@@ -13,6 +13,7 @@ from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Series, State
 from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.planning.held import Existing, Held
+from tcia_xnat.planning.identity import identify
 
 LABEL = Label("P", "P")
 SENT = Imported("1.1.1", "1.1", "/prearchive/x", "idc", 3, 100)
@@ -30,7 +31,7 @@ def made(
     members: Iterable[Series], held: Held | None = None, existing: Existing = Existing.SKIP
 ) -> tuple[list[str], dict[str, State]]:
     whole = catalogue(*members)
-    names = {one.study_instance_uid: LABEL for one in whole.series.values()}
+    names = dict.fromkeys(whole.series, LABEL)
     result = plan.make(whole, held or Held(), names, existing)
     return [one.series_instance_uid for one in result.send], {o.series_instance_uid: o.state for o in result.settled}
 
@@ -47,7 +48,7 @@ def test_what_is_there_whole_is_left_alone() -> None:
 def test_a_study_that_is_only_shared_into_the_project_stays_where_it_is() -> None:
     lent = {"1.1": ("OWNS", Label("P", "LENT"))}
     whole = catalogue(series(1), series(1, study="1.2"))
-    names = {"1.1": LABEL, "1.2": Label("P", "P_01")}
+    names = {"1.1.1": LABEL, "1.2.1": Label("P", "P_01")}
     result = plan.make(whole, Held(shared=lent), names)
     assert [one.series_instance_uid for one in result.send] == ["1.2.1"]
     [outcome] = result.settled
@@ -71,7 +72,7 @@ def test_what_nobody_has_counted_is_neither_present_nor_sent() -> None:
 
 
 def test_a_repair_overwrites_and_a_first_sending_does_not() -> None:
-    names = {"1.1": LABEL, "1.2": LABEL}
+    names = {"1.1.1": LABEL, "1.2.1": LABEL}
     both = catalogue(series(1), series(1, "1.2"))
     short = plan.make(both, Held(holdings={"1.1.1": Holding(1)}), names)
     assert [study.overwrite for study in short.studies] == [True, False]
@@ -86,7 +87,9 @@ def test_append_sends_all_and_error_refuses() -> None:
 
 
 def test_what_waits_in_the_prearchive_is_not_sent_again() -> None:
-    result = plan.make(catalogue(series(1), series(2)), Held(imported={"1.1.1": SENT}), {"1.1": LABEL})
+    result = plan.make(
+        catalogue(series(1), series(2)), Held(imported={"1.1.1": SENT}), {"1.1.1": LABEL, "1.1.2": LABEL}
+    )
     (study,) = result.studies
     assert [one.series_instance_uid for one in study.send] == ["1.1.2"]
     assert study.imported == ((series(1), SENT),)
@@ -94,7 +97,7 @@ def test_what_waits_in_the_prearchive_is_not_sent_again() -> None:
 
 def test_a_copy_in_the_prearchive_of_what_is_archived_is_settled_and_never_overwrites() -> None:
     held = Held(holdings={"1.1.1": Holding(3)}, imported={"1.1.1": SENT})
-    result = plan.make(catalogue(series(1)), held, {"1.1": LABEL})
+    result = plan.make(catalogue(series(1)), held, {"1.1.1": LABEL})
     (study,) = result.studies
     assert (study.send, study.imported) == ((), ((series(1), SENT),))
     assert not study.overwrite
@@ -139,7 +142,7 @@ def test_where_folders_name_sessions_a_study_may_be_several_and_each_has_its_own
         labels={"1.1": [Label("007", "007_post"), Label("007", "007_pre")]},
         prearchive={"1.1": ("/prearchive/projects/X/1/007_pre", "/prearchive/projects/X/2/007_post")},
     )
-    names = plan.assign_labels(catalogue(pre, post), held, "{PatientID}", "{PatientID}")
+    names = identify(catalogue(pre, post), held).labels
     made_plan = plan.make(catalogue(pre, post), held, names)
     assert {study.label.session: study.prearchive for study in made_plan.studies} == {
         "007_pre": ("/prearchive/projects/X/1/007_pre",),

@@ -11,7 +11,8 @@ from tcia_xnat.errors import XnatRefused
 from tcia_xnat.holdings import look
 from tcia_xnat.ledger import Ledger
 from tcia_xnat.model import Outcome, Series, State
-from tcia_xnat.planning.held import Existing, Held
+from tcia_xnat.planning.held import Existing
+from tcia_xnat.planning.identity import Templates, identify
 from tcia_xnat.stop import Stop
 from tcia_xnat.transfer import transfer
 from tcia_xnat.xnat.scripts import NameTemplate, ScriptEffect, Scripts
@@ -34,7 +35,7 @@ def run(
 ) -> dict[str, Outcome]:
     """Plan and transfer, as a run does that keeps its ledger in `folder`."""
     catalogue = Catalogue({one.series_instance_uid: one for one in asked}, {})
-    expected = plan.assign_labels(catalogue, Held(), "{PatientID}", "{PatientID}")
+    expected = plan.expected_labels(catalogue, Templates())
     with Ledger(folder / "ledger.sqlite", "http://xnat", "P1") as ledger:
         held = look(
             lane.project,
@@ -44,8 +45,8 @@ def run(
             expected=expected,
             archived_before=ledger.sessions(),
         )
-        names = plan.assign_labels(catalogue, held, "{PatientID}", "{PatientID}")
-        made = plan.make(catalogue, held, names, existing, accept_rejected=accept)
+        found = identify(catalogue, held)
+        made = plan.make(catalogue, held, found.labels, existing, accept_rejected=accept, refused=found.refused)
         result = transfer(made, lane.as_lane, ledger, lambda _event: None, Stop(), transfers=2, accept_rejected=accept)
     assert result.ended_by is None
     return {outcome.series_instance_uid: outcome for outcome in result.outcomes}

@@ -1,6 +1,8 @@
 """Keeping and reading the provenance of archived sessions, in a resource of the session: Members may write there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import tcia_xnat
@@ -12,11 +14,39 @@ from tcia_xnat.model import Label
 from tcia_xnat.planning.provenance import FILE, MAX_BYTES, RESOURCE, Provenance, SeriesProvenance, decode
 from tcia_xnat.xnat.project import XnatProject
 
+_QUESTIONS_AT_ONCE = 8
+
 
 def read(project: XnatProject, experiment_id: str) -> Provenance | None:
     """Return the provenance of a session; None when it has none that can be read."""
     content = ask(project, lambda: project.read_session_file(experiment_id, RESOURCE, FILE, MAX_BYTES))
     return decode(content) if content else None
+
+
+class Records:
+    """The provenance of sessions, each read once.
+
+    Parameters
+    ----------
+    read_one
+        Reads that of an experiment; None when it has none.
+    """
+
+    def __init__(self, read_one: Callable[[str], Provenance | None]) -> None:
+        self._read_one = read_one
+        self._known: dict[str, Provenance | None] = {}
+
+    def read(self, experiment_ids: Iterable[str]) -> None:
+        """Read that of several sessions side by side."""
+        new = [one for one in dict.fromkeys(experiment_ids) if one not in self._known]
+        with ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "provenance") as pool:
+            self._known.update(zip(new, pool.map(self._read_one, new), strict=True))
+
+    def of(self, experiment_id: str) -> Provenance | None:
+        """Return that of one session."""
+        if experiment_id not in self._known:
+            self._known[experiment_id] = self._read_one(experiment_id)
+        return self._known[experiment_id]
 
 
 def keep(
@@ -44,9 +74,11 @@ def keep(
     )
     try:
         before = read(project, finished.experiment_id)
-        if before and (before.patient_id, before.study_instance_uid) != study:
+        if before and before.study_instance_uid != made.study_instance_uid:
             return f"session {label.session} has the provenance of another study: {before.study_instance_uid}"
-        content = (before.updated(made) if before else made).encoded()
+        if before:  # the user may have said that another PatientID is the same patient: the first one stays
+            made = before.updated(replace(made, patient_id=before.patient_id))
+        content = made.encoded()
         project.put_session_file(finished.experiment_id, RESOURCE, FILE, content)
     except (LoginRefused, Stopped):
         raise
@@ -65,4 +97,5 @@ def _series(shipment: Shipment, finished: Finished, uid: str) -> SeriesProvenanc
         scan.series_instance_uid,
         scan.count or 0,
         shipment.sends,
+        shipment.version,
     )

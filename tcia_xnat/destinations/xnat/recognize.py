@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tcia_xnat.confirm import CHANGED
-from tcia_xnat.destinations.xnat import provenance
 from tcia_xnat.destinations.xnat.counts import count_images
-from tcia_xnat.labels import is_numbered
+from tcia_xnat.destinations.xnat.provenance import Records
 from tcia_xnat.model import Label, Series
 from tcia_xnat.planning.completeness import Holding
+from tcia_xnat.planning.identity.words import is_numbered
 from tcia_xnat.planning.left_out import is_possible
 from tcia_xnat.planning.pairing import Scan, SentSeries, pair
 from tcia_xnat.planning.provenance import Provenance
@@ -28,7 +28,11 @@ class Recognized:
     Attributes
     ----------
     labels
-        StudyInstanceUID as published → label of its session.
+        StudyInstanceUID as published → labels of its sessions.
+    archived_as
+        SeriesInstanceUID as published → label of its session.
+    patients
+        Label → PatientID of the study in that session.
     holdings, notes
         SeriesInstanceUID as published → what its scan holds, and what is worth reporting of it.
     left_out
@@ -37,15 +41,18 @@ class Recognized:
         StudyInstanceUID → label of a session that may be this study, and nobody knows.
     """
 
-    labels: dict[str, Label] = field(default_factory=dict)
+    labels: dict[str, list[Label]] = field(default_factory=dict)
+    archived_as: dict[str, Label] = field(default_factory=dict)
+    patients: dict[Label, str] = field(default_factory=dict)
     holdings: dict[str, Holding] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     unclear: dict[str, Label] = field(default_factory=dict)
 
 
-def recognize(
+def recognize(  # noqa: PLR0913, PLR0917  all that is known
     project: XnatProject,
+    records: Records,
     missing: Mapping[str, Sequence[Series]],
     others: Iterable[ArchivedSession],
     expected: Mapping[str, Label],
@@ -65,19 +72,16 @@ def recognize(
         StudyInstanceUID → labels under which the ledger knows that it was archived with other UIDs.
     """
     found = Recognized()
-    sessions, read = list(others), dict[str, Provenance | None]()
+    sessions = list(others)
     for study, members in missing.items():
         near = [one for one in sessions if _is_near(one.label, expected[study], remembered.get(study, ()))]
-        for session in near:
-            if session.experiment_id not in read:
-                read[session.experiment_id] = provenance.read(project, session.experiment_id)
-        kept = {session.experiment_id: read[session.experiment_id] for session in near}
+        kept = {session.experiment_id: records.of(session.experiment_id) for session in near}
         _take(project, study, members, near, kept, remembered.get(study, ()), found)
     return found
 
 
 def left_out(
-    project: XnatProject, sessions: Iterable[ArchivedSession], short: Mapping[str, int | None]
+    project: XnatProject, records: Records, sessions: Iterable[ArchivedSession], short: Mapping[str, int | None]
 ) -> dict[str, int]:
     """Return of which series the archive lacks images because XNAT left them out, as provenance says, and how many.
 
@@ -91,7 +95,7 @@ def left_out(
     found: dict[str, int] = {}
     for session in sessions if is_possible(project.scripts) else ():
         here = short.keys() & session.scans.keys()
-        record = provenance.read(project, session.experiment_id) if here else None
+        record = records.of(session.experiment_id) if here else None
         for uid in here if record else ():
             one = record.series.get(uid) if record else None
             if one and one.left_out and one.archived_count == short[uid]:
@@ -117,17 +121,19 @@ def _take(  # noqa: PLR0913, PLR0917  one study and all that is known of it
     remembered: Sequence[Label],
     found: Recognized,
 ) -> None:
-    patient = members[0].patient_id
     for session in near:
         record = kept[session.experiment_id]
-        if record and (record.study_instance_uid, record.patient_id) == (study, patient):
+        if record and record.study_instance_uid == study:
             _by_provenance(project, members, session, record, found)
-            found.labels[study] = session.label
-            return
+            found.labels.setdefault(study, []).append(session.label)
+            found.patients[session.label] = record.patient_id
+    if study in found.labels:
+        return
     for session in near:
         if session.label in remembered and kept[session.experiment_id] is None:
             _by_number(project, members, session, found)
-            found.labels[study] = session.label
+            found.labels[study] = [session.label]
+            found.patients[session.label] = members[0].patient_id
             return
     unknown = [session for session in near if kept[session.experiment_id] is None]
     if unknown and project.scripts.changes_uids:
@@ -148,6 +154,7 @@ def _by_provenance(
         count = counts[scan]
         is_all_there = count is not None and count >= one.image_count
         found.holdings[uid] = Holding(count, one.images if is_all_there else None)
+        found.archived_as[uid] = session.label
         found.notes[uid] = CHANGED.format(scan)
         if one.left_out and count == one.archived_count:
             found.left_out[uid] = one.left_out
@@ -160,4 +167,5 @@ def _by_number(project: XnatProject, members: Sequence[Series], session: Archive
     sent = {one.series_instance_uid: SentSeries(one.series_number, one.image_count) for one in members}
     for uid, scan_uid in pair(sent, scans).items():
         found.holdings[uid] = Holding(scans[scan_uid].count)
+        found.archived_as[uid] = session.label
         found.notes[uid] = CHANGED.format(scans[scan_uid].scan_id)

@@ -21,6 +21,8 @@ class Shipment:
         How often it was sent.
     accepted
         How many of its images the user takes for enough, because XNAT leaves out the others; None when all are wanted.
+    version
+        crdc_series_uuid of what was sent; empty where its source has none.
     """
 
     number: str
@@ -29,6 +31,7 @@ class Shipment:
     images: UidSet | None = None
     sends: int = 1
     accepted: int | None = None
+    version: str = ""
 
     @property
     def wanted(self) -> Wanted:

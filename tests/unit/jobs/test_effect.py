@@ -29,6 +29,8 @@ REFUSED = {
     "archive": TO_DISK,
     "create_project": TO_DISK,
     "accept_rejected": TO_DISK,
+    "same_patient": TO_DISK,
+    "split_session": TO_DISK,
     "subject_label": TO_DISK,
     "session_label": TO_DISK,
     "layout": TO_XNAT,

@@ -24,6 +24,15 @@ def test_what_is_added_later_replaces_and_keeps() -> None:
     assert KEPT.updated(later).written == "w"
 
 
+def test_images_that_are_added_to_a_series_are_all_there_afterwards() -> None:
+    more = SeriesProvenance("local", 2, frozenset({"1.1.3", "1.1.4"}), "2", "2.25.7", 4, version="v")
+    merged = KEPT.updated(Provenance("PAT", "1.1", Label("S", "E"), "t", "w", {"1.1.9": more})).series["1.1.9"]
+    assert merged.images == frozenset({"1.1.1", "1.1.2", "1.1.3", "1.1.4"})
+    assert (merged.image_count, merged.lists(4), merged.lists(3), merged.version) == (4, True, False, "v")
+    moved = SeriesProvenance("local", 1, frozenset({"1.1.4"}), "2", "2.25.8", 1)
+    assert ONE.and_also(moved) == moved  # it is another scan now
+
+
 def test_what_is_short_in_the_same_way_after_two_sends_is_left_out() -> None:
     assert ONE.left_out == 1
 
