@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from tcia_xnat.citations import Citations
 from tcia_xnat.clients import idc_tables, web
 from tcia_xnat.clients.idc_buckets import IDC_URL, IdcBuckets, StoredObject
-from tcia_xnat.clients.idc_download import DIR_TEMPLATE, download, folder_of
+from tcia_xnat.clients.idc_download import DIR_TEMPLATE, Leftovers, download, folder_of
 from tcia_xnat.clients.idc_index import IdcIndex, index_path
 from tcia_xnat.clients.idc_selection import BYTES, Selection
 from tcia_xnat.clients.questions import Answer, Query
@@ -192,6 +192,8 @@ class IDCClient(IdcIndex, IdcBuckets):
     ) -> Downloads:
         """Fetch and prove the series that are meant; one that fails stops no other.
 
+        Images of a series that lie in its folder under other names make way for it.
+
         Raises
         ------
         UsageError
@@ -204,11 +206,11 @@ class IDCClient(IdcIndex, IdcBuckets):
         source = IdcSource(self, Patience(RetryPolicy(), time.sleep), _SPOOL_LIMIT)
         known = {one.series_instance_uid for one in found}
         lost = {uid: SeriesUnavailable(_NOT_AMONG) for uid in _several(series) if uid not in known}
-        done = Downloads(failed=dict(lost))
+        done, leftovers = Downloads(failed=dict(lost)), Leftovers()
         for one in found:
             folder = Path(downloadDir) / folder_of(one, dirTemplate)
             try:
-                download(source, one, folder)
+                download(source, one, folder, leftovers)
             except SourceError as error:
                 done.failed[one.series_instance_uid] = error
             else:

@@ -2,10 +2,14 @@
 
 import re
 import tempfile
+from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 from tcia_xnat.core.storage import FULL
-from tcia_xnat.errors import SpaceError, UsageError
+from tcia_xnat.core.uids import image_name
+from tcia_xnat.dicom import Identity, read_identity
+from tcia_xnat.errors import SeriesDamaged, SpaceError, UsageError
 from tcia_xnat.model import Member, Series
 from tcia_xnat.sources.idc import IdcSource
 from tcia_xnat.spool import Spool
@@ -35,8 +39,31 @@ def folder_of(series: Series, template: str) -> Path:
     return Path(*(_ATTRIBUTE.sub(lambda found: _value(series, found[0]), part) for part in Path(template).parts))
 
 
-def download(source: IdcSource, series: Series, folder: Path) -> list[Path]:
+class Leftovers:
+    """Images that lay in folders before anything came: SOPInstanceUIDs and names by SeriesInstanceUID.
+
+    Each folder is looked at once, when its first series comes.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Path, dict[str, list[tuple[str, Path]]]] = {}
+
+    def of(self, folder: Path, series_instance_uid: str) -> list[tuple[str, Path]]:
+        """Return SOPInstanceUID and path of each file of a series in a folder."""
+        if folder not in self._known:
+            found: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+            for path in sorted(folder.iterdir()):
+                with suppress(SeriesDamaged):
+                    identity = _identity(path)
+                    found[identity.series_instance_uid].append((identity.sop_instance_uid, path))
+            self._known[folder] = found
+        return self._known[folder].get(series_instance_uid, [])
+
+
+def download(source: IdcSource, series: Series, folder: Path, leftovers: Leftovers) -> list[Path]:
     """Write a series into a folder, as `<SOPInstanceUID>.dcm`; a file appears when all of the series are proved.
+
+    Images of the series that lie there under other names make way for it.
 
     Raises
     ------
@@ -47,10 +74,15 @@ def download(source: IdcSource, series: Series, folder: Path) -> list[Path]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        there = leftovers.of(folder, series.series_instance_uid)
         with Spool(folder) as spool, tempfile.TemporaryDirectory(prefix=".arriving-", dir=folder) as arriving:
             for package in source.fetch(series, spool, lambda _count: None):
                 for member in package.members:
                     _write(spool, member, Path(arriving))
+            names = {path.name for path in Path(arriving).iterdir()}
+            for sop_instance_uid, path in there:
+                if path.name not in names and f"{sop_instance_uid}.dcm" in names:
+                    path.unlink(missing_ok=True)
             return sorted(path.replace(folder / path.name) for path in Path(arriving).iterdir())
     except OSError as error:
         if error.errno in FULL:
@@ -58,8 +90,15 @@ def download(source: IdcSource, series: Series, folder: Path) -> list[Path]:
         raise UsageError(f"{folder} cannot be written: {error.strerror}", "choose another folder") from error
 
 
+def _identity(path: Path) -> Identity:
+    if not path.is_file():
+        raise SeriesDamaged(f"{path} is no file")
+    with path.open("rb") as file:
+        return read_identity(file, path.name)
+
+
 def _write(spool: Spool, member: Member, folder: Path) -> None:
-    with (folder / f"{member.sop_instance_uid}.dcm").open("xb") as file:
+    with (folder / image_name(member.sop_instance_uid)).open("xb") as file:
         file.writelines(spool.read(member.offset, member.size))
 
 

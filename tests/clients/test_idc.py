@@ -215,6 +215,19 @@ def test_images_arrive_as_files_of_their_series(archives: Sandbox, served: IDCCl
     assert [path.name for path in tmp_path.iterdir()] == [uid]
 
 
+def test_images_of_a_series_under_other_names_make_way_for_it(
+    archives: Sandbox, served: IDCClient, tmp_path: Path
+) -> None:
+    (row,) = _smallest(archives, 1)
+    folder = served.get_images(row["SeriesInstanceUID"], tmp_path)
+    before = sorted(path.name for path in folder.iterdir())
+    (folder / "1-1.dcm").write_bytes((folder / before[0]).read_bytes()[:-10])
+    (folder / before[-1]).rename(folder / "crdc-instance-uuid.dcm")
+    (folder / "notes.txt").write_text("mine")
+    served.get_images(row["SeriesInstanceUID"], tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == [*before, "notes.txt"]
+
+
 def test_a_series_that_is_not_whole_leaves_no_file(archives: Sandbox, served: IDCClient, tmp_path: Path) -> None:
     (first, second) = _smallest(archives, 2)
     last = served.list_objects(first["aws_bucket"], first["crdc_series_uuid"])[-1]
