@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, TypeVar
 
 from tcia_xnat.dicom import read_identity
@@ -106,14 +106,19 @@ def read_all(
 
 
 def names_below(root: Path) -> Iterator[str]:
-    """Yield the path of every file below an output folder that is no report, state or licence, folder by folder."""
-    for folder, below, names in os.walk(root):
+    """Yield the path of every file below an output folder that is no report, state or licence, folder by folder.
+
+    A folder that cannot be listed is yielded itself: what lies in it is not known.
+    """
+    closed: list[str] = []
+    for folder, below, names in os.walk(root, onerror=lambda error: closed.append(error.filename)):
         inside = os.path.relpath(folder, root)
         if inside == ".":
             below[:] = [name for name in below if name not in RESERVED]
         below.sort()
         for name in sorted(set(names) - NO_IMAGES - _DROPPINGS):
             yield os.path.normpath(os.path.join(inside, name))  # noqa: PTH118  as above
+    yield from (os.path.relpath(folder, root) for folder in closed if os.path.lexists(folder))
 
 
 def read_file(root: Path, name: str, *, geometry: bool = False) -> File:
@@ -127,6 +132,8 @@ def read_file(root: Path, name: str, *, geometry: bool = False) -> File:
 def _opened(root: Path, name: str, *, geometry: bool) -> File:
     path = root / name
     stat, md5 = path.stat(), ""
+    if S_ISDIR(stat.st_mode):
+        os.scandir(path).close()  # says why it cannot be listed
     if not S_ISREG(stat.st_mode):  # a pipe would be waited for
         return File(name, problem=f"{name} is no regular file")
     damaged: set[tuple[str, str]] = set()

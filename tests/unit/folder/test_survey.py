@@ -1,5 +1,6 @@
 """Where series lie that nobody remembers, and which folder is theirs then."""
 
+import errno
 import os
 import zipfile
 from collections.abc import Mapping
@@ -40,6 +41,21 @@ def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
     assert survey(tmp_path, [SERIES], lambda _folder: (), 1, nothing) == Survey({}, {"": ("x.dcm",)})
     (found,) = scan(tmp_path, 1, nothing)
     assert (found.claims, found.problem) == (frozenset(), "x.dcm is no regular file")
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_of_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a/b", "{}.dcm".format, 1)
+    listed = os.scandir
+
+    def refused(path: str | Path) -> object:
+        if str(path).endswith("/b"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    (found,) = scan(tmp_path, 1, nothing)
+    assert (found.path, found.is_error) == ("a/b", True)
+    assert "Permission denied" in found.problem
 
 
 def test_no_folder_holds_nothing(tmp_path: Path) -> None:
