@@ -1,5 +1,6 @@
 """What a command line asks for, as one list of series: files, stdin, manifests elsewhere, whole studies and folders."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -10,6 +11,7 @@ from tcia_xnat.clients import remote_list
 from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest import Manifest
+from tcia_xnat.request.addresses import is_address, is_doi, names_of
 from tcia_xnat.request.resolve import resolve
 from tcia_xnat.retry import Patience
 from tcia_xnat.selection import Known, Selector
@@ -38,8 +40,8 @@ def read_asked(  # noqa: PLR0913  what is asked for, and what may change how it 
     Parameters
     ----------
     text
-        A file, `-` for stdin, an identifier that the index lists, or several of them with commas between; a file of
-        that very name wins.
+        A file, `-` for stdin, an identifier that the index lists, an address, or several of them with commas between;
+        a file of that very name wins.
     idc_index
         Parquet of the index that knows the series of folders and studies; None is the embedded one.
     patience
@@ -62,13 +64,13 @@ def read_asked(  # noqa: PLR0913  what is asked for, and what may change how it 
         if query:
             return selector.ask(query)
         files, words = _sorted_out(text, selector)
-        read = [_complete(manifests.read(file, column), selector.index, patience) for file in files]
+        read = [_complete(_read(file, column), selector.index, patience, column) for file in files]
         return manifests.merge([*read, *([selector.select(words)] if words else [])])
 
 
 def parts(text: str) -> list[str]:
     """Return the files that a text of a command line names, one by one."""
-    return [text] if "," not in text or Path(text).exists() else [part.strip() for part in text.split(",") if part]
+    return [text] if "," not in text or _exists(text) else [part.strip() for part in text.split(",") if part]
 
 
 def read_each(named: Sequence[str], idc_index: str | Path | None, patience: Patience, *, column: str = "") -> Manifest:
@@ -79,19 +81,33 @@ def read_each(named: Sequence[str], idc_index: str | Path | None, patience: Pati
     ManifestError, SourceUnreachable
     """
     with closing(IdcIndex(idc_index)) as index:
-        return manifests.merge([_complete(manifests.read(Path(part), column), index, patience) for part in named])
+        return manifests.merge([_complete(_read(part, column), index, patience, column) for part in named])
 
 
-def _complete(manifest: Manifest, index: IdcIndex, patience: Patience) -> Manifest:
-    return resolve(_followed(manifest, lambda address: patience.call(lambda: remote_list.fetch(address))), index)
+def _read(name: str, column: str) -> Manifest:
+    """Return the list in a file; an address stands for itself until it is followed."""
+    if is_address(name):
+        return Manifest(remote_list.file_name(name), addresses=(name,))
+    return manifests.read(Path(name), column)
 
 
-def _sorted_out(text: str, selector: Selector) -> tuple[list[Path], list[str]]:
-    """Return the files and the identifiers in a text; a file that is lost counts as one."""
-    files, words = list[Path](), list[str]()
+def _complete(manifest: Manifest, index: IdcIndex, patience: Patience, column: str) -> Manifest:
+    def fetch(address: str) -> bytes:
+        return patience.call(lambda: remote_list.fetch(address))
+
+    return resolve(_followed(manifest, fetch, column), index)
+
+
+def _sorted_out(text: str, selector: Selector) -> tuple[list[str], list[str]]:
+    """Return the files and addresses, and the identifiers in a text; a file that is lost counts as one."""
+    files, words = list[str](), list[str]()
     for part in _parts(text, selector):
-        if _is_file(part) or (_looks_like_file(part) and not selector.knows(part)):
-            files.append(Path(part))
+        if not _is_file(part) and is_address(part):
+            names = names_of(part)
+            words += names
+            files += [] if names else [part]
+        elif _is_file(part) or (_looks_like_file(part) and not is_doi(part) and not selector.knows(part)):
+            files.append(part)
         else:
             words.append(part)
     return files, words
@@ -100,22 +116,31 @@ def _sorted_out(text: str, selector: Selector) -> tuple[list[Path], list[str]]:
 def _parts(text: str, selector: Selector) -> list[str]:
     if "," not in text or _is_file(text) or selector.knows(text):
         return [text]
+    if is_address(text):
+        return re.split(r"\s*,\s*(?=https?://)", text.strip(), flags=re.IGNORECASE)  # a query may have commas
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _is_file(part: str) -> bool:
-    return part == str(manifests.STDIN) or (Path(part).exists() and not Path(part).is_dir())
+    return part == str(manifests.STDIN) or (_exists(part) and not Path(part).is_dir())
+
+
+def _exists(part: str) -> bool:
+    try:
+        return Path(part).exists()
+    except OSError:  # many UIDs with commas are longer than any path
+        return False
 
 
 def _looks_like_file(part: str) -> bool:
-    return "/" in part or Path(part).suffix.lower() in _SUFFIXES or Path(part).is_dir()
+    return "/" in part or Path(part).suffix.lower() in _SUFFIXES or (_exists(part) and Path(part).is_dir())
 
 
-def _followed(manifest: Manifest, fetch: Fetch) -> Manifest:
+def _followed(manifest: Manifest, fetch: Fetch, column: str) -> Manifest:
     """Return a manifest with those that it points at in the place of their addresses (§1.2, XML wrapper)."""
     if not manifest.addresses:
         return manifest
-    parts = [_read_remote(address, fetch(address)) for address in manifest.addresses]
+    parts = [_read_remote(address, fetch(address), column) for address in manifest.addresses]
     if any(part.addresses for part in parts):
         raise ManifestError(
             f"{manifest.name} points at a manifest that points elsewhere", "fetch that one and give it by itself"
@@ -124,7 +149,7 @@ def _followed(manifest: Manifest, fetch: Fetch) -> Manifest:
     return replace(whole, name=manifest.name)
 
 
-def _read_remote(address: str, content: bytes) -> Manifest:
+def _read_remote(address: str, content: bytes, column: str) -> Manifest:
     """Read what an address answered; an error says nothing of it, as only we may be able to ask there.
 
     Raises
@@ -132,7 +157,7 @@ def _read_remote(address: str, content: bytes) -> Manifest:
     ManifestError
     """
     try:
-        return manifests.parse(content, remote_list.file_name(address))
+        return manifests.parse(content, remote_list.file_name(address), column)
     except ManifestError as error:
         raise ManifestError(
             f"what {address} answers is no manifest", "fetch it by hand, and look whether it is the right file"

@@ -100,7 +100,7 @@ def _parse(content: bytes, name: str, column: str = "") -> Manifest:
         return parse_wrapper(text, name)
     if start in {"[", "{"}:
         return parse_rows(text, name, column)
-    if column or is_table(text, name):
+    if is_table(text, name) or (column and LIST_KEY not in heading(text[:_HEAD])):  # a .tcia has no columns
         return parse_table(text, name, column)
     return parse_text(text, name)
 

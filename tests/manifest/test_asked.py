@@ -30,8 +30,8 @@ UNKNOWN_UUID = "0a1b2c3d-0000-4000-8000-123456789abc"
 Answers = Mapping[str, Callable[[], Response]]
 
 
-def asked(text: object) -> Manifest:
-    return read_asked(str(text), None, Patience(RetryPolicy(2, 0), lambda _seconds: None))
+def asked(text: object, column: str = "") -> Manifest:
+    return read_asked(str(text), None, Patience(RetryPolicy(2, 0), lambda _seconds: None), column=column)
 
 
 def sql(query: str, *values: object) -> list[tuple[str, ...]]:
@@ -118,6 +118,48 @@ def test_an_xml_wrapper_is_followed(tmp_path: Path) -> None:
     assert manifest.name == "wrapper.tcia"
     assert [one.name for one in manifest.originals] == ["wrapper.tcia", "first.tcia", "second"]
     assert [(one.file, one.line) for one in manifest.rejected] == [("second", 1)]
+
+
+def test_an_address_is_fetched_and_a_page_is_its_collection(tmp_path: Path) -> None:
+    table = f"StudyInstanceUID,CT\n{C},{A}\n"
+    answers: Answers = {
+        "/x/first.tcia": lambda: PlainTextResponse(write_tcia([A, B], "first")),
+        "/t.csv": lambda: PlainTextResponse(table),
+    }
+    (tmp_path / "b.txt").write_text(f"{C}\n")
+    with serving(answers) as url:
+        manifest = asked(f"{url}/x/first.tcia")
+        both = asked(f"{url}/x/first.tcia,{url}/t.csv", column="CT")
+        with pytest.raises(ManifestError, match="is no manifest"):
+            asked(f"{url}/t.csv")
+    assert (manifest.name, manifest.series_instance_uids) == ("first.tcia", (A, B))
+    assert manifest.read == ("first.tcia: 2 lines, 2 series",)
+    assert both.series_instance_uids == (A, B)
+    count = sql("SELECT count(*) FROM series WHERE collection_id = 'cmb_aml'")[0][0]
+    page = asked("https://www.cancerimagingarchive.net/collection/cmb-aml/")
+    assert page.read == (f"cmb-aml: collection, {count} series",)
+
+
+def test_dois_and_analysis_results_are_names() -> None:
+    for column, name in (("source_DOI", "10.7937/pcte-6m66"), ("analysis_result_id", "bamf_aimi_annotations")):
+        [(count,)] = sql(f"SELECT count(*) FROM series WHERE {column} = ?", name)  # noqa: S608  own columns
+        assert str(len(asked(name).series_instance_uids)) == str(count)
+    with pytest.raises(ManifestError, match="nothing of that name"):
+        asked("10.9999/nothing")
+
+
+def test_what_earlier_versions_of_idc_had_is_not_unheard_of() -> None:
+    [(gone,)] = sql(
+        "SELECT SeriesInstanceUID FROM prior WHERE SeriesInstanceUID NOT IN (SELECT SeriesInstanceUID FROM series)"
+        " ORDER BY 1 LIMIT 1"
+    )
+    with pytest.raises(ManifestError, match=rf"{gone} is not offered: IDC v\d+( to v\d+)? had it, of patient "):
+        asked(gone)
+
+
+def test_more_uids_than_a_path_may_have_letters() -> None:
+    uids = [uid for (uid,) in sql("SELECT SeriesInstanceUID FROM series WHERE collection_id = 'cmb_aml' LIMIT 90")]
+    assert asked(",".join(uids)).series_instance_uids == tuple(uids)
 
 
 def test_what_a_wrapper_points_at_is_tried_again_when_the_server_is_busy(tmp_path: Path) -> None:
