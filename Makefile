@@ -16,8 +16,14 @@ demo: .venv/installed
 test: lint
 	$(BIN)/python -m pytest -n 2
 
+SECONDS_EACH ?= 600
+KILLS ?= 500
+SEED ?= $(shell date +%s)
+
 soak: .venv/installed
-	KILLS=500 SEED=$$(date +%s) $(BIN)/python -m pytest -n 2 tests/job/test_kills.py
+	@echo "seed $(SEED): the same again with make soak SEED=$(SEED)"
+	SECONDS_EACH=$(SECONDS_EACH) SEED=$(SEED) $(BIN)/python -m pytest -n 2 -rP tests/fuzz
+	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 tests/job/test_kills.py
 	LISTS=20000 SEED=$$(date +%s) $(BIN)/python -m pytest tests/unit/request/test_random_lists.py
 
 # The image, built and run with Docker or Podman; where neither works, Podman is installed (Debian, as root).

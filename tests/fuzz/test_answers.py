@@ -1,12 +1,8 @@
-"""Mutated answers of NBIA, XNAT and the buckets, and mutated wrappers: only our errors come out.
+"""Mutated answers of NBIA, XNAT and the buckets, and mutated wrappers: only our errors come out."""
 
-Seconds for each kind are FUZZ_SECONDS (1 in CI), the seed is FUZZ_SEED (0 in CI); a failure names the round's seed.
-"""
-
-import os
 import random
-import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +14,9 @@ from tcia_xnat.manifest.wrapper import parse_wrapper
 from tcia_xnat.xnat import tokens
 from tcia_xnat.xnat.answers import Answer, catalog_uids, image_counts, refusal, table
 from tests.fuzz.answers import mutated_json, mutated_xml
+from tests.fuzz.bounded import MOST_GROWTH, SECONDS_EACH, run
 from tests.unit.test_catalogue import ASKED, PATIENCE, ROW, Nbia
 
-SECONDS, SEED = float(os.environ.get("FUZZ_SECONDS", "1")), int(os.environ.get("FUZZ_SEED", "0"))
 TABLE = {
     "ResultSet": {"Result": [{"label": "DICOM", "file_count": "3", "cat_id": "1", "UID": "1.2.3"}], "totalRecords": "1"}
 }
@@ -73,16 +69,12 @@ def xml_wrapper(dice: random.Random) -> None:
     parse_wrapper(mutated_xml(WRAPPER, dice).decode("utf-8", "replace"), "w.xml")
 
 
-@pytest.mark.parametrize("read", [nbia, xnat_table, xnat_token, xnat_catalog, xnat_error, bucket, xml_wrapper])
-def test_only_our_errors_come_out(read: Callable[[random.Random], None]) -> None:
-    ends, rounds = time.monotonic() + SECONDS / 2, 0
-    while time.monotonic() < ends:
-        seed = f"{SEED} {rounds}"
-        rounds += 1
-        try:
-            read(random.Random(seed))  # noqa: S311  a die for tests
-        except Error:
-            continue
-        except Exception as error:
-            raise AssertionError(f"{read.__name__}, seed {seed!r}: {error!r}") from error
-    assert rounds
+READERS = (nbia, xnat_table, xnat_token, xnat_catalog, xnat_error, bucket, xml_wrapper)
+
+
+@pytest.mark.timeout(SECONDS_EACH + 120)
+@pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
+def test_only_our_errors_come_out(tmp_path: Path, read: Callable[[random.Random], None]) -> None:
+    ended = run(read.__name__, lambda chance, _folder: read(chance), tmp_path / "folder")
+    assert not ended.failure, f"seed {ended.seed!r}: {ended.failure}"
+    assert ended.growth < MOST_GROWTH
