@@ -1,13 +1,18 @@
 """What XNAT's archive holds beside what was asked for: scans by UID, numbers of files, SOPInstanceUIDs."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.confirm import CHANGED
 from tcia_xnat.errors import FATAL, XnatError, XnatUnreachable
-from tcia_xnat.model import Series
+from tcia_xnat.model import Label, Series
+from tcia_xnat.planning.completeness import State, judge
+from tcia_xnat.verify.archived import Found, Place, look, places
 from tcia_xnat.verify.model import Row, Sign
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
@@ -30,17 +35,20 @@ class Offered:
     sop_instance_uids: Callable[[Series], frozenset[str] | None] = lambda _series: None
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A series in one session of the archive; `images` are SOPInstanceUIDs, None where XNAT does not tell them."""
-
-    session: ArchivedSession
-    count: int
-    images: tuple[str, ...] | None
-
-
-def compare(project: XnatProject, catalogue: Catalogue, asked: Catalogue, offered: Offered) -> list[Row]:
+def compare(
+    project: XnatProject,
+    catalogue: Catalogue,
+    asked: Catalogue,
+    offered: Offered,
+    expected: Mapping[str, Label] = MappingProxyType({}),
+) -> list[Row]:
     """Return a row for each series that is asked for, and for scans of their sessions that the catalogue lacks.
+
+    Parameters
+    ----------
+    expected
+        StudyInstanceUID → the label that it would have in an empty project, by which sessions are found whose UIDs
+        XNAT has changed.
 
     Raises
     ------
@@ -49,70 +57,83 @@ def compare(project: XnatProject, catalogue: Catalogue, asked: Catalogue, offere
     """
     sessions = [session for session in project.archived_sessions() if not session.is_shared]  # those are of others
     waiting = {session.study_instance_uid for session in project.prearchive.sessions()}
-    holders: dict[str, list[ArchivedSession]] = defaultdict(list)
-    for session in sessions:
-        for uid in session.scans:
-            holders[uid].append(session)
+    there = places(project, asked.series.values(), sessions, expected)
 
     def row(series: Series) -> Row:
-        return _row(project, series, holders.get(series.series_instance_uid, ()), waiting, offered)
+        return _row(project, series, there[series.series_instance_uid], waiting, offered)
 
     with ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "verify") as pool:
         rows = list(pool.map(row, asked.series.values()))
     for uid, error in asked.missing.items():
-        where = ", ".join(session.label.session for session in holders.get(uid, ()))
+        where = ", ".join(session.label.session for session in sessions if uid in session.scans)
         rows.append(Row(Sign.ERROR if where else Sign.MISSING, uid, where=where, reasons=(str(error),)))
-    return rows + list(_extra(sessions, catalogue))
+    recognized = {place.uid for found in there.values() for place in found}
+    return rows + list(_extra(sessions, catalogue, recognized))
 
 
 def _row(
     project: XnatProject,
     series: Series,
-    sessions: Sequence[ArchivedSession],
+    found: Sequence[Place],
     waiting: set[str],
     offered: Offered,
 ) -> Row:
-    if not sessions:
-        why = ["its study waits in the prearchive"] if series.study_instance_uid in waiting else []
-        return _made(series, Sign.MISSING, 0, sessions, tuple(why))
+    where = ", ".join(place.session.label.session for place in found)
+    if not found:
+        why = ("its study waits in the prearchive",) if series.study_instance_uid in waiting else ()
+        return _made(series, Sign.MISSING, 0, where, why)
     try:
-        held = [_held(project, series, session) for session in sessions]
-        reasons = tuple(_wrong(series, held, offered))
+        held = [look(project, place) for place in found]
+        wrong = tuple(_wrong(series, held, offered))
+        unknown = tuple(_unknown(series, held, offered))
     except FATAL:
         raise
     except XnatError as error:
         if isinstance(error, XnatUnreachable) and project.is_away():
             raise
-        return _made(series, Sign.ERROR, 0, sessions, (str(error),))
-    return _made(series, Sign.DIFFERS if reasons else Sign.SAME, held[0].count, sessions, reasons)
+        return _made(series, Sign.ERROR, 0, where, (str(error),))
+    sign = Sign.DIFFERS if wrong else Sign.ERROR if unknown else Sign.SAME
+    changed = tuple(CHANGED.format(one.place.scan_id) for one in held if one.is_changed(series))
+    return _made(series, sign, held[0].count or 0, where, (*wrong, *unknown, *changed))
 
 
-def _held(project: XnatProject, series: Series, session: ArchivedSession) -> _Held:
-    scan_id = session.scans[series.series_instance_uid]
-    images = project.sop_instance_uids(session.experiment_id, scan_id)
-    count = project.file_count(session.experiment_id, scan_id)
-    return _Held(session, count, images)
+def _unknown(series: Series, held: Sequence[Found], offered: Offered) -> Iterator[str]:
+    for one in held:
+        judged = judge(one.wanted(series, offered.sop_instance_uids(series)), one.holding(series))
+        if judged.state is State.UNKNOWN:
+            yield f"XNAT holds {judged}"
 
 
-def _wrong(series: Series, held: Sequence[_Held], offered: Offered) -> Iterator[str]:
+def _wrong(series: Series, held: Sequence[Found], offered: Offered) -> Iterator[str]:
     if len(held) > 1:
-        names = ", ".join(one.session.label.session for one in held)
+        names = ", ".join(one.place.session.label.session for one in held)
         yield f"the archive holds it in {len(held)} sessions: {names}"
     for one in held:
-        if one.session.study_instance_uid != series.study_instance_uid:
-            yield f"it lies in a session of study {one.session.study_instance_uid or '(none)'}"
-        expected = series.image_count
-        if one.count != expected and one.count != offered.image_count(series):
-            yield f"{one.count} images, {expected} expected"
+        study, is_changed = one.place.session.study_instance_uid, one.is_changed(series)
+        if study != series.study_instance_uid and not is_changed:
+            yield f"it lies in a session of study {study or '(none)'}"
+        yield from _wrong_count(one, series, offered)
         if one.images is not None:
-            yield from _wrong_images(one, offered.sop_instance_uids(series))
+            wanted = None if is_changed else one.wanted(series, offered.sop_instance_uids(series)).images
+            yield from _wrong_images(one, wanted)
 
 
-def _wrong_images(held: _Held, wanted: frozenset[str] | None) -> Iterator[str]:
+def _wrong_count(found: Found, series: Series, offered: Offered) -> Iterator[str]:
+    count, record = found.count, found.place.record
+    if count is None or not series.image_count or count == series.image_count:
+        return
+    if record and record.left_out and count == record.archived_count:
+        lacking = f"XNAT has left out {record.left_out} that it was sent twice"
+        yield f"{count} images, {series.image_count} expected: {lacking}"
+    elif count != offered.image_count(series):
+        yield f"{count} images, {series.image_count} expected"
+
+
+def _wrong_images(held: Found, wanted: frozenset[str] | None) -> Iterator[str]:
     images = held.images or ()
     if twice := [uid for uid, count in Counter(images).items() if count > 1]:
         yield f"{len(twice)} images are there twice, first {twice[0]}"
-    if len(images) != held.count:
+    if held.count is not None and len(images) != held.count:
         yield f"the catalog lists {len(images)} images, {held.count} files are there"
     if wanted is not None and (lacking := wanted - set(images)):
         yield f"{len(lacking)} images are missing, first {min(lacking)}"
@@ -120,20 +141,19 @@ def _wrong_images(held: _Held, wanted: frozenset[str] | None) -> Iterator[str]:
         yield f"{len(beyond)} images are not of this series, first {min(beyond)}"
 
 
-def _extra(sessions: Sequence[ArchivedSession], catalogue: Catalogue) -> Iterator[Row]:
+def _extra(sessions: Sequence[ArchivedSession], catalogue: Catalogue, recognized: AbstractSet[str]) -> Iterator[Row]:
     """Yield the scans that nobody asked for, in the sessions of studies that were asked for."""
     studies: Mapping[str, str] = {one.study_instance_uid: one.patient_id for one in catalogue.series.values()}
     for session in sessions:
         if session.study_instance_uid in studies:
-            for uid in sorted(set(session.scans) - set(catalogue.series) - set(catalogue.missing)):
+            for uid in sorted(set(session.scans) - set(catalogue.series) - set(catalogue.missing) - recognized):
                 study = session.study_instance_uid
                 yield Row(
                     Sign.EXTRA, uid, study, studies[study], where=session.label.session, reasons=("not asked for",)
                 )
 
 
-def _made(series: Series, sign: Sign, found: int, sessions: Sequence[ArchivedSession], reasons: tuple[str, ...]) -> Row:
-    where = ", ".join(session.label.session for session in sessions)
+def _made(series: Series, sign: Sign, found: int, where: str, reasons: tuple[str, ...]) -> Row:
     return Row(
         sign,
         series.series_instance_uid,

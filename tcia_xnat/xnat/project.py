@@ -221,9 +221,15 @@ class XnatProject:
         return image_counts(rows, "cat_id")
 
     def file_count(self, experiment_id: str, scan_id: str) -> int:
-        """Return the number of DICOM files of one scan by listing them, for an XNAT that does not count (§10.3)."""
-        answers = [self._found(f"{path}/files") for path in self._dicom_resources(experiment_id, scan_id)]
-        return sum(len(table(answer)) for answer in answers if answer.status in OK)
+        """Return the number of DICOM files of one scan by listing them, for an XNAT that does not count (§10.3).
+
+        Raises
+        ------
+        XnatError
+            A resource that the scan has cannot be listed: how many files it holds is unknown.
+        """
+        paths = self._dicom_resources(experiment_id, scan_id)
+        return sum(len(self._xnat.rows(f"{path}/files")) for path in paths)
 
     def sop_instance_uids(self, experiment_id: str, scan_id: str) -> tuple[str, ...] | None:
         """Return what the catalogs of a scan list (§4.1, §11.5); None when they tell no UIDs or cannot be read."""

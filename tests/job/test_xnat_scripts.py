@@ -10,6 +10,7 @@ import requests
 from sandbox.sandbox import Sandbox
 from sandbox.xnat import Settings
 from tests.job.case import ONE_PATIENT, ask, download, expected, images, in_prearchive, manifest, quick
+from tests.verify.case import verify
 
 ADMIN = ("admin", "admin")
 HASH_ALL = 'version "6.1"\n' + "".join(
@@ -74,6 +75,8 @@ def test_changed_uids_end_in_one_copy_and_a_repeat_sends_nothing(  # noqa: PLR09
         assert (done.code, set(done.states().values())) == (0, {"present"}), done.out + done.err
         assert (sessions(site, "HASHED"), len(images(site, "HASHED"))) == (1, total)
         assert not in_prearchive(site, "HASHED")
+    found = verify(site, listed, tmp_path / "out", "HASHED")
+    assert (found.code, set(found.signs().values())) == (0, {"="}), found.out
 
 
 @pytest.mark.parametrize("where", ["project", "site"])

@@ -74,7 +74,7 @@ def recognize(  # noqa: PLR0913, PLR0917  all that is known
     found = Recognized()
     sessions = list(others)
     for study, members in missing.items():
-        near = [one for one in sessions if _is_near(one.label, expected[study], remembered.get(study, ()))]
+        near = [one for one in sessions if is_near(one.label, expected[study], remembered.get(study, ()))]
         kept = {session.experiment_id: records.of(session.experiment_id) for session in near}
         _take(project, study, members, near, kept, remembered.get(study, ()), found)
     return found
@@ -103,7 +103,7 @@ def left_out(
     return found
 
 
-def _is_near(label: Label, expected: Label, remembered: Sequence[Label]) -> bool:
+def is_near(label: Label, expected: Label, remembered: Sequence[Label] = ()) -> bool:
     """Whether a session may be a study: by its label, or by that of its subject."""
     return (
         label in remembered

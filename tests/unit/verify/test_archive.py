@@ -1,0 +1,113 @@
+"""What --verify says of archives whose scripts change UIDs or drop images, and of what XNAT does not tell."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tcia_xnat import plan
+from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.errors import XnatRefused
+from tcia_xnat.model import Label, Series
+from tcia_xnat.planning.provenance import FILE, RESOURCE, decode
+from tcia_xnat.verify.archive import Offered, compare
+from tcia_xnat.verify.model import Row, Sign
+from tests.unit.fake_xnat import FakeLane, FakeXnat, Session, changed, series
+from tests.unit.test_scripts_in_xnat import BOTH, PROJECT_HASHES, PROJECT_REJECTS, SITE_HASHES, run
+
+KEPT = f"{RESOURCE}/{FILE}"
+
+
+def filled(folder: Path, xnat: FakeXnat, asked: Iterable[Series] = BOTH) -> Session:
+    """Archive series, and return their session."""
+    run(folder, FakeLane(xnat), asked)
+    (session,) = xnat.archived.values()
+    return session
+
+
+def verified(xnat: FakeXnat, asked: Iterable[Series] = BOTH, offered: Offered | None = None) -> dict[str, Row]:
+    catalogue = Catalogue({one.series_instance_uid: one for one in asked}, {})
+    expected = plan.expected_labels(catalogue, "{PatientID}", "{PatientID}")
+    rows = compare(xnat.as_project, catalogue, catalogue, offered or Offered(), expected)
+    return {row.series_instance_uid: row for row in rows}
+
+
+def signs(rows: dict[str, Row]) -> dict[str, Sign]:
+    return {uid: row.sign for uid, row in rows.items()}
+
+
+@pytest.mark.parametrize(
+    "xnat",
+    [FakeXnat(changes_at="archive", scripts=PROJECT_HASHES), FakeXnat(changes_at="import", scripts=SITE_HASHES)],
+    ids=["project", "site"],
+)
+def test_series_whose_uids_xnat_has_changed_are_recognized(tmp_path: Path, xnat: FakeXnat) -> None:
+    session = filled(tmp_path, xnat)
+    before = list(xnat.calls)
+    rows = verified(xnat)
+    assert signs(rows) == {"1.2.1": Sign.SAME, "1.2.2": Sign.SAME}
+    assert all("changed the UIDs" in row.reasons[0] for row in rows.values())
+    assert {row.found for row in rows.values()} == {3}
+    assert "refresh_counts" not in xnat.calls[len(before) :]
+    session.images["2"].pop()
+    rows = verified(xnat)
+    assert signs(rows) == {"1.2.1": Sign.SAME, "1.2.2": Sign.DIFFERS}
+    assert "2 images, 3 expected" in rows["1.2.2"].reasons
+
+
+def test_without_provenance_of_this_patient_nothing_is_recognized(tmp_path: Path) -> None:
+    xnat = FakeXnat(changes_at="archive", scripts=PROJECT_HASHES)
+    session = filled(tmp_path, xnat)
+    record = decode(session.files[KEPT])
+    assert record
+    for content in (b"", b"{", replace(record, patient_id="ANOTHER").encoded()):
+        session.files[KEPT] = content
+        assert signs(verified(xnat)) == {"1.2.1": Sign.MISSING, "1.2.2": Sign.MISSING}
+
+
+def test_where_only_sop_instance_uids_are_changed_the_count_decides(tmp_path: Path) -> None:
+    xnat = FakeXnat()
+    session = filled(tmp_path, xnat)
+    session.images["1"] = set(map(changed, session.images["1"]))
+    rows = verified(xnat)
+    assert signs(rows) == {"1.2.1": Sign.SAME, "1.2.2": Sign.SAME}
+    assert "changed the UIDs" in rows["1.2.1"].reasons[0]
+
+
+def test_equal_numbers_of_other_images_are_not_the_same(tmp_path: Path) -> None:
+    xnat = FakeXnat()
+    session = filled(tmp_path, xnat)
+    session.images["1"] = {"1.2.1.1", "1.2.1.2", "9.9"}
+    row = verified(xnat)["1.2.1"]
+    assert row.sign is Sign.DIFFERS
+    assert row.reasons == ("1 images are missing, first 1.2.1.3", "1 images are not of this series, first 9.9")
+
+
+def test_images_that_xnat_left_out_are_named_so(tmp_path: Path) -> None:
+    xnat = FakeXnat(rejects=lambda sop: sop == "1.2.2.3", scripts=PROJECT_REJECTS)
+    filled(tmp_path, xnat)
+    row = verified(xnat)["1.2.2"]
+    assert row.sign is Sign.DIFFERS
+    assert row.reasons[0] == "2 images, 3 expected: XNAT has left out 1 that it was sent twice"
+
+
+@pytest.mark.parametrize("asked", [BOTH, [series(1, images=0), series(2)]], ids=["not counted", "not published"])
+def test_a_number_that_nobody_tells_is_unknown(tmp_path: Path, asked: list[Series]) -> None:
+    xnat = FakeXnat()
+    filled(tmp_path, xnat)
+    if asked is BOTH:
+        xnat.fails["file_count"] = [XnatRefused("no")]
+    rows = verified(xnat, asked)
+    assert sorted(signs(rows).values()) == [Sign.ERROR, Sign.SAME]
+    (unknown,) = [row for row in rows.values() if row.sign is Sign.ERROR]
+    assert "tell" in unknown.reasons[0] or "nobody says" in unknown.reasons[0]
+
+
+def test_a_scan_that_was_recognized_is_not_beyond_what_was_asked_for(tmp_path: Path) -> None:
+    xnat = FakeXnat(changes_at="archive", scripts=PROJECT_HASHES)
+    session = filled(tmp_path, xnat)
+    session.study_instance_uid = "1.2"  # a script that changes series only
+    assert set(verified(xnat)) == {"1.2.1", "1.2.2"}
+    xnat.archived[Label("PAT", "OTHER")] = Session("1.2", Label("PAT", "OTHER"), {"7.7": "9"}, {"9": {"7.7.1"}})
+    assert signs(verified(xnat))["7.7"] is Sign.EXTRA
