@@ -58,13 +58,14 @@ def look(  # noqa: PLR0913  what decides, each once
         StudyInstanceUID → labels under which the ledger knows that it is archived with changed UIDs.
     """
     archived = project.archived_sessions()
-    waiting = project.prearchive.sessions()
+    in_prearchive = project.prearchive.with_turns()
+    waiting = [session for session in in_prearchive if not session.is_turn]
     studies = {series.study_instance_uid for series in catalogue.series.values()}
     found = [session for session in archived if session.study_instance_uid in studies]
     ours = [session for session in found if not session.is_shared]
     remembered = list(remembered)
     known = {entry.prearchive for entry in remembered}
-    left = {one.url for one in waiting if one.mark and is_over(one.mark)}
+    left = {one.url for one in in_prearchive if one.mark and is_over(one.mark)}
     theirs = [one for one in waiting if one.study_instance_uid in studies]
     marked = [one for one in theirs if one.mark or one.url in known | left]
     urls = {session.url for session in waiting if not is_alive(session.mark)}

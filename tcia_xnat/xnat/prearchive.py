@@ -16,6 +16,7 @@ _ARCHIVE_SECONDS = 900.0  # XNAT itself gives up waiting after 600 (§8.1)
 _ARCHIVED = OK | {301, 303}  # §13.8
 _JSON = {"format": "json"}
 _MARK = "tcia-xnat-"  # SOURCE of what this tool imports; XNAT shows it in its listing, and keeps that of the first
+_TURN = "-turn"  # ends the SOURCE of a session that only says whose turn it is
 
 
 class NothingStored(XnatRefused):
@@ -34,6 +35,8 @@ class PrearchiveSession:
         The run of this tool that made it; empty when somebody else did.
     changed
         When something last came to it, in XNAT's words.
+    is_turn
+        Whether it only says whose turn it is (`destinations.xnat.turns`): it is never archived.
     """
 
     study_instance_uid: str
@@ -42,6 +45,7 @@ class PrearchiveSession:
     url: str
     mark: str = ""
     changed: str = ""
+    is_turn: bool = False
 
 
 class Prearchive:
@@ -69,14 +73,23 @@ class Prearchive:
         self.mark = f"{_MARK}{secrets.token_hex(6)}"
 
     def sessions(self) -> list[PrearchiveSession]:
-        """Return what lies there (§7.4)."""
+        """Return what waits there to be archived."""
+        return [session for session in self.with_turns() if not session.is_turn]
+
+    def with_turns(self) -> list[PrearchiveSession]:
+        """Return all that lies there (§7.4), also what only says whose turn it is."""
         return [_session(row) for row in self._xnat.rows(f"/data/prearchive/projects/{quote(self._project)}")]
 
-    def import_series(self, body: Body, label: Label) -> str:
+    def import_series(self, body: Body, label: Label, *, is_turn: bool = False) -> str:
         """Send one zip; return the URL of its session, from /prearchive on.
 
         Labels go along in both spellings (§0.1), `rename` makes a second sending harmless (§5.7), and
         `prevent_auto_commit` keeps XNAT from archiving a session that is not complete (§7.3).
+
+        Parameters
+        ----------
+        is_turn
+            Whether the session shall only say whose turn it is.
 
         Raises
         ------
@@ -92,7 +105,7 @@ class Prearchive:
             "inbody": "true",
             "rename": self._renames,
             "prevent_auto_commit": "true",
-            "SOURCE": self.mark,
+            "SOURCE": self.mark + (_TURN if is_turn else ""),
             **dict.fromkeys(("project", "PROJECT_ID"), self._project),
             **dict.fromkeys(("subject", "SUBJECT_ID"), label.subject),
             **dict.fromkeys(("session", "EXPT_LABEL"), label.session),
@@ -207,11 +220,13 @@ class Prearchive:
 
 
 def _session(row: Row) -> PrearchiveSession:
+    source = row.get("SOURCE", "")
     return PrearchiveSession(
         study_instance_uid=row.get("tag", ""),
         label=Label(row.get("subject", ""), row.get("name", "")),
         status=row.get("status", ""),
         url=row.get("url", ""),
-        mark=source if (source := row.get("SOURCE", "")).startswith(_MARK) else "",
+        mark=source.removesuffix(_TURN) if source.startswith(_MARK) else "",
         changed=row.get("lastmod", ""),
+        is_turn=source.startswith(_MARK) and source.endswith(_TURN),
     )

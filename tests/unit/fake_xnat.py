@@ -110,6 +110,9 @@ class FakeXnat:
             for url, one in self.waiting.items()
         ]
 
+    def with_turns(self) -> list[PrearchiveSession]:
+        return self.sessions()
+
     def status(self, url: str) -> str:
         self._call("status")
         return self.waiting[url].status if url in self.waiting else ""

@@ -7,10 +7,14 @@ So each session has one run that sends into it, and archives it:
 
 - Every import says in SOURCE which run it is from. XNAT keeps the SOURCE of the import that makes the session, and
   making it or finding it is one step for XNAT: the run that it names has the turn.
-- A run looks for the session first, then takes the turn with one image, then looks who has it. A session is archived
-  several round trips after its first image at the earliest, so the image of a run that came second is in before that.
+- A run looks for the session first. Where there is none it takes the turn with one image in a session of another label,
+  which is never archived: what a run that comes second sends for that never gets into the session of the first. Then it
+  looks who has the turn, makes the session itself by the same image, and deletes the session of the turn.
+- Two studies that are to have one label make two sessions for their turns: the one that XNAT made first has it.
 - A run that has not the turn sends nothing. It waits until the session is gone, asks the archive what it holds, and
   takes the turn for what is still missing.
+- Where a script drops the first image nothing says whose turn it is: the series itself takes it, and if it comes second
+  it is at least whole in the session of the other run.
 - The session of a run that is over is taken over: at once when the lock in its output folder is free, else when
   nothing has changed in it for as long as the user would wait for XNAT itself.
 - A session without our mark belongs to others. Nothing is sent into it.
@@ -18,9 +22,11 @@ So each session has one run that sends into it, and archives it:
 
 import threading
 import time
+import zlib
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 
-from tcia_xnat.errors import XnatBusy, XnatRefused
+from tcia_xnat.errors import RightsRefused, XnatBusy, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.connection import Body
 from tcia_xnat.xnat.prearchive import NothingStored, Prearchive, PrearchiveSession
@@ -73,7 +79,7 @@ class Turns:
             The session in the prearchive is not of this tool.
         """
         if label.session not in self._mine:
-            self._refuse(label, self._prearchive.sessions())
+            self._refuse(label, self._prearchive.with_turns())
 
     def take(self, label: Label, first: Callable[[], Body]) -> None:
         """Take the turn at the session of a label, or keep it.
@@ -93,15 +99,34 @@ class Turns:
         with study:
             if label.session in self._mine:
                 return
-            rows = self._prearchive.sessions()
+            rows = self._prearchive.with_turns()
             self._refuse(label, rows)
             if not _named(label, rows):
                 try:
-                    self._prearchive.import_series(first(), label)
+                    self._begin(label, first)
                 except NothingStored:
                     return  # a script drops this image: the series itself takes the turn, and `check` tells whose it is
-                self._refuse(label, self._prearchive.sessions())
             self._mine.add(label.session)
+
+    def _begin(self, label: Label, first: Callable[[], Body]) -> None:
+        """Take the turn and make the session; from then on the session itself says whose it is."""
+        turn, mine = _turn_of(label), ""
+        rows: list[PrearchiveSession] = []
+        try:
+            try:
+                mine = self._prearchive.import_series(first(), turn, is_turn=True)
+            finally:
+                rows = self._prearchive.with_turns()
+                self._refuse(label, rows, mine)
+            self._prearchive.import_series(first(), label)
+        finally:
+            for row in rows:
+                if row.is_turn and row.label.session == turn.session and self._may_end(row, mine):
+                    with suppress(XnatBusy, XnatRefused, XnatUnreachable, RightsRefused):  # it ends when it is quiet
+                        self._prearchive.delete(row.url)
+
+    def _may_end(self, row: PrearchiveSession, mine: str) -> bool:
+        return row.mark == self._prearchive.mark or (row.url == mine and not self._is_taken(row))
 
     def leave(self, label: Label) -> None:
         """Give the turn back: what is sent from now on would go into another session."""
@@ -109,18 +134,24 @@ class Turns:
 
     def free(self, labels: Iterable[Label]) -> list[Label]:
         """Return the labels at whose sessions no other run has the turn."""
-        rows = self._prearchive.sessions()
-        return [label for label in labels if not any(self._is_taken(row) for row in _named(label, rows))]
+        rows = self._prearchive.with_turns()
+        return [
+            label
+            for label in labels
+            if not any(self._is_taken(row) for row in (*_named(label, rows), *_turns(label, rows)))
+        ]
 
-    def _refuse(self, label: Label, rows: Iterable[PrearchiveSession]) -> None:
+    def _refuse(self, label: Label, rows: Collection[PrearchiveSession], mine: str = "") -> None:
+        """Refuse to send where others are; `mine` is the URL of the session that an import for the turn went to."""
         for row in _named(label, rows):
             if not row.mark and row.url not in self._left:
                 raise XnatRefused(
                     f"session {label.session} waits in the prearchive ({row.url}), and it is not of this tool",
                     "archive it or delete it in XNAT, then run the same command again",
                 )
-            if self._is_taken(row):
-                raise AnotherRun(f"another run is at session {label.session}")
+        before = [row for row in _turns(label, rows) if not mine or row.url <= mine]  # they begin with the time
+        if any(self._is_taken(row) for row in (*_named(label, rows), *before)):
+            raise AnotherRun(f"another run is at session {label.session}")
 
     def _is_taken(self, row: PrearchiveSession) -> bool:
         if row.mark == self._prearchive.mark:
@@ -139,4 +170,16 @@ class Turns:
 
 def _named(label: Label, rows: Iterable[PrearchiveSession]) -> list[PrearchiveSession]:
     """Return the sessions that an import under a label could go to; labels are compared as XNAT does, without case."""
-    return [row for row in rows if row.label.session.lower() == label.session.lower()]
+    return [row for row in rows if not row.is_turn and row.label.session.lower() == label.session.lower()]
+
+
+def _turns(label: Label, rows: Iterable[PrearchiveSession]) -> list[PrearchiveSession]:
+    """Return the sessions that say whose turn it is at a label."""
+    named = _turn_of(label).session
+    return [row for row in rows if row.is_turn and row.label.session == named]
+
+
+def _turn_of(label: Label) -> Label:
+    """Return the label of the session that says whose turn it is."""
+    session = label.session.lower()
+    return Label(label.subject, f"{session[:40]}-turn-{zlib.crc32(session.encode()):08x}")

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from tcia_xnat.destinations.xnat.turns import AnotherRun, Turns
+from tcia_xnat.destinations.xnat.turns import AnotherRun, Turns, _turn_of
 from tcia_xnat.errors import XnatRefused
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.connection import Body
@@ -22,18 +22,25 @@ def row(mark: str, status: str = "RECEIVING", changed: str = "1") -> PrearchiveS
 class FakePrearchive:
     """Holds rows; an import makes one with the mark of whoever comes first."""
 
-    mark = MINE
+    mark, drops = MINE, False
 
     def __init__(self, rows: list[PrearchiveSession], first: str = MINE) -> None:
         self.rows, self.first, self.imports = rows, first, 0
 
-    def sessions(self) -> list[PrearchiveSession]:
+    def with_turns(self) -> list[PrearchiveSession]:
         return self.rows
 
-    def import_series(self, _body: Body, _label: Label) -> str:
+    def import_series(self, _body: Body, label: Label, *, is_turn: bool = False) -> str:
         self.imports += 1
-        self.rows = self.rows or [row(self.first)]
-        return "/prearchive/x"
+        if self.drops:
+            raise NothingStored("dropped")
+        url = f"/prearchive/{len(label.session)}"
+        if url not in {one.url for one in self.rows}:
+            self.rows = [*self.rows, PrearchiveSession("1.2", label, "RECEIVING", url, self.first, "1", is_turn)]
+        return url
+
+    def delete(self, url: str) -> None:
+        self.rows = [row for row in self.rows if row.url != url]
 
 
 def turns(fake: FakePrearchive, left: tuple[str, ...] = (), clock: Callable[[], float] = lambda: 0.0) -> Turns:
@@ -50,7 +57,8 @@ def test_the_first_import_takes_the_turn_once() -> None:
     mine.check(LABEL)
     mine.take(LABEL, body)
     mine.take(LABEL, body)
-    assert fake.imports == 1
+    assert fake.imports == 2  # for the turn, and for the session
+    assert [(one.label, one.is_turn) for one in fake.rows] == [(LABEL, False)]
 
 
 def test_whoever_comes_second_sends_nothing_more() -> None:
@@ -111,11 +119,8 @@ def test_after_its_session_is_archived_a_turn_is_taken_again() -> None:
 
 
 def test_where_a_script_drops_the_first_image_the_series_itself_takes_the_turn() -> None:
-    class Dropping(FakePrearchive):
-        def import_series(self, _body: Body, _label: Label) -> str:
-            raise NothingStored("dropped")
-
-    fake = Dropping([])
+    fake = FakePrearchive([])
+    fake.drops = True
     mine = turns(fake)
     mine.take(LABEL, body)
     fake.rows = [row(OTHER)]
@@ -123,3 +128,82 @@ def test_where_a_script_drops_the_first_image_the_series_itself_takes_the_turn()
         mine.check(LABEL)
     fake.rows = [row(MINE)]
     mine.check(LABEL)
+
+
+class Shared:
+    """A prearchive that runs share: sessions by study and label, with the marks of the runs that sent into each."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], PrearchiveSession] = {}
+        self.senders: dict[str, set[str]] = {}
+        self.made = 0
+
+    def receive(self, mark: str, study: str, label: Label, *, is_turn: bool) -> str:
+        key = study, label.session
+        if key not in self.rows:
+            self.made += 1
+            url = f"/prearchive/projects/P/{self.made:03}/{label.session}"
+            self.rows[key] = PrearchiveSession(study, label, "RECEIVING", url, mark, "1", is_turn)
+        self.senders.setdefault(self.rows[key].url, set()).add(mark)
+        return self.rows[key].url
+
+
+class Visitor:
+    """What one run sees of it; `meet` is called before its request number `at`."""
+
+    def __init__(self, shared: Shared, mark: str, study: str) -> None:
+        self.shared, self.mark, self.study = shared, mark, study
+        self.at, self.asked = -1, 0
+        self.meet: Callable[[], object] = list
+
+    def _ask(self) -> None:
+        self.asked += 1
+        if self.asked == self.at:
+            self.meet()
+
+    def with_turns(self) -> list[PrearchiveSession]:
+        self._ask()
+        return list(self.shared.rows.values())
+
+    def import_series(self, _body: Body, label: Label, *, is_turn: bool = False) -> str:
+        self._ask()
+        return self.shared.receive(self.mark, self.study, label, is_turn=is_turn)
+
+    def delete(self, url: str) -> None:
+        self._ask()
+        self.shared.rows = {key: one for key, one in self.shared.rows.items() if one.url != url}
+
+
+def took(one: Turns) -> bool:
+    try:
+        one.take(LABEL, body)
+    except AnotherRun:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("study", ["1.2", "1.3"], ids=["one study", "two studies of one label"])
+@pytest.mark.parametrize("at", range(1, 7))
+def test_of_two_runs_that_meet_at_any_instant_only_one_sends_into_the_session(study: str, at: int) -> None:
+    shared = Shared()
+    first, second = Visitor(shared, MINE, "1.2"), Visitor(shared, OTHER, study)
+    ours, theirs = (Turns(cast("Prearchive", one), (), 60, lambda: 0.0) for one in (first, second))
+    has_turn = []
+    first.at, first.meet = at, lambda: has_turn.append(took(theirs))
+    has_turn.append(took(ours))
+    if len(has_turn) == 1:
+        has_turn.append(took(theirs))
+    assert sorted(has_turn) == [False, True]
+    (session,) = shared.rows.values()
+    assert not session.is_turn
+    assert shared.senders[session.url] == {session.mark}
+
+
+def test_the_turn_of_a_run_that_is_over_is_taken_over_and_ended() -> None:
+    shared = Shared()
+    turn = _turn_of(LABEL)
+    left = shared.receive(OTHER, "1.2", turn, is_turn=True)
+    mine = Visitor(shared, MINE, "1.2")
+    assert not took(Turns(cast("Prearchive", mine), (), 60, lambda: 0.0))
+    assert took(Turns(cast("Prearchive", mine), (left,), 60, lambda: 0.0))
+    assert [one.is_turn for one in shared.rows.values()] == [False]
