@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 
 from sandbox import faults
 from sandbox.faults import Fault
@@ -20,6 +21,7 @@ from tests.job.case import (
     download,
     environment,
     expected,
+    manifest,
     quick,
     several,
 )
@@ -31,13 +33,19 @@ LONGEST = 2.5  # seconds; an undisturbed run of this manifest takes less
 
 
 def started(
-    sandbox: Sandbox, manifest: Path, output: Path, project: str, *options: str, limits: tuple[str, ...] = quick()
+    sandbox: Sandbox,
+    manifest: Path,
+    output: Path,
+    project: str,
+    *options: str,
+    limits: tuple[str, ...] = quick(),
+    **changed: str,
 ) -> subprocess.Popen[str]:
     """Start the tool, and return while it runs."""
     output.parent.mkdir(exist_ok=True)
     return subprocess.Popen(
         command(manifest, output, project, *limits, *options),
-        env=environment(sandbox),
+        env=environment(sandbox, **changed),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -142,3 +150,35 @@ def test_three_runs_at_once_all_end_well(sandbox: Sandbox, tmp_path: Path, folde
     ends = [ended(process, output) for process, output in zip(processes, outputs, strict=True)]
     assert {done.code for done in ends} == {0}, [done.out + done.err for done in ends if done.code]
     assert_holds(sandbox, project, expected(sandbox, manifest))
+
+
+def test_three_users_at_once_with_other_series_of_the_same_studies(sandbox: Sandbox, tmp_path: Path) -> None:
+    sessions: dict[tuple[str, str], list[str]] = {}
+    for uid, names in expected(sandbox, several(sandbox, tmp_path / "m.tcia")).sessions.items():
+        sessions.setdefault(names, []).append(uid)
+    shared = [uids for uids in sessions.values() if len(uids) > 1]
+    lists = [[uid for uids in shared for uid in uids[start::step]] for start, step in ((0, 2), (1, 2), (0, 1))]
+    manifests = [manifest(tmp_path / f"{number}.tcia", uids) for number, uids in enumerate(lists)]
+    project, secret = "THREE_USERS", "w0rd" + "-of-tests"
+    path = f"{sandbox.xnat.url}/data/projects/{project}"
+    requests.put(path, params={"accessibility": "private"}, auth=("admin", "admin"), timeout=30).raise_for_status()
+    for number in range(3):
+        sandbox.xnat.add_user(f"user{number}", secret, {project: "Members"})
+    runs = [
+        (
+            started(
+                sandbox,
+                listed,
+                tmp_path / listed.stem,
+                project,
+                limits=("--retry-wait", "0.05"),
+                XNAT_USER=f"user{listed.stem}",
+                XNAT_PASS=secret,
+            ),
+            tmp_path / listed.stem,
+        )
+        for listed in manifests
+    ]
+    ends = [ended(process, output, 90) for process, output in runs]
+    assert {done.code for done in ends} == {0}, [done.out + done.err for done in ends if done.code]
+    assert_holds(sandbox, project, expected(sandbox, manifests[2]))
