@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TypeVar
 
-from tcia_xnat.errors import Stopped
+from tcia_xnat.errors import Error, Stopped
 
 Result = TypeVar("Result")
 
@@ -34,10 +34,13 @@ class Stop:
     ending_seconds
         How long `supervise` waits after the wish for an action to end by itself. Work that has something to put in
         order sets what it needs.
+    cause
+        The error that made the wish; None when a signal did.
     """
 
     def __init__(self) -> None:
         self.ending_seconds = _ENDING_SECONDS
+        self.cause: Error | None = None
         self._wished = threading.Event()
         self._exit_code = _EXIT_CODES[signal.SIGINT]
         self._actions: list[Callable[[], None]] = []
@@ -47,8 +50,16 @@ class Stop:
         """Whether the end was asked for."""
         return self._wished.is_set()
 
-    def request(self) -> None:
-        """Ask everybody to end."""
+    def request(self, cause: Error | None = None) -> None:
+        """Ask everybody to end; the first wish counts.
+
+        Parameters
+        ----------
+        cause
+            The error that makes going on pointless.
+        """
+        if not self.requested:
+            self.cause = cause
         self._wished.set()
         for action in self._actions:
             action()
@@ -99,8 +110,8 @@ class Stop:
 
         Raises
         ------
-        Stopped
-            The action was abandoned.
+        Error
+            The action was abandoned: `Stopped` after a signal, else the cause of the wish.
         BaseException
             Whatever the action raises.
         """
@@ -114,7 +125,7 @@ class Stop:
             while result is None:  # several parts of a run may ask for its end
                 result = ended.get(timeout=max(ends - time.monotonic(), 0))
         except queue.Empty:
-            raise self.error() from None
+            raise (self.cause or self.error()) from None
         return result()
 
     def _listen(self, reading: int) -> None:

@@ -105,7 +105,7 @@ class _Run:
             self._work(plan)
         except Exception as error:  # noqa: BLE001  a defect of ours ends the run, and the run keeps its record
             self._defect = unexpected(error)
-            self._stop.request()
+            self._stop.request(self._defect)
         finally:
             for pool in (self._lanes, self._sessions, self._waiter):
                 pool.shutdown(wait=False, cancel_futures=True)

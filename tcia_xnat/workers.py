@@ -74,4 +74,4 @@ class Workers:
         """Remember the error that ends the run, and end it: a stop that was asked for counts before what it causes."""
         if self.ended_by is None:
             self.ended_by = error
-            self._stop.request()
+            self._stop.request(error)

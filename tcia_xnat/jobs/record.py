@@ -137,7 +137,7 @@ def recorded(record: RunRecord, work: Callable[[Tell], Run], stop: Stop, tell: T
         ended_by = unexpected(error)
         if type(ended_by) is Error:
             _LOGGER.debug("a defect ended the run", exc_info=error)
-    if record.reported and isinstance(ended_by, Stopped):
+    if record.reported and (isinstance(ended_by, Stopped) or ended_by is stop.cause):
         return record.reported  # all is done: only the copy of the report in XNAT is not
     if record.manifest is None or (record.catalogue is None and isinstance(ended_by, UsageError)):
         raise ended_by

@@ -144,3 +144,22 @@ def test_a_report_that_cannot_be_written_costs_the_report(record: RunRecord) -> 
     assert (done.result, files) == (record.result, [])
     assert isinstance(done.unwritten, SpaceError)
     assert "/out/report.json" in str(done.unwritten)
+
+
+def test_a_run_that_is_abandoned_after_an_error_ends_with_that_error(
+    record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tcia_xnat.jobs.record._PLANNING_SECONDS", 0.05)
+    stop, refused, done = Stop(), LoginRefused("no", "look"), threading.Event()
+
+    def work(_tell: Tell) -> Run:
+        stop.request(refused)
+        stop.request(Stopped())
+        done.wait(60)
+        raise AssertionError
+
+    try:
+        run = recorded(record, work, stop, lambda _event: None, Reports())
+    finally:
+        done.set()
+    assert run.result.ended_by is refused
