@@ -2,18 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from tcia_xnat.destinations.xnat import provenance
 from tcia_xnat.destinations.xnat.counts import ask
+from tcia_xnat.destinations.xnat.provenance import Records
 from tcia_xnat.destinations.xnat.recognize import is_near
 from tcia_xnat.model import Label, Series
 from tcia_xnat.planning.completeness import Holding, Wanted
-from tcia_xnat.planning.provenance import Provenance, SeriesProvenance
+from tcia_xnat.planning.provenance import SeriesProvenance
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
-
-_QUESTIONS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ def places(
             holders[uid].append(session)
     lost = [one for one in wanted if one.series_instance_uid not in holders]
     near = {one.series_instance_uid: list(_near(one, sessions, expected)) for one in lost}
-    records = _records(project, [*holders.values(), *near.values()])
+    records = Records(partial(provenance.read, project))
+    records.read(session.experiment_id for group in (*holders.values(), *near.values()) for session in group)
     found: dict[str, list[Place]] = {}
     for uid, there in holders.items():
         found[uid] = [Place(session, uid, _record(records, session, by_uid[uid])) for session in there]
@@ -119,18 +119,9 @@ def _near(
             yield session
 
 
-def _records(project: XnatProject, groups: Iterable[Sequence[ArchivedSession]]) -> dict[str, Provenance | None]:
-    """Return the provenance of each session, by its ID."""
-    ids = sorted({session.experiment_id for group in groups for session in group})
-    with ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "provenance") as pool:
-        return dict(zip(ids, pool.map(lambda one: provenance.read(project, one), ids), strict=True))
-
-
-def _record(
-    records: Mapping[str, Provenance | None], session: ArchivedSession, series: Series
-) -> SeriesProvenance | None:
+def _record(records: Records, session: ArchivedSession, series: Series) -> SeriesProvenance | None:
     """Return what the provenance of a session says of a series; that of another study or patient says nothing."""
-    record = records[session.experiment_id]
+    record = records.of(session.experiment_id)
     if record is None or record.study_instance_uid != series.study_instance_uid:
         return None
     return record.series.get(series.series_instance_uid) if record.patient_id == series.patient_id else None

@@ -123,7 +123,7 @@ def verify_archive(
             raise UsageError(f"project {job.project} is not there, or this user may not see it", "look at its ID")
         stop.check()
         project = XnatProject(connection, project_id)
-        expected = expected_labels(catalogue, job.subject_label, job.session_label)
+        expected = expected_labels(catalogue, job.templates)
         rows = archive.compare(project, catalogue, asked_part(job, catalogue), _offered(nbia, patience), expected)
         named, version = replace(job, project=project_id), catalogue.idc_version
         verified = Verified(named, manifest, rows, one_way, started, login.host, version)

@@ -10,6 +10,7 @@ from tcia_xnat import plan
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import XnatRefused
 from tcia_xnat.model import Label, Series
+from tcia_xnat.planning.identity import Templates
 from tcia_xnat.planning.provenance import FILE, RESOURCE, decode
 from tcia_xnat.verify.archive import Offered, compare
 from tcia_xnat.verify.model import Row, Sign
@@ -28,7 +29,7 @@ def filled(folder: Path, xnat: FakeXnat, asked: Iterable[Series] = BOTH) -> Sess
 
 def verified(xnat: FakeXnat, asked: Iterable[Series] = BOTH, offered: Offered | None = None) -> dict[str, Row]:
     catalogue = Catalogue({one.series_instance_uid: one for one in asked}, {})
-    expected = plan.expected_labels(catalogue, "{PatientID}", "{PatientID}")
+    expected = plan.expected_labels(catalogue, Templates())
     rows = compare(xnat.as_project, catalogue, catalogue, offered or Offered(), expected)
     return {row.series_instance_uid: row for row in rows}
 
