@@ -1,14 +1,19 @@
 """Commands and the list of them: what every script gives to click."""
 
+import re
 from collections import Counter
 
 import click
 
+_COMMENT = re.compile(r"--[^=]*?\s.*\S", re.DOTALL)  # an option has no blanks before its value
 _WHOLE = 1000  # letters of a first sentence: more than any has
 
 
 class Command(click.Command):
-    """A command that refuses an option which is given twice but holds one value: the last one would win silently."""
+    """A command that refuses an option which is given twice but holds one value: the last one would win silently.
+
+    A question in SQL that begins with a comment is an argument, not an option.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse a command line.
@@ -18,6 +23,7 @@ class Command(click.Command):
         click.UsageError
             An option that holds one value is given twice.
         """
+        args = [f"\n{one}" if _COMMENT.match(one) else one for one in args]
         if not ctx.resilient_parsing:
             _, _, given = self.make_parser(ctx).parse_args(args=list(args))
             for parameter, times in Counter(given).items():

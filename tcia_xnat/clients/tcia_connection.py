@@ -80,6 +80,13 @@ def services_url(base_url: str | None) -> str:
     return _VERSION.sub("", base_url.rstrip("/"))
 
 
+_CLOSED = (
+    "NBIA, or something between here and NBIA, does not let everybody in: look at the proxy and the firewall; series"
+    " of controlled access need an account of their own, and are not fetched here"
+)
+"""What to do about 401 and 403: the same command again does not help."""
+
+
 class NbiaConnection(Closing):
     """An NBIA server, asked as everybody may; no login is sent.
 
@@ -181,4 +188,4 @@ def _refusal(endpoint: str, answer: requests.Response) -> SourceError:
         return SourceUnreachable(told, retry_after=wait)
     if _NOT_GRANTED in text:
         return SeriesUnavailable("NBIA does not offer this series to the public")
-    return SourceError(told)
+    return SourceError(told, _CLOSED if status in {401, 403} else "")

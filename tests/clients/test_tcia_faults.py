@@ -154,6 +154,7 @@ def test_a_refusal_is_an_error_that_stays(archives: Sandbox, client: TCIAClient,
         client.get_series()
     assert not caught.value.retryable
     assert not isinstance(caught.value, SeriesUnavailable)
+    assert ("does not let everybody in" in caught.value.hint) == (status in {401, 403})
 
 
 def test_v1_words_its_refusals_in_another_way(archives: Sandbox, client: TCIAClient) -> None:
