@@ -66,6 +66,9 @@ _WHO = ("XNAT_HOST", "XNAT_USER", "XNAT_PASS")
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Take only what one of these fits.")
 @click.option("--modality", multiple=True, metavar="CT[,MR…]", help="Take only these.")
+@click.option("--allow-unmatched", is_flag=True, help="Go on although an --exclude or --include fits nothing.")
+@click.option("--partial", is_flag=True, help="Leave out what the mapping does not name; else that ends with 3.")
+@click.option("--keep-paths", is_flag=True, help="Keep paths and names of files in XNAT, too; else on disk alone.")
 @click.option("--follow-links", is_flag=True, help="Follow links that lead out of ROOT; else they are named and left.")
 @click.option(
     "--workdir",
@@ -123,6 +126,9 @@ def read_upload(root: str, project: str, host: str, options: dict[str, Any], *, 
         mapping=options["mapping"],
         filters=read_filters(options),
         follow_links=options["follow_links"],
+        partial=options["partial"],
+        allow_unmatched=options["allow_unmatched"],
+        keep_paths=options["keep_paths"],
         typed=(root, project, *filter(None, [host]), *cli.typed_options()),
     )
 
@@ -140,8 +146,14 @@ def read_filters(options: dict[str, Any]) -> "Filters":
         read_excluded_folders(options["config"]) if options["config"] else (),
         options["exclude"],
         options["include"],
-        tuple(one.strip().upper() for given in options["modality"] for one in given.split(",") if one.strip()),
+        tuple(_modality(one) for given in options["modality"] for one in given.split(",") if one.strip()),
     )
+
+
+def _modality(name: str) -> str:
+    """Return a modality as DICOM calls it: PET is PT."""
+    upper = name.strip().upper()
+    return "PT" if upper == "PET" else upper
 
 
 def plan_only(upload: "Upload", login: "Login | None", *, quiet: bool) -> int:

@@ -33,7 +33,8 @@ class Catalogue:
     `idc_version` is the version of IDC that lists them, as `v25`; empty when IDC was not asked. `listed` is the order
     of the list, of those that are known and of the others; empty when it has none. `notes` are what people should know
     of the answers. `studies` are the facts of whole studies by StudyInstanceUID, as far as an index knows them.
-    `images_of` tells the SOPInstanceUIDs of a series, None where nobody knows them before it is fetched.
+    `images_of` tells the SOPInstanceUIDs of a series, None where nobody knows them before it is fetched. `left_out` is
+    a sentence about what was found and is not asked for.
     """
 
     series: Mapping[str, Series]
@@ -42,6 +43,7 @@ class Catalogue:
     listed: Sequence[str] = ()
     notes: tuple[str, ...] = ()
     studies: Mapping[str, StudyFacts] = field(default_factory=dict)
+    left_out: str = ""
     images_of: Callable[[str], frozenset[str] | None] = unknown_images
 
     def wanted(self, series_instance_uid: str) -> Wanted:

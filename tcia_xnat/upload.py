@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tcia_xnat import run as runs
 from tcia_xnat.catalogue import Catalogue
@@ -19,8 +20,10 @@ from tcia_xnat.local import remembered
 from tcia_xnat.local.choice import Filters, ZipMode
 from tcia_xnat.local.inventory import Inventory
 from tcia_xnat.local.layout import Layout
+from tcia_xnat.local.left_out import LIST
 from tcia_xnat.local.model import PassedOver
 from tcia_xnat.local.recognition import Decision
+from tcia_xnat.local.shared import shared
 from tcia_xnat.local.tree import Tree, Wanted, find_root, gather
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, SourceName
@@ -33,6 +36,8 @@ from tcia_xnat.settings import Login, Settings
 from tcia_xnat.sources.local import LocalSource
 from tcia_xnat.stop import Stop
 
+_TEMPLATE = "{PatientID}"  # of --session-label, when it is not given
+_LABEL_HINT = "leave it out, or choose --layout headers"
 _SHOWN = 3  # names that are said
 _LABELLED = ("folder", "subject", "session", "SeriesInstanceUID")
 _LEFT_OUT = ("path", "what", "reason")
@@ -50,6 +55,9 @@ class Upload(Settings):
     mapping: Path | None = None
     filters: Filters = field(default_factory=Filters)
     follow_links: bool = False
+    partial: bool = False
+    allow_unmatched: bool = False
+    keep_paths: bool = False
 
     @property
     def next_command(self) -> str:
@@ -94,7 +102,9 @@ def _run(record: RunRecord, upload: Upload, login: Login, stop: Stop, report: Re
         def work_of(patience: Patience) -> AbstractContextManager[Work]:
             return nullcontext(_work(upload, _gather(upload, inventory, stop, tell), inventory, patience, tell))
 
-        return runs.run(record, work_of, login, stop, tell, report)
+        with TemporaryDirectory() as folder:
+            leaves = report if upload.keep_paths else shared(report, Path(folder))
+            return runs.run(record, work_of, login, stop, tell, leaves)
 
 
 def _found(upload: Upload) -> Upload:
@@ -117,8 +127,19 @@ def _inventory(upload: Upload, tell: Tell) -> Inventory:
 
 
 def _gather(upload: Upload, inventory: Inventory, stop: Stop, tell: Tell) -> Tree:
-    wanted = Wanted(upload.root, upload.layout, upload.zip_mode, upload.mapping, upload.filters, upload.follow_links)
+    wanted = Wanted(
+        upload.root,
+        upload.layout,
+        upload.zip_mode,
+        upload.mapping,
+        upload.filters,
+        follows_links=upload.follow_links,
+        is_partial=upload.partial,
+        allows_unmatched=upload.allow_unmatched,
+    )
     tree = gather(wanted, inventory, stop.check, lambda count, total: tell(FilesRead(count, total)))
+    if tree.layout in {Layout.FOLDERS, Layout.MAPPING} and upload.session_label != _TEMPLATE:
+        raise UsageError(f"--session-label has no effect on layout {tree.layout}, which names sessions", _LABEL_HINT)
     if upload.project and upload.layout is None:
         remembered.check(_layouts(upload), upload.project, Decision(tree.layout, tree.why))
     return tree
@@ -135,7 +156,8 @@ def _say(upload: Upload, tree: Tree, labels: Mapping[str, Label], tell: Tell) ->
         first.setdefault(labels[uid], uid)
     named = [f"{tree.folders[uid]}: {label.subject}, {label.session}" for label, uid in first.items()]
     tell(Noted(f"layout {tree.layout} ({tree.why}); subject and session: {'; '.join(named[:_SHOWN])}"))
-    remembered.remember(_layouts(upload), upload.project, tree.layout)
+    if first:
+        remembered.remember(_layouts(upload), upload.project, tree.layout)
 
 
 def _work(upload: Upload, tree: Tree, inventory: Inventory, patience: Patience, tell: Tell | None = None) -> Work:
@@ -145,7 +167,8 @@ def _work(upload: Upload, tree: Tree, inventory: Inventory, patience: Patience, 
     def labelled(labels: Mapping[str, Label]) -> Kept:
         if tell:  # a dry run shows all of them
             _say(upload, tree, labels, tell)
-        return Kept(upload.report_resource, f"{name}.csv", _labelled(tree, labels))
+        kept = _labelled(tree, labels, with_folders=upload.keep_paths)
+        return Kept(upload.report_resource, f"{name}.csv", kept)
 
     source = LocalSource(inventory, tree.problems, tree.notes, upload.spool_limit)
     return Work(
@@ -156,27 +179,34 @@ def _work(upload: Upload, tree: Tree, inventory: Inventory, patience: Patience, 
         polite([lambda _patience: source], patience, upload, room),
         partial(_listed, catalogue),
         room,
-        partial(_write_left_out, inventory),
+        partial(_write_left_out, inventory, leaves=upload.keep_paths),
     )
 
 
 def _asked(upload: Upload, tree: Tree) -> bytes:
-    asked = {"tree": upload.root.name, "layout": tree.layout, "zipmode": tree.zip_mode, **asdict(upload.filters)}
+    """Return what was asked for; patterns are names of folders and files, which stay on disk unless asked otherwise."""
+    asked: dict[str, object] = {"tree": upload.root.name, "layout": tree.layout, "zipmode": tree.zip_mode}
+    filters = asdict(upload.filters)
+    asked |= filters if upload.keep_paths else {name: len(given) for name, given in filters.items()}
     return json.dumps(asked, indent=1).encode("utf-8", "backslashreplace")
 
 
-def _labelled(tree: Tree, labels: Mapping[str, Label]) -> bytes:
+def _labelled(tree: Tree, labels: Mapping[str, Label], *, with_folders: bool) -> bytes:
+    """Return which series became which session, and from which folder where that may leave for XNAT."""
     named = ((uid, labels[uid]) for uid in tree.catalogue.series)
-    return table(_LABELLED, ((tree.folders[uid], label.subject, label.session, uid) for uid, label in named)).encode()
+    rows = ((tree.folders[uid], label.subject, label.session, uid) for uid, label in named)
+    first = 0 if with_folders else 1
+    return table(_LABELLED[first:], (row[first:] for row in rows)).encode()
 
 
 def _listed(catalogue: Catalogue, series_instance_uids: Sequence[str]) -> dict[str, int]:
     return {uid: catalogue.series[uid].image_count for uid in series_instance_uids if uid in catalogue.series}
 
 
-def _write_left_out(inventory: Inventory, folder: Path) -> Iterator[Path]:
-    """Write left_out.csv, a line for everything that was not sent."""
-    path = folder / "left_out.csv"
+def _write_left_out(inventory: Inventory, folder: Path, *, leaves: bool) -> Iterator[Path]:
+    """Write left_out.csv, a line for everything that was not sent; yield it where paths may leave for XNAT."""
+    path = folder / LIST
     with replacing(path) as file:
         TableWriter(file, _LEFT_OUT).rows(inventory.passed_one_by_one())
-    yield path
+    if leaves:
+        yield path

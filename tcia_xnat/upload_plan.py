@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from tcia_xnat.core.uids import is_uid
+from tcia_xnat.errors import Error
 from tcia_xnat.fitting_table import Column, FittingTable
 from tcia_xnat.harmless import one_line
 from tcia_xnat.local.layout import Layout
@@ -56,8 +58,16 @@ def plan_summary(
         parts.append(Text(f"Sessions with a number, because their name is taken: {', '.join(numbered)}.\n"))
     if listed:
         parts.append(_passed_table(listed))
+    parts += [Text(f"Cannot be sent: series {uid}: {one_line(str(why))}.") for uid, why in _missing(tree)]
+    if tree.catalogue.left_out:
+        parts.append(Text(one_line(tree.catalogue.left_out)))
     parts.append(Text(_to_send(prepared, tree, listed, project, asked_xnat=asked_xnat), style="bold"))
     return Group(*parts)
+
+
+def _missing(tree: Tree) -> list[tuple[str, Error]]:
+    """Return the series that have no names; files that are missing stand in their own table."""
+    return [(uid, why) for uid, why in tree.catalogue.missing.items() if is_uid(uid)]
 
 
 def exit_code(prepared: Prepared, tree: Tree) -> int:

@@ -9,12 +9,13 @@ from pathlib import Path
 from tcia_xnat.core.foreign import parse_json
 from tcia_xnat.errors import UsageError
 from tcia_xnat.local.layout import Layout, below_session, downloaded_series, folder_label
-from tcia_xnat.local.mapping import mapped
-from tcia_xnat.local.model import Image, Passed, Weight, is_zip
+from tcia_xnat.local.mapping import mapped, parts_of
+from tcia_xnat.local.model import Image, Passed, Weight, is_zip, shown
 from tcia_xnat.local.read import NO_IMAGES
 from tcia_xnat.model import Label
 
 _HINT = 'write it as {"Exclude": ["Localizers", "AAHEAD"]}'
+_UNMAPPED = "not in the mapping: name it there, or leave it out with --partial"
 _ZIP = Passed("a zip; --zipmode process or asis opens it")
 _IN_ZIP = "lies in a zip: --zipmode process opens it, --zipmode nozip leaves it out"
 
@@ -34,10 +35,10 @@ class Filters:
     Attributes
     ----------
     folders
-        Parts of the names of folders below the session.
+        Names of folders below the session. Where folders name sessions, parts of such names count, too.
     exclude, include
-        Patterns with `*`, `?` and `[…]`, of a path below the root, of one of its folders or its file, or of a
-        SeriesDescription. Where patterns of `include` are given, one of them must fit.
+        Patterns with `*`, `?` and `[…]`, or literal texts, of a path below the root, of one of its folders or its file,
+        or of a SeriesDescription. Where patterns of `include` are given, one of them must fit.
     modalities
         Where some are given, one of them must be the image's.
     """
@@ -47,15 +48,22 @@ class Filters:
     include: Sequence[str] = ()
     modalities: Sequence[str] = ()
 
-    def refusal(self, path: str, below: Sequence[str], thing: Image | Passed) -> Passed | None:
-        """Return why something is not wanted; what `path` says also counts for what is no image."""
-        if found := next((name for name in self.folders if any(name.lower() in part.lower() for part in below)), ""):
+    def folder_refusal(self, below: Sequence[str], *, takes_parts: bool) -> Passed | None:
+        """Return why folders are not wanted: one has a name of `folders`, or holds one in its name."""
+        whole = {part.lower() for part in below}
+        if found := next((name for name in self.folders if name.lower() in whole), ""):
             return Passed(f"excluded by the configuration: {found}")
+        if not takes_parts:
+            return None
+        hits = ((name, part) for name in self.folders for part in below if name.lower() in part.lower())
+        said = (f"excluded by the configuration: {name}, a part of {shown(part)}" for name, part in hits)
+        return next(map(Passed, said), None)
+
+    def refusal(self, path: str, thing: Image | Passed) -> Passed | None:
+        """Return why something is not wanted; what `path` says also counts for what is no image."""
         if not (self.exclude or self.include or self.modalities):
             return None
-        names = [path, *path.split("/")]
-        if isinstance(thing, Image):
-            names.append(thing.series_description)
+        names = names_of(path, thing)
         if found := _fitting(self.exclude, names):
             return Passed(f"excluded: {found}")
         if isinstance(thing, Image) and self.include and not _fitting(self.include, names):
@@ -74,6 +82,11 @@ class Chooser:
     filters: Filters
     mapping: Mapping[tuple[str, ...], Label] = field(default_factory=dict)
     is_zip_mode_given: bool = False
+    is_partial: bool = False
+    unmatched: "Unmatched" = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unmatched", Unmatched(self.filters))
 
     def __call__(self, path: str, thing: Image | Passed) -> Label | Passed | None:
         """Return the names that folders ask for, None where headers name it, or why it is passed over.
@@ -83,6 +96,7 @@ class Chooser:
         path
             Below the root.
         """
+        self.unmatched.see(path, thing)
         if refused := self._refusal(path, thing):
             return refused
         if self._stays_shut(path) and isinstance(thing, Image):
@@ -95,14 +109,17 @@ class Chooser:
         if is_zip(path) and self.zip_mode is ZipMode.ASIS:
             return None
         if is_zip(path) and self.zip_mode is ZipMode.NOZIP and self.is_zip_mode_given:
-            return self.filters.refusal(path, below_session(self.layout, path.split("/")), Passed("")) or _ZIP
-        whole = f"{path}/{thing.member}" if thing.member else path
+            return self._unwanted(path, below_session(self.layout, path.split("/")), Passed("")) or _ZIP
         below = [*below_session(self.layout, path.split("/")), *thing.member.split("/")[:-1]]
-        return self.filters.refusal(whole, below, thing)
+        return self._unwanted(whole_path(path, thing), below, thing)
+
+    def _unwanted(self, path: str, below: Sequence[str], thing: Image | Passed) -> Passed | None:
+        by_folder = self.filters.folder_refusal(below, takes_parts=self.layout is Layout.FOLDERS)
+        return by_folder or self.filters.refusal(path, thing)
 
     def _stays_shut(self, path: str) -> bool:
         """Whether a zip is not opened although nobody asked for that: one that a mapping names is opened."""
-        return is_zip(path) and self.zip_mode is ZipMode.NOZIP and tuple(path.split("/")) not in self.mapping
+        return is_zip(path) and self.zip_mode is ZipMode.NOZIP and parts_of(path) not in self.mapping
 
     def _lacks_series(self, path: str, thing: Passed) -> bool:
         """Whether a zip should hold a series and has no images: NBIA sends such for what it does not offer."""
@@ -110,7 +127,8 @@ class Chooser:
 
     def _named(self, path: str) -> Label | Passed | None:
         if self.layout is Layout.MAPPING:
-            return mapped(self.mapping, path) or Passed("not in the mapping")
+            weight = Weight.LEFT_OUT if self.is_partial else Weight.LOST
+            return mapped(self.mapping, path) or Passed(_UNMAPPED, weight)
         if self.layout is not Layout.FOLDERS:
             return None
         return folder_label(path.split("/")) or Passed("lies in no session folder", Weight.LOST)
@@ -139,4 +157,40 @@ def read_excluded_folders(config: Path) -> tuple[str, ...]:
 def _fitting(patterns: Sequence[str], names: Sequence[str]) -> str:
     """Return the first pattern that fits one of the names; empty when none does."""
     lowered = [name.lower() for name in names]
-    return next((one for one in patterns if any(fnmatch.fnmatchcase(name, one.lower()) for name in lowered)), "")
+    return next((one for one in patterns if _fits(one.lower().rstrip("/") or "/", lowered)), "")
+
+
+def _fits(pattern: str, names: Sequence[str]) -> bool:
+    """Whether a pattern is, or fits, a name: `[C+]` of a description is no class of letters when it stands there so."""
+    return pattern in names or any(fnmatch.fnmatchcase(name, pattern) for name in names)
+
+
+def whole_path(path: str, thing: Image | Passed) -> str:
+    """Return the path of something below the root, and in its archive."""
+    return f"{path}/{thing.member}" if thing.member else path
+
+
+def names_of(path: str, thing: Image | Passed) -> list[str]:
+    """Return what a pattern may fit: the path, each folder that it lies in, the parts of both, a SeriesDescription."""
+    parts = shown(path).split("/")
+    folders = ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    described = [thing.series_description] if isinstance(thing, Image) else []
+    return [path, *folders, *parts, *described]
+
+
+class Unmatched:
+    """The patterns that have fitted nothing so far."""
+
+    def __init__(self, filters: Filters) -> None:
+        given = [("--exclude", one) for one in filters.exclude] + [("--include", one) for one in filters.include]
+        self._left = dict.fromkeys(given)
+
+    def see(self, path: str, thing: Image | Passed) -> None:
+        """Take in something of the tree."""
+        if self._left:
+            names = names_of(whole_path(path, thing), thing)
+            self._left = {one: None for one in self._left if not _fitting([one[1]], names)}
+
+    def named(self) -> str:
+        """Return the patterns that are left, as they were given."""
+        return ", ".join(f"{option} {shown(pattern)!r}" for option, pattern in self._left)

@@ -17,6 +17,7 @@ from typing import Any
 from tcia_xnat.closing import Closing
 from tcia_xnat.core.sqlite import Say, Schema, open_database, sqlite_errors
 from tcia_xnat.local import sql
+from tcia_xnat.local.left_out import LeftOut
 from tcia_xnat.local.model import LOOSE, File, Gathered, Image, Passed, PassedOver, Place, Spot, Weight, is_zip, shown
 from tcia_xnat.local.neighbours import name_pattern
 from tcia_xnat.local.read import INDEX, NOT_IMAGES
@@ -185,6 +186,10 @@ class Inventory(Closing):
         """Yield what is not sent, folder by folder."""
         for holder, reason, weight, count, first, _ in self._ask(sql.PASSED_OVER):
             yield PassedOver(self._name(holder, ""), reason, Weight(weight), count, first)
+
+    def left_out(self) -> list[LeftOut]:
+        """Return how many images and other files are not sent, by reason."""
+        return [LeftOut(*row) for row in self._ask(sql.LEFT_OUT)]
 
     def passed_one_by_one(self) -> Iterator[tuple[Any, ...]]:
         """Yield name, weight and reason of everything that is not sent."""

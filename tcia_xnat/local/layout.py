@@ -8,6 +8,7 @@ from tcia_xnat.local.model import Spot
 from tcia_xnat.model import Label
 
 ABOVE = 2  # folders that name subject and session
+_LABEL, _LEAST = 64, 8  # letters of a label (xnat-http.md §6.2), and of the subject in it
 _LAST_FIGURES = 5  # of a UID, at the end of a folder's name as the NBIA Data Retriever makes it
 _DOWNLOADED = "img.zip"  # as downloaders call the zip of a series
 
@@ -33,8 +34,12 @@ def folder_label(parts: Sequence[str]) -> Label | None:
     if len(parts) <= ABOVE:
         return None
     subject, session = parts[:ABOVE]
-    is_named_so = session.lower().startswith(f"{subject.lower()}_")
-    return Label(subject, session if is_named_so else f"{subject}_{session}")
+    if session.lower().startswith(f"{subject.lower()}_"):
+        return Label(subject, session)
+    kept = max(
+        _LABEL - len(session) - 1, _LEAST
+    )  # what is cut of a long name is the subject's part, which stands beside it
+    return Label(subject, f"{subject[:kept]}_{session}")
 
 
 def below_session(layout: Layout, parts: Sequence[str]) -> Sequence[str]:

@@ -97,6 +97,10 @@ SUSPECTS = """
 SELECT chosen.series, name(passed.path, passed.member), passed.reason, min(passed.path)
 FROM passed JOIN chosen USING (holder) WHERE weight = 'suspect' GROUP BY chosen.series
 """
+LEFT_OUT = """
+SELECT reason, count(*), count(DISTINCT series) FROM passed WHERE sop <> '' GROUP BY reason
+UNION ALL SELECT '', count(*), 0 FROM passed WHERE sop = '' HAVING count(*) > 0
+"""
 PASSED = "SELECT name(path, member), weight, reason FROM passed ORDER BY path, place"
 PASSED_OVER = """
 SELECT holder, reason, weight, count(*), name(path, member), min(path)

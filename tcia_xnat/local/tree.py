@@ -6,10 +6,11 @@ from pathlib import Path
 
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import Error, SeriesDamaged, UsageError
-from tcia_xnat.local.choice import Chooser, Filters, ZipMode
+from tcia_xnat.local.choice import Chooser, Filters, ZipMode, whole_path
 from tcia_xnat.local.dicomdir import files_not_on_disk, referenced
 from tcia_xnat.local.inventory import Inventory
 from tcia_xnat.local.layout import Layout, below_session, downloaded_series
+from tcia_xnat.local.left_out import sentence
 from tcia_xnat.local.mapping import is_mapping, read_mapping
 from tcia_xnat.local.model import File, Gathered, Image, Passed, PassedOver, Weight, shown
 from tcia_xnat.local.people import wrong_folders
@@ -19,6 +20,7 @@ from tcia_xnat.local.walk import Found, walk
 from tcia_xnat.model import Series
 
 _GAP = Passed("is named by a DICOMDIR and is not there", Weight.LOST)
+_UNMATCHED = "correct it, or say --allow-unmatched where a list of patterns is for many trees"
 _LOOK_EVERY = 1000  # files between two looks whether the run is to end
 _MEND = "mend it, or leave it out with --exclude; the same command then completes what is there"
 _NOT_THEIRS = "move the images to the folder of their patient, or leave them out with --exclude"
@@ -30,6 +32,7 @@ class Wanted:
     """A tree, and what of it is wanted; what is None is found out by looking.
 
     `root` is a folder or a zip; `follows_links` also takes what lies behind links that lead out of it.
+    `is_partial` leaves out what a mapping does not name; `allows_unmatched` takes patterns that fit nothing.
     """
 
     root: Path
@@ -38,6 +41,8 @@ class Wanted:
     mapping: Path | None = None
     filters: Filters = field(default_factory=Filters)
     follows_links: bool = False
+    is_partial: bool = False
+    allows_unmatched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +117,18 @@ def gather(
     zip_mode = wanted.zip_mode or (ZipMode.NOZIP if layout in {Layout.FOLDERS, Layout.MAPPING} else ZipMode.PROCESS)
     if wanted.zip_mode is not ZipMode.NOZIP:  # also where they stay shut: whether they hold images must be known
         _read_new(inventory, check, on_files, zips=True)
-    chooser = Chooser(layout, zip_mode, wanted.filters, mapping, wanted.zip_mode is not None)
+    chooser = Chooser(
+        layout,
+        zip_mode,
+        wanted.filters,
+        mapping,
+        is_zip_mode_given=wanted.zip_mode is not None,
+        is_partial=wanted.is_partial,
+    )
     inventory.choose(chooser)
     _look_at_indexes(inventory, chooser, check)
+    if (idle := chooser.unmatched.named()) and not wanted.allows_unmatched:
+        raise UsageError(f"{idle} fits nothing in {wanted.root}", _UNMATCHED)
     tree = _tree(decision, zip_mode, inventory)
     if not (tree.catalogue.series or tree.catalogue.missing):
         raise _nothing(wanted.root, inventory.passed_over())
@@ -129,8 +143,8 @@ def _decision(wanted: Wanted, inventory: Inventory, *, is_mapped: bool) -> Decis
     filters = wanted.filters
 
     def refuses(path: str, image: Image) -> bool:
-        whole = f"{path}/{image.member}" if image.member else path
-        return filters.refusal(whole, below_session(Layout.FOLDERS, path.split("/")), image) is not None
+        by_folder = filters.folder_refusal(below_session(Layout.FOLDERS, path.split("/")), takes_parts=True)
+        return (by_folder or filters.refusal(whole_path(path, image), image)) is not None
 
     return decide(inventory.spots(refuses if filters != Filters() else None), inventory.zips())
 
@@ -195,7 +209,12 @@ def _tree(decision: Decision, zip_mode: ZipMode, inventory: Inventory) -> Tree:
     return Tree(
         layout,
         zip_mode,
-        Catalogue({uid: _series(one) for uid, one in sent.items()}, missing, images_of=inventory.images_of),
+        Catalogue(
+            {uid: _series(one) for uid, one in sent.items()},
+            missing,
+            images_of=inventory.images_of,
+            left_out=sentence(inventory.left_out()),
+        ),
         _problems(layout, sent, inventory),
         {uid: (f"{one.copies} copies of its images were left out",) for uid, one in sent.items() if one.copies},
         {uid: inventory.folder(one.path) for uid, one in sent.items()},

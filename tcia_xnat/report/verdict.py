@@ -45,7 +45,8 @@ def _missing_code(outcomes: Iterable[Outcome], *, gave: bool) -> int:
 
 def verdict_of(run: Run) -> str:
     """Return the sentence that people read first of a run."""
-    return verdict(run.result, archive=run.job.archive, place=run.job.place, asked=[request_of(run)])
+    said = verdict(run.result, archive=run.job.archive, place=run.job.place, asked=[request_of(run)])
+    return " ".join(filter(None, (said, run.prepared.catalogue.left_out)))
 
 
 def verdict(

@@ -32,7 +32,8 @@ def test_the_example_tree(sandbox: Sandbox, tmp_path: Path) -> None:
     assert snapshot(tmp_path / "tree") == before
     assert "12 series are in the archive: 12 new" in done.out
     listed = resource(sandbox, "EXAMPLE", "UPLOAD", "tree.csv").decode()
-    assert "007/pre/DTI/raw,007,007_pre," in listed
+    assert "\n007,007_pre," in listed
+    assert "DTI" not in listed
 
 
 def test_host_user_password_project_root_and_a_second_time(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -125,11 +126,18 @@ def test_a_mapping(sandbox: Sandbox, tmp_path: Path, how: str) -> None:
     listed = (tmp_path if how == "option" else tree) / "names.csv"
     listed.write_text("Path;Subject;Session\na;sub-1;first\na/b;sub-1;second one\n")
     options = ("--mapping", listed) if how == "option" else ()
-    done = upload(sandbox, tmp_path / "w", listed if how == "root" else tree, f"MAPPED{how}", *options)
+    root = listed if how == "root" else tree
+    done = upload(sandbox, tmp_path / "w", root, f"MAPPED{how}", *options)
+    assert done.code == 3
+    assert "Left out: 3 DICOM images in 1 series (not in the mapping" in done.out
+    done = upload(sandbox, tmp_path / "w", root, f"MAPPED{how}", *options, "--partial")
     assert done.code == 0, done.err
     assert_holds(sandbox, f"MAPPED{how}", {"first": [A1], "second_one": [A2]})
     assert set(subjects(sandbox, f"MAPPED{how}").values()) == {"sub-1"}
-    assert left_out(done)["c/IM0001.dcm"] == ("left out", "not in the mapping")
+    assert left_out(done)["c/IM0001.dcm"] == (
+        "left out",
+        "not in the mapping: name it there, or leave it out with --partial",
+    )
 
 
 def test_two_studies_in_one_session_folder_get_a_number_that_stays(sandbox: Sandbox, tmp_path: Path) -> None:
