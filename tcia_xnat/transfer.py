@@ -183,13 +183,15 @@ class _Run:
                 self._tell(Retrying(error, MEET_SECONDS))
             self._workers.hand_out(self._waiter, partial(after_others, self._lane, met), self._others_left)
 
-    def _others_left(self, freed: Sequence[tuple[Study, Finished, Mapping[str, Series]]]) -> None:
+    def _others_left(self, freed: Sequence[tuple[Study, Finished | Error, Mapping[str, Series]]]) -> None:
         """Count what another run has archived, and send the rest."""
         self._is_waiting = False
         for study, finished, met in freed:
             for uid, series in met.items():
                 del study.met[uid]
-                if finished.uri and uid not in finished.short:
+                if isinstance(finished, Error):
+                    self._series_done(study, NotSent(series, finished))
+                elif finished.uri and uid not in finished.short:
                     study.waiting.discard(uid)
                     self._settle(present_outcome(series, study.plan.label))
                 else:

@@ -1,19 +1,21 @@
 """The steps of a run that wait for XNAT, as they are done in a pool: each is the boundary of what one study causes."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from tcia_xnat.confirm import Finished, confirm
 from tcia_xnat.core.unexpected import unexpected
+from tcia_xnat.destinations.xnat import provenance
 from tcia_xnat.destinations.xnat.counts import ask
-from tcia_xnat.errors import FATAL, Error, XnatError, XnatUnreachable
+from tcia_xnat.errors import FATAL, ArchiveConflict, Error, XnatError, XnatUnreachable
 from tcia_xnat.events import Step, StepDone, Tell
 from tcia_xnat.lane import Lane
 from tcia_xnat.model import Series
 from tcia_xnat.planning.completeness import Wanted
 from tcia_xnat.session import SessionSteps
 from tcia_xnat.transfer_state import Study
+from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
 MEET_SECONDS = 1.0  # between two looks at sessions that other runs are at
 
@@ -42,17 +44,40 @@ def _try_steps(steps: SessionSteps, archive: bool) -> Finished | Error:  # noqa:
 
 def after_others(
     lane: Lane, met: Sequence[tuple[Study, Mapping[str, Series]]]
-) -> list[tuple[Study, Finished, Mapping[str, Series]]]:
-    """Return the studies whose sessions other runs have left, with what the archive now has of their series."""
-    lane.project.patience.wait(MEET_SECONDS)
-    labels = ask(lane.project, lambda: lane.turns.free(study.plan.label for study, _ in met)) or ()
-    freed = []
-    for study, waiting in met:
-        if (label := study.plan.label) in labels:
-            wanted = {uid: Wanted(series.image_count) for uid, series in waiting.items()}
-            if finished := ask(lane.project, partial(confirm, lane.project, label, wanted)):
-                freed.append((study, finished, waiting))
+) -> list[tuple[Study, Finished | Error, Mapping[str, Series]]]:
+    """Return the studies whose sessions other runs have left, with what the archive now has of their series.
+
+    Where it has another study under the label of a study, this is the error that says so.
+    """
+    project = lane.project
+    project.patience.wait(MEET_SECONDS)
+    labels = ask(project, lambda: lane.turns.free(study.plan.label for study, _ in met)) or ()
+    free = [(study, waiting) for study, waiting in met if study.plan.label in labels]
+    archived = ask(project, project.archived_sessions) if free else ()
+    freed: list[tuple[Study, Finished | Error, Mapping[str, Series]]] = []
+    for study, waiting in free if archived is not None else ():
+        wanted = {uid: Wanted(series.image_count) for uid, series in waiting.items()}
+        finished: Finished | Error | None = _taken(project, study, archived or ())
+        finished = finished or ask(project, partial(confirm, project, study.plan.label, wanted))
+        if isinstance(finished, Finished):
+            lane.turns.go_on(study.plan.label)
+        if finished:
+            freed.append((study, finished, waiting))
     return freed
+
+
+def _taken(project: XnatProject, study: Study, archived: Iterable[ArchivedSession]) -> ArchiveConflict | None:
+    """Return the error that says that the archive now has another study under the label of a study."""
+    label, uid = study.plan.label, study.plan.study_instance_uid
+    for session in archived:
+        if session.label.session.lower() == label.session.lower() and session.study_instance_uid != uid:
+            record = provenance.read(project, session.experiment_id)
+            if record is None or record.study_instance_uid != uid:
+                return ArchiveConflict(
+                    f"another run has archived another study as session {label.session} meanwhile",
+                    "run the same command again: the study gets a label of its own",
+                )
+    return None
 
 
 def try_to_tidy(steps: SessionSteps) -> None:

@@ -10,6 +10,7 @@ from tcia_xnat.events import Event, SeriesImported, Tell
 from tcia_xnat.ledger import Ledger
 from tcia_xnat.model import Label, Series, State
 from tcia_xnat.plan import Plan, StudyPlan
+from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.stop import Stop
 from tcia_xnat.transfer import TransferResult, transfer
 from tests.unit.fake_xnat import QUICK, FakeLane, FakeXnat, Session, images, series
@@ -111,3 +112,19 @@ def test_a_session_of_somebody_else_is_not_joined(tmp_path: Path) -> None:
 def test_a_series_that_failed_holds_its_study(tmp_path: Path, error: XnatRefused) -> None:
     result = run(tmp_path, FakeLane(FakeXnat(), {"1.2.2": error}), plan_of(series(1), series(2)))
     assert states(result) == {"1.2.1": State.HELD, "1.2.2": State.FAILED}
+
+
+def test_a_study_whose_label_another_run_has_taken_for_another_study_is_not_sent(tmp_path: Path) -> None:
+    other = Session("9.9", LABEL, {"9.9.1": "1"}, {"1": {"9.9.1.1"}}, mark="tcia-xnat-other")
+
+    def archive_other(_seconds: float) -> None:
+        if xnat.waiting.pop("/other", None):
+            xnat.archived[LABEL] = other
+
+    patience = Patience(RetryPolicy(attempts=2, base=0), archive_other)
+    lane = FakeLane(xnat := FakeXnat(patience=patience, waiting={"/other": other}))
+    result = run(tmp_path, lane, Plan((StudyPlan("1.2", LABEL, (series(1), series(2))),), ()))
+    assert set(states(result).values()) == {State.FAILED}
+    assert all("another study as session PAT" in one.reason for one in result.outcomes)
+    assert all("label of its own" in one.hint for one in result.outcomes)
+    assert not lane.sent

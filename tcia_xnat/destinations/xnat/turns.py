@@ -11,8 +11,8 @@ So each session has one run that sends into it, and archives it:
   which is never archived: what a run that comes second sends for that never gets into the session of the first. Then it
   looks who has the turn, makes the session itself by the same image, and deletes the session of the turn.
 - Two studies that are to have one label make two sessions for their turns: the one that XNAT made first has it.
-- A run that has not the turn sends nothing. It waits until the session is gone, asks the archive what it holds, and
-  takes the turn for what is still missing.
+- A run that has not the turn sends nothing of the study. It waits until the session is gone, asks the archive what it
+  holds, also whether another study has taken the label, and then takes the turn for what is still missing.
 - Where a script drops the first image nothing says whose turn it is: the series itself takes it, and if it comes second
   it is at least whole in the session of the other run.
 - The session of a run that is over is taken over: at once when the lock in its output folder is free, else when
@@ -66,6 +66,7 @@ class Turns:
         self._lock = threading.Lock()
         self._studies: dict[str, threading.Lock] = {}
         self._mine: set[str] = set()
+        self._met: set[str] = set()
         self._seen: dict[str, tuple[str, float]] = {}
 
     def check(self, label: Label) -> None:
@@ -128,6 +129,10 @@ class Turns:
     def _may_end(self, row: PrearchiveSession, mine: str) -> bool:
         return row.mark == self._prearchive.mark or (row.url == mine and not self._is_taken(row))
 
+    def go_on(self, label: Label) -> None:
+        """Let a study be sent that has met another run: the archive was asked since what it holds now."""
+        self._met.discard(label.session)
+
     def leave(self, label: Label) -> None:
         """Give the turn back: what is sent from now on would go into another session."""
         self._mine.discard(label.session)
@@ -150,7 +155,8 @@ class Turns:
                     "archive it or delete it in XNAT, then run the same command again",
                 )
         before = [row for row in _turns(label, rows) if not mine or row.url <= mine]  # they begin with the time
-        if any(self._is_taken(row) for row in (*_named(label, rows), *before)):
+        if label.session in self._met or any(self._is_taken(row) for row in (*_named(label, rows), *before)):
+            self._met.add(label.session)
             raise AnotherRun(f"another run is at session {label.session}")
 
     def _is_taken(self, row: PrearchiveSession) -> bool:

@@ -126,6 +126,7 @@ def test_where_a_script_drops_the_first_image_the_series_itself_takes_the_turn()
     fake.rows = [row(OTHER)]
     with pytest.raises(AnotherRun):
         mine.check(LABEL)
+    mine.go_on(LABEL)
     fake.rows = [row(MINE)]
     mine.check(LABEL)
 
@@ -207,3 +208,19 @@ def test_the_turn_of_a_run_that_is_over_is_taken_over_and_ended() -> None:
     assert not took(Turns(cast("Prearchive", mine), (), 60, lambda: 0.0))
     assert took(Turns(cast("Prearchive", mine), (left,), 60, lambda: 0.0))
     assert [one.is_turn for one in shared.rows.values()] == [False]
+
+
+def test_a_study_that_has_met_another_run_waits_until_the_archive_was_asked() -> None:
+    fake = FakePrearchive([row(OTHER)])
+    mine = turns(fake)
+    with pytest.raises(AnotherRun):
+        mine.check(LABEL)
+    fake.rows = []
+    with pytest.raises(AnotherRun):
+        mine.check(LABEL)
+    with pytest.raises(AnotherRun):
+        mine.take(LABEL, body)
+    assert mine.free([LABEL]) == [LABEL]
+    mine.go_on(LABEL)
+    mine.check(LABEL)
+    mine.take(LABEL, body)
