@@ -36,11 +36,12 @@ _SHOWN_HEADINGS = 8
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where a table has its entries, what they are, and the heading that says so."""
+    """Where a table has its entries, what they are, and the heading that says so; `studies` are columns of studies."""
 
     numbers: tuple[int, ...]
     level: Level
     name: str
+    studies: tuple[int, ...] = ()
 
 
 def heading(text: str) -> str:
@@ -82,7 +83,8 @@ def choose(cells: Sequence[str], rows: Sequence[Row], file: str, column: str = "
             number = _one(cells, rows, file, known)
             if level is Level.STUDY:
                 _refuse_rivals(cells, rows, file, number)
-            return Columns((number,), level, cells[number].strip())
+            studies = tuple(place for place, key in enumerate(keys) if key in _LEVELS[Level.STUDY])
+            return Columns((number,), level, cells[number].strip(), studies)
     raise ManifestError(f"{file} has no column SeriesInstanceUID{found(cells)}", NAME_IT)
 
 

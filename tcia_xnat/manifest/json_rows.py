@@ -52,7 +52,7 @@ def _table(value: Any) -> list[list[str]]:  # noqa: ANN401  as above
         return []
     if value and all(isinstance(row, list) for row in value):
         return [[text_of(cell) for cell in row] for row in value]
-    return _of_rows([row for row in value if isinstance(row, Mapping)])
+    return _of_rows(value) if all(isinstance(row, Mapping) for row in value) else []
 
 
 def _unwrapped(value: Mapping[str, Any]) -> Any:  # noqa: ANN401  as above

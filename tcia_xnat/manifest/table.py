@@ -26,7 +26,7 @@ from tcia_xnat.manifest.columns import (
     no_series,
     unknown_identifiers,
 )
-from tcia_xnat.manifest.entries import folder_in, words
+from tcia_xnat.manifest.entries import folder_in, is_identifier, words
 from tcia_xnat.manifest.merge import merge
 from tcia_xnat.manifest.model import Level, Manifest, Reading, Rejected
 
@@ -126,8 +126,8 @@ def from_sheets(sheets: Mapping[str, Sequence[Row]], name: str, column: str = ""
         start, columns = _start(rows, columns, file, column)
         if start < len(rows) and columns:
             parts.append(_taken(file, rows[start:], columns))
-        elif start == len(rows) and not column and unknown_identifiers((), rows):
-            raise no_series(rows[0][1], rows, file)
+        elif start == len(rows) and unknown_identifiers((), rows):
+            raise no_column(rows[0][1], file, column) if column else no_series(rows[0][1], rows, file)
     if not columns:
         raise _without_columns(sheets, name, column)
     whole = replace(merge(parts), name=name)
@@ -207,6 +207,11 @@ class _Taking:
             self.lines += 1
             for text in filter(None, texts):
                 self._add_cell(line, text)
+        elif any(is_identifier(cells[number]) for number in self.columns.studies if number < len(cells)):
+            raise ManifestError(
+                f"{self.file}, line {line} names a study and no series",
+                "write its series, or leave the line out; a table of studies alone brings all of their series",
+            )
         elif any(cell.strip() for cell in cells):
             self.rejected.append(Rejected(line, ",".join(cells), "a row without a series", self.file))
 

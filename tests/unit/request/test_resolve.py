@@ -113,6 +113,12 @@ REFUSED = {
         f"names 1 of the 2 images of series {A}",
         f"cp s3://b/{FOLDER}/",
     ),
+    "a row with a study and no series": (
+        f"StudyInstanceUID,SeriesInstanceUID\n{STUDY},{A}\n{OTHER_STUDY},\n",
+        r"m\.csv, line 3 names a study and no series",
+        "leave the line out",
+    ),
+    "JSON rows and something else": (f'[{{"SeriesInstanceUID": "{A}"}}, "{B}"]', "not a list of series", "rows"),
     "studies that nobody knows": ("StudyInstanceUID\n1.2.3\n", "knows none of the 1", "SeriesInstanceUID"),
 }
 
@@ -185,6 +191,12 @@ def test_each_sheet_is_read_by_its_own_headings_and_all_come() -> None:
         "m.xlsx, sheet CT: 1 line, 1 series in column Series UID",
         "m.xlsx, sheet rest: 1 line, 1 study in column StudyInstanceUID: 1 series",
     )
+
+
+def test_a_sheet_without_the_column_that_was_chosen_is_not_dropped() -> None:
+    book = workbook(CT=[["n", "CT"], [1, A]], PET=[["n", "Series UID"], [1, C]])
+    with pytest.raises(ManifestError, match=r"m\.xlsx, sheet PET has no column CT"):
+        parse(book, "m.xlsx", "CT")
 
 
 def test_a_sheet_whose_series_stand_under_an_unknown_heading_is_not_dropped() -> None:
