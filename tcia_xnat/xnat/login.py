@@ -3,7 +3,6 @@
 import base64
 import logging
 from collections.abc import Callable
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 import requests
@@ -51,9 +50,8 @@ def log_in(host: str, user: str, password: str) -> "xnat.session.XNATSession":
     try:
         site = find_site(session, host, _TIMEOUT)
         session.cookies.clear()  # those of nobody
-        # an https site marks its cookies Secure, also for a client inside that was told to speak plain http (§1.2)
-        session.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
         session_id = _session_id(session, site, user, password)
+        _let_cookies_go_to(site, session)
         _read_environment_once(session, site)
         return _connection(session, site, host, session_id)
     except requests.RequestException as error:
@@ -101,6 +99,16 @@ def _session_id(session: Session, site: str, user: str, password: str) -> str:
     if not session_id:
         raise no_xnat(site, response)
     return session_id
+
+
+def _let_cookies_go_to(site: str, session: Session) -> None:
+    """Send the cookies of a login back where it was made.
+
+    An https site marks them Secure, also for a client inside that was told to speak plain http (§1.2). requests copies
+    cookies without the policy of their jar, so it is the cookies that must say it.
+    """
+    for cookie in session.cookies if site.startswith("http://") else ():
+        cookie.secure = False
 
 
 def _basic(user: str, password: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
