@@ -136,6 +136,7 @@ def _gather(upload: Upload, inventory: Inventory, stop: Stop, tell: Tell) -> Tre
         follows_links=upload.follow_links,
         is_partial=upload.partial,
         allows_unmatched=upload.allow_unmatched,
+        same_patients={patient: held for held, patient in sorted(upload.same_patient.pairs)},
     )
     tree = gather(wanted, inventory, stop.check, lambda count, total: tell(FilesRead(count, total)))
     if tree.layout in {Layout.FOLDERS, Layout.MAPPING} and upload.session_label != _TEMPLATE:

@@ -1,17 +1,23 @@
 """Whose images lie in a folder that names a subject: one PatientID's, or they are not sent. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from tcia_xnat.local.model import Gathered, shown
 
 
-def wrong_folders(gathered: Sequence[Gathered]) -> Mapping[str, str]:
+def wrong_folders(gathered: Sequence[Gathered], same: Mapping[str, str]) -> Mapping[str, str]:
     """Return by SeriesInstanceUID why series are not this subject's, where folders or a mapping name subjects.
 
     A study belongs to one subject, and a subject has one PatientID: its own is the one that it is called after, or the
     only one that no other subject has. Where that is not plain, nothing of the subject is sent.
+
+    Parameters
+    ----------
+    same
+        By PatientID another name of the same person, as the user says.
     """
-    named = [one for one in gathered if one.folder is not None]
+    named = [_renamed(one, same) for one in gathered if one.folder is not None]
     patients = _grouped((_subject(one), patient) for one in named for patient in one.patients)
     subjects_of = _grouped((patient, subject) for subject, those in patients.items() for patient in those)
     owners = {subject: _owner(subject, those, subjects_of) for subject, those in patients.items()}
@@ -21,6 +27,10 @@ def wrong_folders(gathered: Sequence[Gathered]) -> Mapping[str, str]:
         if _uid(one) not in refused and len(subjects := studies[one.first.study_instance_uid]) > 1:
             refused[_uid(one)] = f"its study lies under the subjects {_listed(subjects)}"
     return refused
+
+
+def _renamed(one: Gathered, same: Mapping[str, str]) -> Gathered:
+    return replace(one, patients=frozenset(same.get(patient, patient) for patient in one.patients)) if same else one
 
 
 def _stranger(one: Gathered, patients: Mapping[str, set[str]], owners: Mapping[str, str | None]) -> str:

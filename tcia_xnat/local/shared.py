@@ -1,7 +1,7 @@
 """What of a report leaves for XNAT: labels and UIDs. Names of folders and files are patient data, and stay on disk."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +17,12 @@ _REASONS = re.compile(r" \(.*\)(?=[,:])", re.DOTALL)
 
 def without_paths(run: Run, output_dir: Path) -> Run:
     """Return a run whose report, in `output_dir`, names no folder and no file of its tree."""
-    outcomes = tuple(_outcome(one, number) for number, one in enumerate(run.result.outcomes, 1))
-    catalogue = replace(run.prepared.catalogue, left_out=_REASONS.sub("", run.prepared.catalogue.left_out))
+    found = run.prepared.catalogue
+    files = dict.fromkeys(uid for uid in (*found.missing, *_listed(run)) if not is_uid(uid))
+    names = {uid: f"file {number}" for number, uid in enumerate(files, 1)}
+    outcomes = tuple(_outcome(one, names) for one in run.result.outcomes)
+    missing = {names.get(uid, uid): error for uid, error in found.missing.items()}
+    catalogue = replace(found, missing=missing, left_out=_REASONS.sub("", found.left_out))
     return replace(
         run,
         job=replace(run.job, output_dir=output_dir, typed=("ROOT", run.job.project)),
@@ -37,7 +41,11 @@ def shared(report: Callable[[Run], Iterable[Path]], folder: Path) -> Callable[[R
     return write
 
 
-def _outcome(outcome: Outcome, number: int) -> Outcome:
-    uid = outcome.series_instance_uid if is_uid(outcome.series_instance_uid) else f"file {number}"
+def _listed(run: Run) -> Iterable[str]:
+    return (outcome.series_instance_uid for outcome in run.result.outcomes)
+
+
+def _outcome(outcome: Outcome, names: Mapping[str, str]) -> Outcome:
+    uid = names.get(outcome.series_instance_uid, outcome.series_instance_uid)
     hides = outcome.kind in _NAMES_FILES
     return replace(outcome, series_instance_uid=uid, reason=_REASON if hides else outcome.reason)

@@ -23,7 +23,7 @@ _GAP = Passed("is named by a DICOMDIR and is not there", Weight.LOST)
 _UNMATCHED = "correct it, or say --allow-unmatched where a list of patterns is for many trees"
 _LOOK_EVERY = 1000  # files between two looks whether the run is to end
 _MEND = "mend it, or leave it out with --exclude; the same command then completes what is there"
-_NOT_THEIRS = "move the images to the folder of their patient, or leave them out with --exclude"
+_NOT_THEIRS = "move them to their patient's folder, leave them out with --exclude, or say --same-patient OWN=PATIENTID"
 _NAME_IT = "give them names with --layout folders or --layout mapping"
 
 
@@ -33,6 +33,7 @@ class Wanted:
 
     `root` is a folder or a zip; `follows_links` also takes what lies behind links that lead out of it.
     `is_partial` leaves out what a mapping does not name; `allows_unmatched` takes patterns that fit nothing.
+    `same_patients` has by PatientID another name of the same person.
     """
 
     root: Path
@@ -43,6 +44,7 @@ class Wanted:
     follows_links: bool = False
     is_partial: bool = False
     allows_unmatched: bool = False
+    same_patients: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def gather(
     _look_at_indexes(inventory, chooser, check)
     if (idle := chooser.unmatched.named()) and not wanted.allows_unmatched:
         raise UsageError(f"{idle} fits nothing in {wanted.root}", _UNMATCHED)
-    tree = _tree(decision, zip_mode, inventory)
+    tree = _tree(decision, zip_mode, inventory, wanted.same_patients)
     if not (tree.catalogue.series or tree.catalogue.missing):
         raise _nothing(wanted.root, inventory.passed_over())
     return tree
@@ -194,7 +196,7 @@ def _read(files: Iterable[File], inventory: Inventory) -> list[tuple[File, list[
     return read
 
 
-def _tree(decision: Decision, zip_mode: ZipMode, inventory: Inventory) -> Tree:
+def _tree(decision: Decision, zip_mode: ZipMode, inventory: Inventory, same: Mapping[str, str]) -> Tree:
     layout, gathered = decision.layout, inventory.series()
     missing: dict[str, Error] = {}
     for passed in inventory.passed_over():
@@ -203,7 +205,7 @@ def _tree(decision: Decision, zip_mode: ZipMode, inventory: Inventory) -> Tree:
     for one in gathered:
         if one.folder is None and not one.first.patient_id:
             missing[one.first.series_instance_uid] = SeriesDamaged("its images have no PatientID", _NAME_IT)
-    for uid, why in wrong_folders(gathered).items():
+    for uid, why in wrong_folders(gathered, same).items():
         missing[uid] = SeriesDamaged(why, _NOT_THEIRS)
     sent = {one.first.series_instance_uid: one for one in gathered if one.first.series_instance_uid not in missing}
     return Tree(

@@ -39,6 +39,7 @@ def test_two_patients_of_whom_nobody_is_plainly_the_owner(tmp_path: Path) -> Non
     found = named(tmp_path / "t", {"S/v1/a": one, "S/v1/b": two, "T/v1/a": other})
     assert set(found.tree.catalogue.missing) == {one.series_instance_uid, two.series_instance_uid}
     assert set(found.images) == {other.series_instance_uid}
+    assert len(look(tmp_path / "t", layout=Layout.FOLDERS, same_patients={"P1x": "P1"}).images) == 3
 
 
 def test_a_study_under_two_subjects(tmp_path: Path) -> None:
