@@ -322,6 +322,22 @@ def test_a_table_of_studies_brings_their_series(tmp_path: Path) -> None:
     assert "\n  1.2.3\n" in done.stdout
 
 
+def test_a_table_that_is_not_certain_is_refused_until_a_column_is_chosen(tmp_path: Path) -> None:
+    uid, series = study()
+    path = tmp_path / "cohort.csv"
+    path.write_text(f"StudyInstanceUID,CT_Series\n{uid},{series[0]}\n{uid},{series[1]}\n")
+    refused = dry_run(path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "error: cohort.csv has studies in column StudyInstanceUID, and CT_Series may name what is meant\n"
+        "hint: choose the column: --column CT_Series or --column StudyInstanceUID; studies bring all of their series\n"
+    )
+    chosen = dry_run(path, "--column", "CT_Series")
+    assert chosen.returncode == 0
+    assert chosen.stdout.startswith("cohort.csv: 2 lines, 2 series in column CT_Series\n")
+    assert "To send: 2 series" in chosen.stdout
+
+
 def test_studies_that_the_index_does_not_know_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_text("StudyInstanceUID\n1.2.3\n1.2.4\n")
