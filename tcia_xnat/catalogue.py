@@ -44,7 +44,7 @@ class Catalogue:
     notes: tuple[str, ...] = ()
     studies: Mapping[str, StudyFacts] = field(default_factory=dict)
     left_out: str = ""
-    images_of: Callable[[str], frozenset[str] | None] = unknown_images
+    images_of: Callable[[str], frozenset[str] | None] = field(default=unknown_images, compare=False)
 
     def wanted(self, series_instance_uid: str) -> Wanted:
         """Return what a series is to have."""

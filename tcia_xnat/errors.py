@@ -108,6 +108,12 @@ class XnatUnreachable(XnatError):
     exit_code = 5
 
 
+class XnatGarbled(XnatUnreachable):
+    """XNAT answers, and one of its answers cannot be read however often it is asked for."""
+
+    exit_code = 3
+
+
 class XnatBusy(XnatError):
     """The session is locked by other work; it passes."""
 

@@ -14,6 +14,7 @@ from tcia_xnat.events import SeriesLeft, Tell
 from tcia_xnat.fetch import Fetched, Fetcher
 from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
 from tcia_xnat.pictures import Depict, no_picture
+from tcia_xnat.planning.completeness import Wanted
 from tcia_xnat.sources import Source
 from tcia_xnat.spool import Spool
 from tcia_xnat.xnat.project import XnatProject
@@ -43,6 +44,11 @@ class NotSent:
     seconds: float = 0.0
 
 
+def counted_only(series: Series) -> Wanted:
+    """Return what a series is to have, of which nobody knows the SOPInstanceUIDs before it is fetched."""
+    return Wanted(series.image_count)
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """What all lanes share.
@@ -67,6 +73,8 @@ class Lane:
         Draws a series while XNAT takes it.
     turns
         Which run may send into which session.
+    wanted
+        What a series is to have, as far as that is known before it is fetched.
     """
 
     project: XnatProject
@@ -79,6 +87,7 @@ class Lane:
     spool_dir: Path | None = None
     uploads: AbstractContextManager[object] = field(default_factory=nullcontext)
     depict: Depict = no_picture
+    wanted: Callable[[Series], Wanted] = counted_only
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:
         """Fetch, prove and import one series.

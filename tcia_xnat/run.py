@@ -252,6 +252,7 @@ def _lane(  # noqa: PLR0913, PLR0917  what all lanes share
             settings.spool_dir,
             uploads,
             depict,
+            lambda series: work.catalogue.wanted(series.series_instance_uid),
         )
 
 

@@ -38,6 +38,7 @@ from tcia_xnat.workers import Workers
 from tcia_xnat.xnat.prearchive import NothingStored
 from tcia_xnat.xnat.scripts import Scripts
 
+_LEFT_AS_ASKED = "archive its session in XNAT, or run the same command without --no-archive: nothing is fetched again"
 _RESENDS = 2  # how often a series is sent again when XNAT has lost some of its images
 
 
@@ -231,7 +232,7 @@ class _Run:
         elif result.short:
             self._lost(study, result)
         elif not result.uri:
-            self._hold(study, "left in the prearchive as asked")
+            self._hold(study, "left in the prearchive as asked", hint=_LEFT_AS_ASKED)
         else:
             self._archived(study, result)
         study.step = ""
@@ -290,10 +291,11 @@ class _Run:
         if left_out.cause(self._scripts):
             self._ledger.add(entry(sent, judged.held))
 
-    def _hold(self, study: Study, reason: str, error: Error | None = None) -> None:
+    def _hold(self, study: Study, reason: str, error: Error | None = None, hint: str = "") -> None:
         state, said = whereabouts(study.step, reason, error)
         for sent in study.sent.values():
-            self._settle(study.outcome(sent, state, said, error))
+            outcome = study.outcome(sent, state, said, error)
+            self._settle(replace(outcome, hint=outcome.hint or hint))
         study.sent.clear()
 
     def _leave(self, study: Study) -> None:

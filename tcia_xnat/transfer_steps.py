@@ -12,7 +12,6 @@ from tcia_xnat.errors import FATAL, ArchiveConflict, Error, XnatError, XnatUnrea
 from tcia_xnat.events import Step, StepDone, Tell
 from tcia_xnat.lane import Lane
 from tcia_xnat.model import Series
-from tcia_xnat.planning.completeness import Wanted
 from tcia_xnat.session import SessionSteps
 from tcia_xnat.transfer_state import Study
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
@@ -56,7 +55,7 @@ def after_others(
     archived = ask(project, project.archived_sessions) if free else ()
     freed: list[tuple[Study, Finished | Error, Mapping[str, Series]]] = []
     for study, waiting in free if archived is not None else ():
-        wanted = {uid: Wanted(series.image_count) for uid, series in waiting.items()}
+        wanted = {uid: lane.wanted(series) for uid, series in waiting.items()}
         finished: Finished | Error | None = _taken(project, study, archived or ())
         finished = finished or ask(project, partial(confirm, project, study.plan.label, wanted))
         if isinstance(finished, Finished):

@@ -25,6 +25,7 @@ _HINTS = {
     "SeriesUnavailable": NOT_PUBLIC,
     "SourceError": f"{_AGAIN}; without --source both archives are asked",
     "XnatUnreachable": f"{_AGAIN} when XNAT answers",
+    "XnatGarbled": f"look at its session in XNAT, then {_AGAIN}",
     "XnatBusy": f"{_AGAIN} when XNAT is through with the session",
     "XnatRefused": f"settle in XNAT what it says, then {_AGAIN}",
     "ArchiveConflict": f"settle in XNAT what is in the way, then {_AGAIN}",

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from tcia_xnat.clients import web
 from tcia_xnat.core.foreign import parse_xml
-from tcia_xnat.errors import RightsRefused, XnatBusy, XnatRefused, XnatUnreachable
+from tcia_xnat.errors import RightsRefused, XnatBusy, XnatGarbled, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.answers import ASK_FOR_RIGHT, OK, Answer, Row, image_counts, refusal, table
 from tcia_xnat.xnat.connection import Body, XnatConnection
@@ -137,7 +137,7 @@ class Prearchive:
             try:
                 root = parse_xml(answer.text)
             except ValueError as error:
-                raise XnatUnreachable(f"XNAT's document of {url} cannot be read: {error}") from error
+                raise XnatGarbled(f"XNAT's document of {url} cannot be read: {error}") from error
             return {scan.get("UID", ""): scan.get("ID", "") for scan in root.iterfind("{*}scans/{*}scan")}
 
         return self._xnat.patience.call(read)

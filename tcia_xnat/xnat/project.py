@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 from tcia_xnat.clients import web
 from tcia_xnat.core.foreign import parse_json
-from tcia_xnat.errors import RightsRefused, XnatRefused, XnatUnreachable
+from tcia_xnat.errors import RightsRefused, XnatGarbled, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
 from tcia_xnat.xnat.answers import (
@@ -207,7 +207,7 @@ class XnatProject:
         if answer.status == NOT_FOUND:
             return ""
         if not (found := _id_of(answer)):
-            raise XnatUnreachable(web.with_words("XNAT sent something that is no session", answer.reason))
+            raise XnatGarbled(web.with_words("XNAT sent something that is no session", answer.reason))
         return found
 
     def scans(self, experiment_id: str) -> dict[str, str]:

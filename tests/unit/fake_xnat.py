@@ -9,6 +9,7 @@ from tcia_xnat.destinations.xnat.turns import Turns
 from tcia_xnat.errors import Error, XnatError, XnatRefused
 from tcia_xnat.lane import Lane, NotSent, Sent
 from tcia_xnat.model import Label, Series, SourceName
+from tcia_xnat.planning.completeness import Wanted
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.xnat.prearchive import NothingStored, Prearchive, PrearchiveSession
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
@@ -239,6 +240,9 @@ class FakeLane:
     def listed(self, uids: Iterable[str]) -> Mapping[str, int]:
         del uids
         return {}
+
+    def wanted(self, series: Series) -> Wanted:
+        return Wanted(series.image_count)
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:
         uid = series.series_instance_uid

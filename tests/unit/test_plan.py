@@ -1,6 +1,7 @@
 """The plan: what is sent, what is there, which part of the whole."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Series, State
 from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.planning.held import Existing, Held
-from tcia_xnat.planning.identity import identify
+from tcia_xnat.planning.identity import Refusal, identify
 
 LABEL = Label("P", "P")
 SENT = Imported("1.1.1", "1.1", "/prearchive/x", "idc", 3, 100)
@@ -148,3 +149,41 @@ def test_where_folders_name_sessions_a_study_may_be_several_and_each_has_its_own
         "007_pre": ("/prearchive/projects/X/1/007_pre",),
         "007_post": ("/prearchive/projects/X/2/007_post",),
     }
+
+
+def test_what_is_refused_does_not_move_and_says_why() -> None:
+    whole, why = catalogue(series(1), series(1, "1.2", "Q")), Refusal("it is Q's", "ask Q")
+    names = {"1.1.1": LABEL, "1.2.1": Label("Q", "Q")}
+    result = plan.make(whole, Held(holdings={"1.2.1": Holding(3)}), names, refused={"1.2.1": why})
+    assert [one.series_instance_uid for one in result.send] == ["1.1.1"]
+    [outcome] = result.settled
+    assert (outcome.state, outcome.reason, outcome.hint, outcome.kind) == (
+        State.FAILED, "it is Q's", "ask Q", "PatientConflict",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [3, 1])
+def test_a_session_of_others_in_the_prearchive_only_matters_for_what_is_left_to_do(count: int) -> None:
+    held = Held(holdings={"1.1.1": Holding(count)}, foreign={"1.1": "/prearchive/projects/X/1/REVIEW"})
+    result = plan.make(catalogue(series(1)), held, {"1.1.1": LABEL})
+    [outcome] = result.settled
+    assert not result.send
+    assert outcome.state is (State.PRESENT if count == 3 else State.FAILED)
+    assert ("/prearchive/projects/X/1/REVIEW" in outcome.reason) is (count == 1)
+
+
+def test_what_the_archive_holds_in_part_and_would_not_complete_is_not_sent() -> None:
+    short, whole = (replace(series(nth), modality=kind) for nth, kind in ((1, "CT"), (2, "PT")))
+    held = Held(
+        labels={"1.1": [LABEL]},
+        holdings={"1.1.1": Holding(1), "1.1.2": Holding(3)},
+        archived_as={"1.1.1": LABEL, "1.1.2": LABEL},
+        types={LABEL: "xnat:petSessionData"},
+    )
+    found = identify(catalogue(short, whole), held)
+    result = plan.make(catalogue(short, whole), held, found.labels, refused=found.refused)
+    assert not result.send
+    reasons = {outcome.series_instance_uid: outcome for outcome in result.settled}
+    assert "is a PET session, and XNAT adds no CT" in reasons["1.1.1"].reason
+    assert "--split-session" not in reasons["1.1.1"].hint  # it would be there twice
+    assert reasons["1.1.2"].state is State.PRESENT

@@ -124,7 +124,7 @@ class _Made:
         for members in by_name.values():
             owners = self._owners(members)
             for group in members:
-                said = any(self._same.says(owner, group.patient_id) for owner in owners)
+                said = any(self._same.says(owner, group.patient_id) for owner in {*owners, group.wish.name})
                 if not group.own and group.patient_id not in owners and not said:
                     subject = members[0].wish.name
                     label = Label(subject, group.folder.session if group.folder else "")
