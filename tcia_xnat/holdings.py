@@ -76,7 +76,7 @@ def look(  # noqa: PLR0913  what decides, each once
     records.read(one.experiment_id for one in [*ours, *_beside(archived, missing, expected)])
     counted = find(project, ours, asked, records, may_refresh=may_refresh)
     others = [session for session in archived if session.study_instance_uid not in studies]
-    changed = recognize(project, records, missing, others, expected, archived_before)
+    changed = recognize(project, records, missing, others, expected, archived_before, may_refresh=may_refresh)
     taken = [one.label for one in archived] + [one.label for one in waiting]
     return Held(
         labels=_labels([*reversed(ours), *reversed(marked)]) | changed.labels,

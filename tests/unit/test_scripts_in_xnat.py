@@ -230,3 +230,15 @@ def test_a_script_that_was_changed_gets_the_series_again(tmp_path: Path) -> None
         "1.2.1": State.PRESENT,
         "1.2.2": State.ARCHIVED,
     }
+
+
+def test_a_plan_that_changes_nothing_does_not_have_xnat_count(tmp_path: Path) -> None:
+    lane = FakeLane(FakeXnat(changes_at="archive", scripts=PROJECT_HASHES))
+    run(tmp_path, lane, BOTH)
+    lane.xnat.uncounted = True
+    lane.xnat.calls.clear()
+    catalogue = Catalogue({one.series_instance_uid: one for one in BOTH}, {})
+    expected = plan.expected_labels(catalogue, Templates())
+    held = look(lane.project, catalogue, catalogue, (), may_refresh=False, expected=expected)
+    assert {one.count for one in held.holdings.values()} == {3}
+    assert "refresh_counts" not in lane.xnat.calls

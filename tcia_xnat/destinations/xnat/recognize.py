@@ -6,8 +6,9 @@ session says which study it is, on every machine. Without provenance the ledger 
 neither does, and the scripts change UIDs, nothing is sent.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from tcia_xnat.confirm import CHANGED
 from tcia_xnat.destinations.xnat.counts import count_images
@@ -19,6 +20,9 @@ from tcia_xnat.planning.left_out import is_possible
 from tcia_xnat.planning.pairing import Scan, SentSeries, pair
 from tcia_xnat.planning.provenance import Provenance
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
+
+_Count = Callable[[str, Collection[str]], Mapping[str, int | None]]
+"""An experiment's ID and its scan IDs → number of images of each."""
 
 
 @dataclass(slots=True)
@@ -57,6 +61,8 @@ def recognize(  # noqa: PLR0913, PLR0917  all that is known
     others: Iterable[ArchivedSession],
     expected: Mapping[str, Label],
     remembered: Mapping[str, Sequence[Label]],
+    *,
+    may_refresh: bool = True,
 ) -> Recognized:
     """Look for studies among sessions of other UIDs.
 
@@ -70,13 +76,16 @@ def recognize(  # noqa: PLR0913, PLR0917  all that is known
         StudyInstanceUID → the label that the study would have in an empty project.
     remembered
         StudyInstanceUID → labels under which the ledger knows that it was archived with other UIDs.
+    may_refresh
+        Whether XNAT may be told to count what it has not counted; a dry run changes nothing.
     """
     found = Recognized()
+    count = partial(count_images, project, may_refresh=may_refresh)
     sessions = list(others)
     for study, members in missing.items():
         near = [one for one in sessions if is_near(one.label, expected[study], remembered.get(study, ()))]
         kept = {session.experiment_id: records.of(session.experiment_id) for session in near}
-        _take(project, study, members, near, kept, remembered.get(study, ()), found)
+        _take(project, count, study, members, near, kept, remembered.get(study, ()), found)
     return found
 
 
@@ -114,6 +123,7 @@ def is_near(label: Label, expected: Label, remembered: Sequence[Label] = ()) -> 
 
 def _take(  # noqa: PLR0913, PLR0917  one study and all that is known of it
     project: XnatProject,
+    count: _Count,
     study: str,
     members: Sequence[Series],
     near: Sequence[ArchivedSession],
@@ -124,14 +134,14 @@ def _take(  # noqa: PLR0913, PLR0917  one study and all that is known of it
     for session in near:
         record = kept[session.experiment_id]
         if record and record.study_instance_uid == study:
-            _by_provenance(project, members, session, record, found)
+            _by_provenance(count, members, session, record, found)
             found.labels.setdefault(study, []).append(session.label)
             found.patients[session.label] = record.patient_id
     if study in found.labels:
         return
     for session in near:
         if session.label in remembered and kept[session.experiment_id] is None:
-            _by_number(project, members, session, found)
+            _by_number(count, members, session, found)
             found.labels[study] = [session.label]
             found.patients[session.label] = members[0].patient_id
             return
@@ -141,7 +151,7 @@ def _take(  # noqa: PLR0913, PLR0917  one study and all that is known of it
 
 
 def _by_provenance(
-    project: XnatProject, members: Sequence[Series], session: ArchivedSession, record: Provenance, found: Recognized
+    count: _Count, members: Sequence[Series], session: ArchivedSession, record: Provenance, found: Recognized
 ) -> None:
     """Count the scans that a provenance names; what the archive does not have of it proves nothing."""
     scans = {}
@@ -149,20 +159,20 @@ def _by_provenance(
         one = record.series.get(series.series_instance_uid)
         if one and one.archived_uid in session.scans:
             scans[series.series_instance_uid] = one, session.scans[one.archived_uid]
-    counts = count_images(project, session.experiment_id, {scan for _, scan in scans.values()})
+    counts = count(session.experiment_id, {scan for _, scan in scans.values()})
     for uid, (one, scan) in scans.items():
-        count = counts[scan]
-        is_all_there = count is not None and count >= one.image_count
-        found.holdings[uid] = Holding(count, one.images if is_all_there else None)
+        here = counts[scan]
+        is_all_there = here is not None and here >= one.image_count
+        found.holdings[uid] = Holding(here, one.images if is_all_there else None)
         found.archived_as[uid] = session.label
         found.notes[uid] = CHANGED.format(scan)
-        if one.left_out and count == one.archived_count:
+        if one.left_out and here == one.archived_count:
             found.left_out[uid] = one.left_out
 
 
-def _by_number(project: XnatProject, members: Sequence[Series], session: ArchivedSession, found: Recognized) -> None:
+def _by_number(count: _Count, members: Sequence[Series], session: ArchivedSession, found: Recognized) -> None:
     """Recognize scans by number and count: the ledger knows that the session is this study."""
-    counts = count_images(project, session.experiment_id, set(session.scans.values()))
+    counts = count(session.experiment_id, set(session.scans.values()))
     scans = {uid: Scan(scan, counts[scan]) for uid, scan in session.scans.items()}
     sent = {one.series_instance_uid: SentSeries(one.series_number, one.image_count) for one in members}
     for uid, scan_uid in pair(sent, scans).items():
