@@ -1,7 +1,7 @@
 """What is left to do: the manifest's series, beside what XNAT holds of them. Pure; nothing is asked or sent."""
 
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -98,24 +98,31 @@ def make(  # noqa: PLR0913  what a plan depends on
     done = [missing_outcome(uid, error) for uid, error in catalogue.missing.items()]
     studies: list[StudyPlan] = []
     leftovers: list[Leftover] = []
-    for (_, label), all_series in _by_session(catalogue.series.values(), names).items():
+    sessions = _by_session(catalogue.series.values(), names)
+    several = {study for study, count in Counter(study for study, _ in sessions).items() if count > 1}
+    for (study, label), all_series in sessions.items():
+        is_alone = study not in several
         if shared := _shared(all_series, held):
             done += shared
             continue
+        stays = [
+            refused_outcome(one, label, why) for one in all_series if (why := refused.get(one.series_instance_uid))
+        ]
         left: list[Series] = []
         for series in all_series:
-            why = refused.get(series.series_instance_uid)
-            outcome = refused_outcome(series, label, why) if why else None
-            if outcome := outcome or settled(series, label, held, existing, accept_rejected=accept_rejected):
+            if series.series_instance_uid in refused:
+                continue
+            if outcome := settled(series, label, held, existing, accept_rejected=accept_rejected):
                 done.append(outcome)
             else:
                 left.append(series)
         if left and (why := _unwelcome(left, label, held)):
-            done += [refused_outcome(series, label, why) for series in left]
+            stays += [refused_outcome(series, label, why) for series in left]
             left = []
+        done += stays
         if left:
-            studies.append(_study_plan(label, left, held, existing))
-        elif urls := _in_prearchive(all_series[0], label, held):
+            studies.append(_study_plan(label, left, held, existing, is_alone=is_alone))
+        elif not stays and (urls := _in_prearchive(all_series[0], label, held, is_alone=is_alone)):
             leftovers.append(Leftover(label, urls))
     return Plan(tuple(studies), tuple(done), tuple(leftovers))
 
@@ -198,13 +205,15 @@ def _by_session(series: Iterable[Series], names: Mapping[str, Label]) -> dict[tu
     return grouped
 
 
-def _in_prearchive(series: Series, label: Label, held: Held) -> tuple[str, ...]:
+def _in_prearchive(series: Series, label: Label, held: Held, *, is_alone: bool) -> tuple[str, ...]:
     """Return the places of a session in the prearchive: sessions of other patients or folders may have its study."""
     urls = held.prearchive.get(series.study_instance_uid, ())
+    if is_alone and series.folder is None:
+        return urls
     return tuple(url for url in urls if url.rsplit("/", 1)[-1].lower() == label.session.lower())
 
 
-def _study_plan(label: Label, left: Sequence[Series], held: Held, existing: Existing) -> StudyPlan:
+def _study_plan(label: Label, left: Sequence[Series], held: Held, existing: Existing, *, is_alone: bool) -> StudyPlan:
     is_new = existing is Existing.APPEND  # what XNAT left out of is sent again when that is asked for
     imported = {uid: entry for uid, entry in held.imported.items() if entry.kept is None or not is_new}
     return StudyPlan(
@@ -220,5 +229,5 @@ def _study_plan(label: Label, left: Sequence[Series], held: Held, existing: Exis
             for series in left
         )
         or left[0].study_instance_uid in held.changed_studies,
-        prearchive=_in_prearchive(left[0], label, held),
+        prearchive=_in_prearchive(left[0], label, held, is_alone=is_alone),
     )

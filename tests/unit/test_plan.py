@@ -187,3 +187,10 @@ def test_what_the_archive_holds_in_part_and_would_not_complete_is_not_sent() -> 
     assert "is a PET session, and XNAT adds no CT" in reasons["1.1.1"].reason
     assert "--split-session" not in reasons["1.1.1"].hint  # it would be there twice
     assert reasons["1.1.2"].state is State.PRESENT
+
+
+def test_nothing_is_tidied_up_of_a_study_that_is_refused() -> None:
+    held = Held(holdings={"1.1.1": Holding(3)}, prearchive={"1.1": ("/prearchive/projects/X/1/Q",)})
+    names, whole = {"1.1.1": Label("Q", "Q")}, catalogue(series(1))
+    assert plan.make(whole, held, names).leftovers
+    assert not plan.make(whole, held, names, refused={"1.1.1": Refusal("no", "")}).leftovers
