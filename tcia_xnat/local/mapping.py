@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
+from tcia_xnat.core.foreign import parsing
 from tcia_xnat.core.tables import original
 from tcia_xnat.errors import UsageError
 from tcia_xnat.local.model import shown
@@ -100,7 +101,8 @@ def _rows(file: Path) -> list[dict[str, str]]:
     heading = _heading(first)
     if not set(_COLUMNS) <= set(heading):
         raise UsageError(f"{file.name} is no mapping: its first line is not path,subject,session", _HINT)
-    rows = csv.DictReader(lines, heading, delimiter=_separator(first))
+    with parsing(lambda said: UsageError(f"the mapping {file} cannot be read: {said}", _HINT)):
+        rows = list(csv.DictReader(lines, heading, delimiter=_separator(first)))
     return [{name: original(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows]
 
 

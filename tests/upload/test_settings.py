@@ -99,7 +99,7 @@ BAD = {
     "no tree": (("nowhere", "P"), 2, "no such folder"),
     "an empty tree": (("empty", "P"), 2, "holds no DICOM"),
     "nothing but text": (("text", "P"), 2, "is no DICOM file"),
-    "everything left out": (("tree", "P", "--exclude", "*"), 2, "9 times excluded"),
+    "everything left out": (("tree", "P", "--exclude", "*"), 2, "and 8 more files: excluded: *"),
     "no project": (("tree",), 2, "PROJECT is missing"),
     "nothing": ((), 2, "ROOT and PROJECT are missing"),
     "too much": (("tree", "P", "http://127.0.0.1:9", "u", "p", "x"), 2, "too many"),
