@@ -105,7 +105,7 @@ def _streamed(stream: Callable[[str, Write], None], series_instance_uid: str, fi
 
 def _fetched(client: TCIAClient, series_instance_uid: str, sop_instance_uid: str, file: BinaryIO) -> None:
     _empty(file)
-    file.write(client.get_single_image(series_instance_uid, sop_instance_uid))
+    client.stream_single_image(series_instance_uid, sop_instance_uid, lambda chunk: _write(file, chunk))
     file.seek(0)
     found = read_identity(file, sop_instance_uid)
     if (found.series_instance_uid, found.sop_instance_uid) != (series_instance_uid, sop_instance_uid):

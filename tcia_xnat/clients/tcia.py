@@ -20,7 +20,8 @@ from tcia_xnat.clients.tcia_rows import (
     typed,
     values,
 )
-from tcia_xnat.errors import SourceError, SourceUnreachable
+from tcia_xnat.core import limits
+from tcia_xnat.errors import SeriesDamaged, SourceError, SourceUnreachable
 
 __all__ = ["METADATA_BATCH", "NBIA_URL", "SeriesRows", "TCIAClient"]
 
@@ -208,6 +209,26 @@ class TCIAClient(NbiaConnection):
         return self.content(
             question("getSingleImage", SeriesInstanceUID=series_instance_uid, SOPInstanceUID=sop_instance_uid)
         )
+
+    def stream_single_image(self, series_instance_uid: str, sop_instance_uid: str, write: Write) -> None:
+        """Pass one image to `write`, chunk by chunk; `get_single_image` keeps it in memory.
+
+        Raises
+        ------
+        SeriesDamaged
+            It is larger than any image.
+        """
+        left = limits.SINGLE_IMAGE
+
+        def bounded(chunk: bytes) -> None:
+            nonlocal left
+            left -= len(chunk)
+            if left < 0:
+                raise SeriesDamaged(f"NBIA sends more than {limits.SINGLE_IMAGE} bytes as one image")
+            write(chunk)
+
+        asked = question("getSingleImage", SeriesInstanceUID=series_instance_uid, SOPInstanceUID=sop_instance_uid)
+        self.stream(asked, bounded)
 
     def get_image(self, series_instance_uid: str, write: Write) -> None:
         """Pass the zip of a series to `write`, chunk by chunk: LICENSE, images, and md5hashes.csv at its end.

@@ -12,7 +12,7 @@ NBIA_ANSWER = 256 * MIB
 """Bytes of a JSON answer or manifest of NBIA: 300,000 series at about 800 bytes a row."""
 
 SINGLE_IMAGE = 2048 * MIB
-"""Bytes of one image that NBIA sends by itself; a DICOM value of defined length ends below 4 GiB."""
+"""Bytes of one image that NBIA sends by itself, to a file; those of a series are also bounded by its listed size."""
 
 LIST_FILE = 64 * MIB
 """Bytes of a manifest behind an address: one million series at 64 bytes a line."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
 from tcia_xnat.clients import web
-from tcia_xnat.clients.tcia import TCIAClient
+from tcia_xnat.clients.tcia import TCIAClient, Write
 from tcia_xnat.core.foreign import files_of, parsing
 from tcia_xnat.dicom import read_identity
 from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete, SeriesUnavailable, SourceError
@@ -82,62 +82,67 @@ class NbiaSource:
 
     def _try(self, series: Series, spool: Spool, on_bytes: OnBytes) -> tuple[tuple[Member, ...], str]:
         spool.clear()
-
-        most = _most_bytes(series, spool)
-
-        def write(chunk: bytes) -> None:
-            if spool.size + len(chunk) > most:
-                raise SeriesDamaged(f"NBIA sends more than {most} bytes, it lists {series.byte_count}")
-            spool.write_at(spool.size, chunk)
-            on_bytes(len(chunk))
-
+        write = _bounded(series, spool, on_bytes)
         self._client.get_image(series.series_instance_uid, write)
         content = _read_zip(series, spool)
         members = content.proved
         if content.problem or len(members) < series.image_count:
-            members = self._repaired(series, content, spool, on_bytes)
+            members = self._repaired(series, content, spool, write)
         prove_count(len(members), series.image_count)
         prove_unique(members)
         return members, content.licence
 
-    def _repaired(self, series: Series, content: _Zip, spool: Spool, on_bytes: OnBytes) -> tuple[Member, ...]:
+    def _repaired(self, series: Series, content: _Zip, spool: Spool, write: Write) -> tuple[Member, ...]:
         """Prove or fetch one by one the images that the zip did not prove (§11.8)."""
         have = {member.sop_instance_uid: member for member in content.proved}
         listed = self._client.get_sop_instance_uids(series.series_instance_uid)
         short = f"{len(have)} of {series.image_count} images ({content.problem or 'the zip holds no more'})"
-        if set(have) - set(listed) or len(listed) < series.image_count:
+        if set(have) - set(listed) or len(listed) != series.image_count:
             raise SeriesIncomplete(f"{short}, and NBIA lists {len(listed)} to repair it")
         for uid in listed:
             if uid not in have:
                 try:
-                    have[uid] = self._repaired_member(series, uid, content, spool, on_bytes)
+                    have[uid] = self._repaired_member(series, uid, content, spool, write)
                 except SourceError as error:
                     raise SeriesIncomplete(f"{short}, and image {uid} cannot be had alone: {error}") from error
         return tuple(have.values())
 
     def _repaired_member(
-        self, series: Series, sop_instance_uid: str, content: _Zip, spool: Spool, on_bytes: OnBytes
+        self, series: Series, sop_instance_uid: str, content: _Zip, spool: Spool, write: Write
     ) -> Member:
         should = self._client.get_md5_hash_for_image(sop_instance_uid)
         member, md5 = content.unproved.get(sop_instance_uid, (None, ""))
         if member is not None and should and md5 == should:
             return member
-        return self._single_image(series, sop_instance_uid, should, spool, on_bytes)
+        return self._single_image(series, sop_instance_uid, should, spool, write)
 
-    def _single_image(
-        self, series: Series, sop_instance_uid: str, should: str, spool: Spool, on_bytes: OnBytes
-    ) -> Member:
-        data = self._client.get_single_image(series.series_instance_uid, sop_instance_uid)
-        on_bytes(len(data))
+    def _single_image(self, series: Series, sop_instance_uid: str, should: str, spool: Spool, write: Write) -> Member:
         digest, offset = Digest(), spool.size
-        digest.update(data)
+
+        def take(chunk: bytes) -> None:
+            write(chunk)
+            digest.update(chunk)
+
+        self._client.stream_single_image(series.series_instance_uid, sop_instance_uid, take)
         if should and digest.md5 != should:
             raise SeriesDamaged(f"its MD5 is {digest.md5}, NBIA lists {should}")
-        spool.write_at(offset, data)
         member = stored_member(series, spool, offset, digest, sop_instance_uid)
         if member.sop_instance_uid != sop_instance_uid:
             raise SeriesDamaged(f"it says that it is {member.sop_instance_uid}")
         return member
+
+
+def _bounded(series: Series, spool: Spool, on_bytes: OnBytes) -> Write:
+    """Return what puts the zip and the single images of a series into the spool, all together within its bound."""
+    most = _most_bytes(series, spool)
+
+    def write(chunk: bytes) -> None:
+        if spool.size + len(chunk) > most:
+            raise SeriesDamaged(f"NBIA sends more than {most} bytes, it lists {series.byte_count}")
+        spool.write_at(spool.size, chunk)
+        on_bytes(len(chunk))
+
+    return write
 
 
 def _most_bytes(series: Series, spool: Spool) -> int:

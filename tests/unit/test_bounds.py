@@ -2,12 +2,13 @@
 
 import io
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import ManifestError, SeriesDamaged, SourceError, UsageError
+from tcia_xnat.errors import ManifestError, SeriesDamaged, SeriesIncomplete, SourceError, UsageError
 from tcia_xnat.local.choice import read_excluded_folders
 from tcia_xnat.local.mapping import read_mapping
 from tcia_xnat.manifest.json_rows import parse_rows
@@ -89,3 +90,42 @@ def test_the_spool_is_empty_when_its_room_is_given_back() -> None:
         with pytest.raises(SeriesDamaged):
             list(source.fetch(series(1), spool, lambda _count: None))
         assert spool.size == 0
+
+
+class EndlessImage(OneAnswer):
+    """An NBIA whose zip lacks its list of hashes, and whose single images do not end."""
+
+    def get_sop_instance_uids(self, series_instance_uid: str) -> list[str]:
+        return [f"{series_instance_uid}.{number}" for number in range(1, 4)]
+
+    def get_md5_hash_for_image(self, sop_instance_uid: str) -> str:
+        del sop_instance_uid
+        return ""
+
+    def stream(self, asked: object, write: Callable[[bytes], None]) -> None:
+        del asked
+        while True:
+            write(bytes(1 << 20))
+
+
+def test_an_endless_single_image_is_bounded_by_what_is_listed() -> None:
+    arrived: list[int] = []
+    source = NbiaSource(EndlessImage(nbia_zip(images(3), listed=False)), ONCE)
+    with Spool() as spool, pytest.raises(SourceError, match="NBIA sends more than"):
+        list(source.fetch(replace(series(3), byte_count=4096), spool, arrived.append))
+    assert sum(arrived) < 80 << 20
+
+
+def test_a_list_of_more_images_than_there_are_repairs_nothing() -> None:
+    class Many(EndlessImage):
+        def get_sop_instance_uids(self, series_instance_uid: str) -> list[str]:
+            return [f"{series_instance_uid}.{number}" for number in range(1, 1000)]
+
+    with Spool() as spool, pytest.raises(SeriesIncomplete, match="NBIA lists 999 to repair it"):
+        list(NbiaSource(Many(nbia_zip(images(3), listed=False)), ONCE).fetch(series(3), spool, lambda _count: None))
+
+
+def test_a_single_image_that_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tcia_xnat.core.limits.SINGLE_IMAGE", 1 << 22)
+    with pytest.raises(SeriesDamaged, match="as one image"):
+        EndlessImage(b"").stream_single_image("1.2", "1.2.3", lambda _chunk: None)
