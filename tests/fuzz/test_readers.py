@@ -131,7 +131,7 @@ def image_names(chance: random.Random, folder: Path) -> None:
     files = images(2)
     files["1-03.dcm"] = with_uid(image(3), chance.choice(UIDS))
     if chance.random() < 0.3:
-        files[chance.choice(UIDS)] = files.pop("1-02.dcm")
+        files[chance.choice(UIDS) or "."] = files.pop("1-02.dcm")  # zipfile writes no empty name
     taken(nbia_zip(files), folder, zipped=chance.random() < 0.3)
 
 
