@@ -112,6 +112,8 @@ def _wrong(series: Series, held: Sequence[Found], offered: Offered) -> Iterator[
         study, is_changed = one.place.session.study_instance_uid, one.is_changed(series)
         if study != series.study_instance_uid and not is_changed:
             yield f"it lies in a session of study {study or '(none)'}"
+        if one.is_outdated(series):
+            yield "the archive has an earlier version of it: IDC has revised it since"
         yield from _wrong_count(one, series, offered)
         if one.images is not None:
             wanted = None if is_changed else one.wanted(series, offered.sop_instance_uids(series)).images

@@ -7,6 +7,7 @@ from functools import partial
 
 from tcia_xnat.destinations.xnat import provenance
 from tcia_xnat.destinations.xnat.counts import ask
+from tcia_xnat.destinations.xnat.inventory import is_outdated
 from tcia_xnat.destinations.xnat.provenance import Records
 from tcia_xnat.destinations.xnat.recognize import is_near
 from tcia_xnat.model import Label, Series
@@ -48,9 +49,13 @@ class Found:
     def wanted(self, series: Series, offered: frozenset[str] | None) -> Wanted:
         """Return what the scan should have: the images that are offered, else those that were sent."""
         record = self.place.record
-        is_this_version = record is not None and record.image_count == series.image_count
-        sent = record.images if record and is_this_version else None
+        is_other = record is None or record.image_count != series.image_count or self.is_outdated(series)
+        sent = None if record is None or is_other else record.images
         return Wanted(series.image_count, sent if offered is None else offered)
+
+    def is_outdated(self, series: Series) -> bool:
+        """Whether the series was revised since it was archived, as the provenance tells."""
+        return self.place.record is not None and is_outdated(self.place.record, series)
 
     def is_changed(self, series: Series) -> bool:
         """Whether XNAT has changed the UIDs of the series, or of all of its images, as the provenance proves."""

@@ -112,3 +112,14 @@ def test_a_scan_that_was_recognized_is_not_beyond_what_was_asked_for(tmp_path: P
     assert set(verified(xnat)) == {"1.2.1", "1.2.2"}
     xnat.archived[Label("PAT", "OTHER")] = Session("1.2", Label("PAT", "OTHER"), {"7.7": "9"}, {"9": {"7.7.1"}})
     assert signs(verified(xnat))["7.7"] is Sign.EXTRA
+
+
+def test_a_series_that_was_revised_since_is_another_version(tmp_path: Path) -> None:
+    session = filled(tmp_path, xnat := FakeXnat())
+    record = decode(session.files[KEPT])
+    assert record
+    old = replace(record.series["1.2.1"], version="before")
+    session.files[KEPT] = replace(record, series={**record.series, "1.2.1": old}).encoded()
+    rows = verified(xnat, [replace(one, crdc_series_uuid="now") for one in BOTH])
+    assert signs(rows) == {"1.2.1": Sign.DIFFERS, "1.2.2": Sign.SAME}
+    assert "an earlier version" in rows["1.2.1"].reasons[0]
