@@ -24,10 +24,10 @@ from tcia_xnat.options import run_options
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tcia_xnat.jobs.work import Prepared
     from tcia_xnat.local.choice import Filters
     from tcia_xnat.local.model import PassedOver
     from tcia_xnat.local.tree import Tree
-    from tcia_xnat.run import Prepared
     from tcia_xnat.settings import Login
     from tcia_xnat.upload import Upload
 

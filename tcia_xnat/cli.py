@@ -29,7 +29,7 @@ from tcia_xnat.stop import SIGNALS, Stop
 
 if TYPE_CHECKING:
     from tcia_xnat.events import Tell
-    from tcia_xnat.run import Run
+    from tcia_xnat.jobs.work import Run
     from tcia_xnat.settings import Login
 
 

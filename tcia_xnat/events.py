@@ -196,3 +196,13 @@ Event = (
 )
 Tell = Callable[[Event], None]
 """Called from any thread; must not wait."""
+
+
+def both(first: Tell, second: Tell) -> Tell:
+    """Return a callback that forwards each event to both callbacks."""
+
+    def tell_both(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell_both

@@ -14,12 +14,13 @@ from tcia_xnat.clients.idc import IDC_URL, IDCClient
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
 from tcia_xnat.clients.web import SILENT_SECONDS
 from tcia_xnat.events import PassedOver, Tell
+from tcia_xnat.jobs.prepare import patience_of
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded
+from tcia_xnat.jobs.work import Kept, Prepared, Run, Work
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label
 from tcia_xnat.retry import Patience
 from tcia_xnat.room import Room
-from tcia_xnat.run import Kept, Prepared, Run, Work
 from tcia_xnat.settings import Login, Settings
 from tcia_xnat.stop import Stop
 
@@ -42,7 +43,7 @@ class Job(Settings):
 
 def dry_run(job: Job, login: Login | None, stop: Stop) -> Prepared:
     """Plan without changing anything; without a login, as if XNAT held nothing."""
-    manifest = read_manifest(job, runs.patience_of(job, stop))
+    manifest = read_manifest(job, patience_of(job, stop))
     return runs.dry_run(job, partial(_work, job, manifest), login, stop)
 
 
@@ -53,7 +54,7 @@ def run(job: Job, login: Login, stop: Stop, tell: Tell, report: Reports = lambda
 
 
 def _run(record: RunRecord, job: Job, login: Login, stop: Stop, report: Reports, tell: Tell) -> Run:  # noqa: PLR0913, PLR0917  what a run needs, each once
-    record.manifest = read_manifest(job, runs.patience_of(job, stop, tell))
+    record.manifest = read_manifest(job, patience_of(job, stop, tell))
     tell(PassedOver(record.manifest.rejected, record.manifest.read))
     return runs.run(record, partial(_work, job, record.manifest), login, stop, tell, report)
 

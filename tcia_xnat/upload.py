@@ -16,6 +16,7 @@ from tcia_xnat.core.tables import TableWriter, table
 from tcia_xnat.errors import UsageError
 from tcia_xnat.events import FilesRead, Noted, Tell
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded
+from tcia_xnat.jobs.work import Kept, Prepared, Run, Work
 from tcia_xnat.local import remembered
 from tcia_xnat.local.choice import Filters, ZipMode
 from tcia_xnat.local.inventory import Inventory
@@ -31,7 +32,6 @@ from tcia_xnat.planning.identity.words import clean
 from tcia_xnat.politeness import polite
 from tcia_xnat.retry import Patience
 from tcia_xnat.room import Room
-from tcia_xnat.run import Kept, Prepared, Run, Work
 from tcia_xnat.settings import Login, Settings
 from tcia_xnat.sources.local import LocalSource
 from tcia_xnat.stop import Stop

@@ -9,13 +9,13 @@ from tcia_xnat.core.uids import is_uid
 from tcia_xnat.errors import Error
 from tcia_xnat.fitting_table import Column, FittingTable
 from tcia_xnat.harmless import one_line
+from tcia_xnat.jobs.work import Prepared
 from tcia_xnat.local.layout import Layout
 from tcia_xnat.local.model import PassedOver, Weight
 from tcia_xnat.local.tree import Tree
 from tcia_xnat.model import Series, State
 from tcia_xnat.progress import counted, size
 from tcia_xnat.report.verdict import plan_exit_code
-from tcia_xnat.run import Prepared
 
 _HOW = {
     Layout.FOLDERS: "subject and session are the names of folders",

@@ -24,14 +24,15 @@ from tcia_xnat.folder.licence import Licences
 from tcia_xnat.folder.metadata import write_metadata
 from tcia_xnat.folder.survey import survey
 from tcia_xnat.job import Job, clients_of, read_manifest
+from tcia_xnat.jobs.prepare import announce, asked_part, patience_of, prepare
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded, with_report
+from tcia_xnat.jobs.work import Prepared, Run
 from tcia_xnat.model import Outcome
 from tcia_xnat.pictures import painter
 from tcia_xnat.plan import Plan
 from tcia_xnat.planning.held import Existing, Held
 from tcia_xnat.planning.settle import unbegun_outcome
 from tcia_xnat.room import Room
-from tcia_xnat.run import Prepared, Run, announce, asked_part, patience_of, prepare
 from tcia_xnat.stop import Stop
 from tcia_xnat.transfer import TransferResult
 from tcia_xnat.workers import Workers

@@ -14,12 +14,13 @@ from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.core.storage import storage_error
 from tcia_xnat.core.unexpected import unexpected
 from tcia_xnat.errors import Error, Stopped, UsageError
-from tcia_xnat.events import Event, SeriesSettled, Tell
+from tcia_xnat.events import Event, SeriesSettled, Tell, both
+from tcia_xnat.jobs.prepare import asked_part
+from tcia_xnat.jobs.work import Prepared, Run
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Outcome
 from tcia_xnat.plan import Plan
 from tcia_xnat.planning.settle import missing_outcome, unbegun_outcome
-from tcia_xnat.run import Prepared, Run, asked_part, both
 from tcia_xnat.settings import Settings
 from tcia_xnat.stop import Stop
 from tcia_xnat.timeline import Timeline

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.errors import FolderError, SeriesDamaged, SeriesIncomplete
+from tcia_xnat.jobs.work import Run
 from tcia_xnat.model import Outcome
-from tcia_xnat.run import Run
 
 _NAMES_FILES = {SeriesDamaged.__name__, SeriesIncomplete.__name__, FolderError.__name__}
 _REASON = "a file of it is damaged, lacking or unclear: the report beside the upload's state names it"

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from tcia_xnat import __version__
+from tcia_xnat.jobs.work import Prepared
 from tcia_xnat.model import Outcome
 from tcia_xnat.plan_view.estimate import Estimate
 from tcia_xnat.plan_view.rows import CollectionRow, Counts, PlanRows, SessionRow
-from tcia_xnat.run import Prepared
 from tcia_xnat.settings import Settings
 
 

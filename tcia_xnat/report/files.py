@@ -8,6 +8,7 @@ from tcia_xnat.clients.idc_index import Dataset
 from tcia_xnat.core.storage import replacing
 from tcia_xnat.core.tables import table_of
 from tcia_xnat.harmless import one_line
+from tcia_xnat.jobs.work import Run
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.model import SourceName, State
 from tcia_xnat.pictures import read_pictures
@@ -16,7 +17,6 @@ from tcia_xnat.report.asked import left_comment
 from tcia_xnat.report.citation import datasets
 from tcia_xnat.report.document import COLUMNS, Document, document, requests, run_name
 from tcia_xnat.report.history import run_folder, whole
-from tcia_xnat.run import Run
 from tcia_xnat.settings import FAILED
 
 _PICTURE_BYTES = 8_500_000  # of all pictures together; a third more as text in the page

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from tcia_xnat.errors import Error, SourceUnreachable, Stopped, XnatUnreachable
+from tcia_xnat.jobs.work import Run
 from tcia_xnat.model import Outcome, State
 from tcia_xnat.plan import Plan
 from tcia_xnat.planning.left_out import is_accepted
 from tcia_xnat.progress import counted
 from tcia_xnat.report.asked import Request, named, request_of
-from tcia_xnat.run import Run
 from tcia_xnat.transfer import TransferResult
 
 _IN, _SOME_MISSING = 0, 3

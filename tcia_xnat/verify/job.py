@@ -19,11 +19,12 @@ from tcia_xnat.folder.presence import Known
 from tcia_xnat.folder.proof import is_as_listed
 from tcia_xnat.folder.scan import scan
 from tcia_xnat.job import Job, clients_of, read_manifest
+from tcia_xnat.jobs.prepare import asked_part, patience_of
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Series
 from tcia_xnat.plan import expected_labels
 from tcia_xnat.retry import Patience
-from tcia_xnat.run import asked_part, connection_of, patience_of
+from tcia_xnat.run import connection_of
 from tcia_xnat.settings import Login
 from tcia_xnat.stop import Stop
 from tcia_xnat.verify import archive, disk

@@ -11,13 +11,13 @@ from tcia_xnat import plan, plan_view, terminal
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import SeriesUnavailable
 from tcia_xnat.job import Job
+from tcia_xnat.jobs.work import Prepared
 from tcia_xnat.ledger import Imported
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Series
 from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity import identify
-from tcia_xnat.run import Prepared
 from tests.job.case import ONE_PATIENT, WHOLE, command, download, environment, manifest, run
 from tests.progress.screen import on_terminal
 

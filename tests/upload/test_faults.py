@@ -9,8 +9,8 @@ from sandbox import faults
 from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
 from tcia_xnat import report
+from tcia_xnat.jobs.work import Run
 from tcia_xnat.model import State
-from tcia_xnat.run import Run
 from tcia_xnat.settings import Login
 from tcia_xnat.stop import Stop
 from tcia_xnat.upload import Upload, run

@@ -11,10 +11,10 @@ from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import Error, LoginRefused, SeriesUnavailable, SpaceError, Stopped, UsageError
 from tcia_xnat.events import SeriesSettled, Tell
 from tcia_xnat.jobs.record import RunRecord, recorded, with_report
+from tcia_xnat.jobs.work import Prepared, Run
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Outcome, Series, State
 from tcia_xnat.plan import Plan, StudyPlan
-from tcia_xnat.run import Prepared, Run
 from tcia_xnat.settings import Settings
 from tcia_xnat.stop import Stop
 from tcia_xnat.transfer import TransferResult

@@ -1,0 +1,91 @@
+"""What jobs hand on: what is asked for and where it comes from, the plan, and what a run came to."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.errors import Error
+from tcia_xnat.manifest import Manifest
+from tcia_xnat.model import Label, SourceName
+from tcia_xnat.plan import Plan
+from tcia_xnat.retry import Patience
+from tcia_xnat.room import Room
+from tcia_xnat.session import Listed
+from tcia_xnat.settings import Settings
+from tcia_xnat.sources import Source
+from tcia_xnat.timeline import Measured
+from tcia_xnat.transfer import TransferResult
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file that a run keeps in its project."""
+
+    resource: str
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is asked for, and where it comes from: all that differs between runs.
+
+    Attributes
+    ----------
+    asked
+        Kept in the project before anything else: the proof that this user may write there.
+    labelled
+        Makes of the labels by SeriesInstanceUID what is kept when they are known.
+    sources
+        Where series come from, the one that is tried first first.
+    listed
+        The numbers of images of series that were not asked for, as far as they are known.
+    room
+        What all spools may take of their disk.
+    report
+        Writes what else belongs into the folder of the report.
+    """
+
+    manifest: Manifest
+    catalogue: Catalogue
+    asked: Sequence[Kept]
+    labelled: Callable[[Mapping[str, Label]], Kept]
+    sources: Mapping[SourceName, Source]
+    listed: Listed
+    room: Room
+    report: Callable[[Path], Iterable[Path]] = lambda _folder: ()
+
+
+WorkOf = Callable[[Patience], AbstractContextManager[Work]]
+"""Looks up what is asked for; the sources are open inside of the `with` block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known before the first byte moves."""
+
+    manifest: Manifest
+    catalogue: Catalogue
+    labels: Mapping[str, Label]
+    plan: Plan
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run was to do and did, for the report.
+
+    `host` is the address of XNAT, if it was one; `unwritten` is the error that kept the report from being written.
+    """
+
+    job: Settings
+    prepared: Prepared
+    result: TransferResult
+    started: datetime
+    ended: datetime
+    host: str = ""
+    measured: Measured = field(default_factory=Measured)
+    unwritten: Error | None = None
