@@ -275,7 +275,7 @@ def test_later_series_of_an_archived_study_are_merged(sandbox: Sandbox, tmp_path
     assert_holds(sandbox, "MERGE", wanted)
 
 
-def test_a_modality_conflict_is_told_and_waits(tmp_path: Path) -> None:
+def test_a_modality_conflict_is_told_before_anything_is_sent(tmp_path: Path) -> None:
     settings = Settings()
     study = "1.3.6.1.4.1.14519.5.2.1.1.60888020669167716330155369873166915029"
     with site(tmp_path, settings, collections=["cmb_crc"]) as sandbox:
@@ -287,10 +287,10 @@ def test_a_modality_conflict_is_told_and_waits(tmp_path: Path) -> None:
         )
         assert download(sandbox, ct, tmp_path / "out", "CROSS", *quick()).code == 0
         done = download(sandbox, both, tmp_path / "out", "CROSS", *quick())
-        assert (done.code, done.states()[by_modality["PT"]]) == (3, "held")
-        assert "Invalid modification of session modality" in done.out
-        assert "what to do: " in done.out
-        assert in_prearchive(sandbox, "CROSS")
+        assert (done.code, done.states()[by_modality["PT"]]) == (3, "failed")
+        assert "invalid modification of session modality" in done.out
+        assert "--split-session" in done.out
+        assert not in_prearchive(sandbox, "CROSS")
         settings.prevent_cross_modality_merge = False
         done = download(sandbox, both, tmp_path / "out", "CROSS", *quick())
         assert done.code == 0, done.err + done.out
