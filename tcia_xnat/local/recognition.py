@@ -10,7 +10,7 @@ from tcia_xnat.local.model import Spot
 
 _SHOWN = 3  # rows of the two readings
 _GENERIC = re.compile(
-    r"dicom|dcm|images?|data|export|cd|dvd|disc|media|scans?|resources|series|study|studies|patients?|(pa|st|se|im)\d{6}",
+    r"dicom|dcm|images?|data|export|cd|dvd|disc|media|scans?|resources|series|study|studies|patients?|(pa|pt|st|se|im)\d{6}",
     re.IGNORECASE,
 )
 _DATE = re.compile(r"(19|20)\d\d([-_.]?\d\d){1,2}")  # may name a session, and never a subject

@@ -47,7 +47,7 @@ REFUSED = {
 EVERYWHERE = {
     "dry_run", "check", "verify", "source", "query", "transfers", "retries", "existing", "limit", "shard", "spool_dir",
     "max_outage", "retry_wait", "licence_filter", "bwlimit", "source_timeout", "thumbnails", "idc_index", "quiet",
-    "debug", "log_json", "version", "allow_private_hosts",
+    "debug", "log_json", "version", "allow_private_hosts", "column",
 }  # fmt: skip
 
 

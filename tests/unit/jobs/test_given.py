@@ -9,7 +9,17 @@ from tcia_xnat.upload import Upload
 
 OF_ARGUMENTS = {"output_dir", "project", "typed", "given_project"}  # the last when XNAT has told the ID
 OF_THE_XNAT_COMMAND = {"run_name", "workflow_id"}
-OF_TREES = {"root", "layout", "zip_mode", "mapping", "filters", "follow_links"}
+OF_TREES = {
+    "partial",
+    "allow_unmatched",
+    "keep_paths",
+    "root",
+    "layout",
+    "zip_mode",
+    "mapping",
+    "filters",
+    "follow_links",
+}
 NEVER_OF_AN_UPLOAD = {"source", "report_resource", "bwlimit", "licence_filter", "thumbnails"}
 
 
