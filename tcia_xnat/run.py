@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tcia_xnat import plan as plans
 from tcia_xnat.core.run_lock import RunLock, is_alive, is_over
 from tcia_xnat.destinations.xnat.files import ProjectFiles
 from tcia_xnat.destinations.xnat.turns import Turns
+from tcia_xnat.destinations.xnat.turns import tidy as tidy_turns
 from tcia_xnat.errors import Error, SpaceError, Stopped, XnatUnreachable
 from tcia_xnat.events import Noted, NotKept, Tell, both
 from tcia_xnat.holdings import look
@@ -98,6 +100,7 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
         stop.check()
         kept = _claim(opened, settings, work.asked, tell_all)
         with RunLock(settings.state_dir / "runs", project.prearchive.mark):
+            tidy_turns(project.prearchive, partial(is_over, settings.state_dir / "runs"), datetime.now(UTC))
             held = _held(settings, project, work, ledger)
             stop.check()
             record.prepared = _prepared(kept, settings, work, held)

@@ -24,12 +24,12 @@ from tests.job.case import (
     Done,
     ask,
     assert_holds,
+    assert_nothing_waits,
     command,
     download,
     environment,
     expected,
     images,
-    in_prearchive,
     manifest,
     quick,
     several,
@@ -102,7 +102,7 @@ class Place:
         """Run the tool to its end; an end with 0 is proved at once."""
         done = download(self.sandbox, self.listed, self.output, self.project, *quick(*options), **self.login)
         if done.code == 0:
-            self.assert_right()
+            self.assert_right(state_lost=True)
         return done
 
     def killed(self, dice: random.Random) -> bool:
@@ -117,11 +117,11 @@ class Place:
         process.kill()
         return process.wait() < 0
 
-    def assert_right(self) -> None:
+    def assert_right(self, *, state_lost: bool = False) -> None:
         """Assert that the archive holds each image that this site lets in, once, and that nothing waits."""
         wanted = expected(self.sandbox, self.listed)
         if not self.site.script:
-            assert_holds(self.sandbox, self.project, wanted)
+            assert_holds(self.sandbox, self.project, wanted, state_lost=state_lost)
             return
         found = images(self.sandbox, self.project)
         rejects = self.site.script == REJECT_SECOND
@@ -131,13 +131,13 @@ class Place:
         rows = ask(self.sandbox, f"/data/projects/{self.project}/experiments", columns="ID,label,subject_label")
         assert {(row["subject_label"], row["label"]) for row in rows} == set(wanted.sessions.values())
         assert len(rows) == len(set(wanted.sessions.values()))
-        assert not in_prearchive(self.sandbox, self.project)
+        assert_nothing_waits(self.sandbox, self.project, state_lost=state_lost)
 
-    def assert_ends_well(self) -> None:
+    def assert_ends_well(self, *, state_lost: bool = False) -> None:
         """Assert that a run that nothing disturbs ends as it should, and that one more sends nothing."""
         done = self.run()
         assert done.code == self.site.code, done.err + done.out
-        self.assert_right()
+        self.assert_right(state_lost=state_lost)
         before = len(self.sandbox.xnat.requests)
         again = self.run()
         assert again.code == self.site.code, again.err + again.out
@@ -156,13 +156,14 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 def test_kills_in_a_hostile_site(place: Place, request: pytest.FixtureRequest) -> None:
     dice = random.Random(f"{SEED} {request.node.name}")  # noqa: S311  a die for tests
-    here, hit = place.with_project("KILLED"), 0
+    here, hit, state_lost = place.with_project("KILLED"), 0, False
     for _ in range(EACH):
         hit += here.killed(dice)
         if dice.random() < 0.5:
             shutil.rmtree(here.output / "state", ignore_errors=True)
+            state_lost = True
     print(f"{request.node.name}: seed {SEED}, {hit} of {EACH} runs killed before their end")  # noqa: T201  figures
-    here.assert_ends_well()
+    here.assert_ends_well(state_lost=state_lost)
 
 
 def test_faults_in_a_hostile_site(place: Place, request: pytest.FixtureRequest) -> None:

@@ -18,6 +18,8 @@ So each session has one run that sends into it, and archives it:
 - The session of a run that is over is taken over: at once when the lock in its output folder is free, else when
   nothing has changed in it for as long as the user would wait for XNAT itself.
 - A session without our mark belongs to others. Nothing is sent into it.
+- A run that was killed between its turn and the session leaves the session of its turn. The next run of its output
+  folder deletes it, and any run does when it is older than two days: whose it was nobody can tell then.
 """
 
 import threading
@@ -25,13 +27,17 @@ import time
 import zlib
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from datetime import datetime, timedelta
 
-from tcia_xnat.errors import RightsRefused, XnatBusy, XnatRefused, XnatUnreachable
+from tcia_xnat.errors import RightsRefused, XnatBusy, XnatError, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.connection import Body
 from tcia_xnat.xnat.prearchive import NothingStored, Prearchive, PrearchiveSession
 
 _RESTING = {"RECEIVING", "RECEIVING_INTERRUPT", "READY", "CONFLICT", "ERROR"}
+
+
+_OLD = timedelta(days=2)  # more than any difference between clocks and time zones, and than any turn takes
 
 
 class AnotherRun(XnatBusy):
@@ -189,3 +195,26 @@ def _turn_of(label: Label) -> Label:
     """Return the label of the session that says whose turn it is."""
     session = label.session.lower()
     return Label(label.subject, f"{session[:40]}-turn-{zlib.crc32(session.encode()):08x}")
+
+
+def tidy(prearchive: Prearchive, is_over: Callable[[str], bool], now: datetime) -> None:
+    """Delete the sessions of turns that runs which are over have left; what cannot be deleted does no harm.
+
+    Parameters
+    ----------
+    is_over
+        Whether a run, named by its mark, was one of this output folder and has ended.
+    """
+    with suppress(XnatError):
+        for row in prearchive.with_turns():
+            if row.is_turn and (is_over(row.mark) or _age(row, now) > _OLD):
+                prearchive.delete(row.url)
+
+
+def _age(row: PrearchiveSession, now: datetime) -> timedelta:
+    """Return how long ago XNAT made a session, by the time in its address; 0 when that is not to be read."""
+    try:
+        made = datetime.strptime(row.url.split("/")[-2], "%Y%m%d_%H%M%S%f")  # noqa: DTZ007  XNAT's own clock and zone
+    except (ValueError, IndexError):
+        return timedelta()
+    return now.replace(tzinfo=None) - made

@@ -1,11 +1,12 @@
 """Whose turn it is to send into a session of the prearchive."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import cast
 
 import pytest
 
-from tcia_xnat.destinations.xnat.turns import AnotherRun, Turns, _turn_of
+from tcia_xnat.destinations.xnat.turns import AnotherRun, Turns, _turn_of, tidy
 from tcia_xnat.errors import XnatRefused
 from tcia_xnat.model import Label
 from tcia_xnat.xnat.connection import Body
@@ -224,3 +225,21 @@ def test_a_study_that_has_met_another_run_waits_until_the_archive_was_asked() ->
     mine.go_on(LABEL)
     mine.check(LABEL)
     mine.take(LABEL, body)
+
+
+def test_turns_that_killed_runs_have_left_are_deleted_and_no_others() -> None:
+    def turn(mark: str, made: str, *, is_turn: bool = True) -> PrearchiveSession:
+        url = f"/prearchive/projects/P/{made}/{mark}{is_turn}"
+        return PrearchiveSession("1.2", LABEL, "READY", url, mark, "1", is_turn)
+
+    today, long_ago = "20300105_120000123", "20300102_120000123"
+    alive, dead, unknown, session = (
+        turn("alive", today),
+        turn("dead", today),
+        turn("unknown", long_ago),
+        turn("dead", long_ago, is_turn=False),
+    )
+    unread = turn("odd", "soon")
+    fake = FakePrearchive([alive, dead, unknown, session, unread])
+    tidy(cast("Prearchive", fake), lambda mark: mark == "dead", datetime(2030, 1, 5, 12, 0))  # noqa: DTZ001  XNAT's own
+    assert fake.rows == [alive, session, unread]
