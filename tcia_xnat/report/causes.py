@@ -27,6 +27,8 @@ _HINTS = {
     "XnatUnreachable": f"{_AGAIN} when XNAT answers",
     "XnatGarbled": f"look at its session in XNAT, then {_AGAIN}",
     "XnatBusy": f"{_AGAIN} when XNAT is through with the session",
+    "AnotherRun": f"{_AGAIN} when the other run has ended",
+    "NothingStored": f"look at XNAT's scripts and import filters, as download.py --check does, then {_AGAIN}",
     "XnatRefused": f"settle in XNAT what it says, then {_AGAIN}",
     "ArchiveConflict": f"settle in XNAT what is in the way, then {_AGAIN}",
     "FolderError": f"settle on disk what is in the way, then {_AGAIN}",

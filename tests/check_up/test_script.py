@@ -32,7 +32,7 @@ def names(done: Done) -> list[str]:
 def test_project_and_variables(sandbox: Sandbox, tmp_path: Path) -> None:
     done = check(sandbox, tmp_path, "HERE")
     assert done.code == 0, done.out
-    assert "ok       rights: this user may write to HERE" in done.out
+    assert "ok       rights: this user may bring images into HERE" in done.out
     assert "         what to do: " in done.out
     assert done.out.endswith("Nothing is wrong; there are 2 warnings.\n")
     assert not done.err
