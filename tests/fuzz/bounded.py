@@ -3,6 +3,7 @@
 `SECONDS_EACH` and `SEED` are variables, one second and a fixed seed in CI; a failure names the seed of its round.
 """
 
+import gc
 import json
 import os
 import random
@@ -58,6 +59,7 @@ def run(name: str, one: Round, folder: Path) -> Ended:
 
 def _child(told: int, name: str, one: Round, folder: Path) -> None:
     """Be the child, and never return."""
+    gc.freeze()  # what the parent's threads were using must not be collected here
     try:
         resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
         warnings.simplefilter("ignore")
