@@ -96,6 +96,7 @@ def test_what_is_not_run_is_in_the_pages() -> None:
         assert any(re.match(start, line) for lines in _RUN.values() for line in lines), start
 
 
+@pytest.mark.timeout(900)  # seconds: a page has up to fifty commands, and machines are busy
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(not is_elsewhere(line) for line in _RUN[page])], ids=lambda page: page.name
 )

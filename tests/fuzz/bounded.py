@@ -9,6 +9,7 @@ import os
 import random
 import resource
 import sys
+import tempfile
 import time
 import traceback
 import warnings
@@ -63,7 +64,7 @@ def _child(told: int, name: str, one: Round, folder: Path) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
         warnings.simplefilter("ignore")
-        os.environ["TMPDIR"] = str(folder)
+        os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
         os.chdir(folder)  # names are relative to it, or to a folder that is open
         sys.addaudithook(_within(folder, told))
         ended = _rounds(name, one, folder)
