@@ -54,7 +54,7 @@ def _says_explicit_wrongly(file: BinaryIO, start: bytes) -> bool:
     meta = file.read(_PREAMBLE + _META.size + length)[_PREAMBLE + _META.size :]
     first = file.read(_ELEMENT.size)
     file.seek(0)
-    is_explicit = ExplicitVRLittleEndian.encode() in meta
+    is_explicit = re.search(re.escape(ExplicitVRLittleEndian.encode()) + rb"(?![.\d])", meta) is not None
     return is_explicit and len(first) == _ELEMENT.size and not re.fullmatch(rb"[A-Z]{2}", first[4:6])
 
 
