@@ -25,7 +25,7 @@ from tcia_xnat.core.unexpected import unexpected
 from tcia_xnat.core.variables import PREFIX, unknown_variables
 from tcia_xnat.errors import Error, UsageError
 from tcia_xnat.harmless import one_line
-from tcia_xnat.stop import SIGNALS, Stop
+from tcia_xnat.stop import SIGNALS, SUPERVISED, Stop
 
 if TYPE_CHECKING:
     from tcia_xnat.events import Tell
@@ -47,7 +47,7 @@ ENDING_SECONDS = 20.0
 
 What hangs is left behind after 7 seconds (`jobs.record`); the rest is work of this machine, which may be busy.
 """
-_IDLE = {SIGNALS}  # threads that end with the process, whatever they wait for
+_IDLE = {SIGNALS, SUPERVISED}  # threads that end with the process, whatever they wait for
 _stops: list[Stop] = []  # of the commands that run in this process: one, but for tests
 
 _LOGGER = logging.getLogger(__name__)

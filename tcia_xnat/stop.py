@@ -20,6 +20,8 @@ Result = TypeVar("Result")
 _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 SIGNALS = "signals"
 """Name of the thread that listens to signals."""
+SUPERVISED = "supervised"
+"""Name of the threads in which actions work that may be left alone: they keep no process from ending."""
 
 _ENDING_SECONDS = 2.0  # for what has nothing to put in order
 
@@ -116,7 +118,7 @@ class Stop:
             Whatever the action raises.
         """
         ended: queue.SimpleQueue[Callable[[], Result] | None] = queue.SimpleQueue()
-        threading.Thread(target=lambda: ended.put(_result_of(action)), name="supervised", daemon=True).start()
+        threading.Thread(target=lambda: ended.put(_result_of(action)), name=SUPERVISED, daemon=True).start()
         self.call(lambda: ended.put(None))
         result = ended.get()
         try:
