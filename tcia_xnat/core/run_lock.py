@@ -33,7 +33,7 @@ class RunLock(Closing):
     def __init__(self, folder: Path, name: str) -> None:
         path = folder / f"{name}.lock"
         with storage_errors(path):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file: IO[bytes] = path.open("wb", buffering=0)
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
