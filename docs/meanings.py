@@ -43,7 +43,7 @@ DOCUMENT: Mapping[str, str] = {
     "archive": "whether complete sessions were to be archived",
     "host": "address of XNAT",
     "project": "project of XNAT",
-    "given_project": "alias that was given in the place of the ID of the project",
+    "given_project": "alias that was given instead of the ID of the project",
     "place": "where series went, in words",
     "source": "what `--source` said",
     "idc_version": "version of IDC's index",
