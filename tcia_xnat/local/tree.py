@@ -243,29 +243,21 @@ def _series(gathered: Gathered) -> Series:
 
 def _problems(layout: Layout, sent: Mapping[str, Gathered], inventory: Inventory) -> dict[str, SeriesDamaged]:
     """Return what keeps series from being sent although all of their images can be read."""
-    suspects, patients = inventory.suspects(), _patients(sent.values())
+    suspects = inventory.suspects()
     found: dict[str, str] = {}
     for uid, one in sent.items():
-        study, named = one.first.study_instance_uid, downloaded_series(one.path)
+        named = downloaded_series(one.path)
         if one.studies > 1:
             found[uid] = f"its images name {one.studies} studies"
         elif one.folders > 1:
             found[uid] = f"its images lie in {one.folders} session folders"
-        elif one.folder is None and len(patients[study]) > 1:
-            found[uid] = f"the images of its study name several patients: {shown(', '.join(sorted(patients[study])))}"
+        elif one.folder is None and len(one.patients) > 1:
+            found[uid] = f"its images name several patients: {shown(', '.join(sorted(one.patients)))}"
         elif layout is Layout.ZIPS and named and named != uid:
             found[uid] = f"it lies in the folder of series {named}"
         elif uid in suspects:
             found[uid] = "beside its images, {} {}, and may be one of them".format(*suspects[uid])
     return {uid: SeriesDamaged(why, _MEND) for uid, why in found.items()}
-
-
-def _patients(gathered: Iterable[Gathered]) -> Mapping[str, set[str]]:
-    """Return the PatientIDs of each study; it should be one."""
-    patients: dict[str, set[str]] = {}
-    for one in gathered:
-        patients.setdefault(one.first.study_instance_uid, set()).update(one.patients)
-    return patients
 
 
 def _lost(passed: PassedOver) -> str:

@@ -8,7 +8,7 @@ import requests
 from sandbox.sandbox import Sandbox
 from tests.job.case import ask, images, in_prearchive, subjects
 from tests.sandbox.xnat_case import zipped
-from tests.upload.case import archived, upload, wanted
+from tests.upload.case import archived, assert_holds, upload, wanted
 from tests.upload.trees import Scan, write
 
 ADMIN = ("admin", "admin")
@@ -127,3 +127,13 @@ def test_a_session_of_somebody_else_in_the_prearchive_is_named_and_left_alone(sa
     )
     assert not images(sandbox, "FOREIGN")
     assert len(in_prearchive(sandbox, "FOREIGN")) == 1
+
+
+def test_a_study_of_two_patients_is_a_session_for_each(sandbox: Sandbox, tmp_path: Path) -> None:
+    scans = [Scan("PAIR_A", 7600, 1), Scan("PAIR_B", 7600, 2)]
+    for scan in scans:
+        write(tmp_path / "t" / scan.patient, scan.all_images())
+    done = upload(sandbox, tmp_path / "w", tmp_path / "t", "PAIR", "--layout", "headers")
+    assert done.code == 0, done.out
+    assert_holds(sandbox, "PAIR", {"PAIR_A": [scans[0]], "PAIR_B": [scans[1]]})
+    assert subjects(sandbox, "PAIR") == {"PAIR_A": "PAIR_A", "PAIR_B": "PAIR_B"}

@@ -70,3 +70,12 @@ def test_a_project_keeps_the_layout_that_nobody_chose(tmp_path: Path) -> None:
     remembered.check(file, "P", Decision(Layout.ZIPS, ""))
     file.write_text("{")
     remembered.check(file, "P", Decision(Layout.FOLDERS, ""))
+
+
+def test_a_series_with_images_of_two_patients_is_nobodys_and_the_others_of_its_study_are_sent(tmp_path: Path) -> None:
+    mixed, own, other = Scan("A", 90, 1), Scan("A", 90, 2), Scan("B", 90, 3)
+    write(tmp_path / "t/mixed", {"1.dcm": mixed.image(1), "2.dcm": mixed.image(2, PatientID="B")})
+    found = named(tmp_path / "t", {"own": own, "other": other}, layout=Layout.HEADERS)
+    assert {uid: str(why) for uid, why in found.tree.problems.items()} == {
+        mixed.series_instance_uid: "its images name several patients: A, B"
+    }
