@@ -59,14 +59,18 @@ _WHO = ("XNAT_HOST", "XNAT_USER", "XNAT_PASS")
 @click.option(
     "--config",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
-    help='JSON as {"Exclude": ["Localizers"]}: parts of the names of folders below the session.',
+    help='JSON as {"Exclude": ["Localizers"]}: names of folders below the session.',
 )
 @click.option(
     "--exclude", multiple=True, metavar="PATTERN", help="Leave out: a path, one of its names, or a SeriesDescription."
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Take only what one of these fits.")
 @click.option("--modality", multiple=True, metavar="CT[,MR…]", help="Take only these.")
-@click.option("--allow-unmatched", is_flag=True, help="Go on although an --exclude or --include fits nothing.")
+@click.option(
+    "--allow-unmatched",
+    is_flag=True,
+    help="Go on although an --exclude, --include, --modality or name of --config fits nothing.",
+)
 @click.option("--partial", is_flag=True, help="Leave out what the mapping does not name; else that ends with 3.")
 @click.option("--keep-paths", is_flag=True, help="Keep paths and names of files in XNAT, too; else on disk alone.")
 @click.option("--follow-links", is_flag=True, help="Follow links that lead out of ROOT; else they are named and left.")

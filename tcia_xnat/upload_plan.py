@@ -51,7 +51,7 @@ def plan_summary(
     parts: list[RenderableType] = [
         Text(f"Layout: {tree.layout} ({_HOW[tree.layout]}: {one_line(tree.why)}); zips: {tree.zip_mode}.")
     ]
-    parts += [Text(one_line(f"note: {note}")) for note in prepared.notes]
+    parts += [Text(one_line(f"note: {note}")) for note in (*prepared.notes, *tree.catalogue.notes)]
     if tree.catalogue.series:
         parts.append(_series_table(prepared, tree))
     if numbered := _numbered(prepared, tree):

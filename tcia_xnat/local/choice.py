@@ -2,6 +2,7 @@
 
 import fnmatch
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,9 @@ from tcia_xnat.local.model import Image, Passed, Weight, is_zip, shown
 from tcia_xnat.local.read import NO_IMAGES
 from tcia_xnat.model import Label
 
+_UNMATCHED = "correct it, or say --allow-unmatched where filters are for many trees"
+_CONFIGURED = "Exclude"  # of a configuration
+_SHOWN = 5  # folders
 _HINT = 'write it as {"Exclude": ["Localizers", "AAHEAD"]}'
 _UNMAPPED = "not in the mapping: name it there, or leave it out with --partial"
 _ZIP = Passed("a zip; --zipmode process or asis opens it")
@@ -50,14 +54,23 @@ class Filters:
 
     def folder_refusal(self, below: Sequence[str], *, takes_parts: bool) -> Passed | None:
         """Return why folders are not wanted: one has a name of `folders`, or holds one in its name."""
-        whole = {part.lower() for part in below}
-        if found := next((name for name in self.folders if name.lower() in whole), ""):
-            return Passed(f"excluded by the configuration: {found}")
-        if not takes_parts:
+        if not (hits := self.folder_hits(below, takes_parts=takes_parts)):
             return None
-        hits = ((name, part) for name in self.folders for part in below if name.lower() in part.lower())
-        said = (f"excluded by the configuration: {name}, a part of {shown(part)}" for name, part in hits)
-        return next(map(Passed, said), None)
+        name, part = hits[0]
+        said = f"excluded by the configuration: {name}"
+        return Passed(said if is_whole(name, part) else f"{said}, a part of {shown(part)}")
+
+    def folder_hits(self, below: Sequence[str], *, takes_parts: bool) -> list[tuple[str, str]]:
+        """Return which name of `folders` fits which folder: the whole names, else the parts of names where they count.
+
+        Parameters
+        ----------
+        below
+            Folders below the session.
+        """
+        hits = [(name, part) for name in self.folders for part in below if name.lower() in part.lower()]
+        whole = [hit for hit in hits if is_whole(*hit)]
+        return whole or (hits if takes_parts else [])
 
     def refusal(self, path: str, thing: Image | Passed) -> Passed | None:
         """Return why something is not wanted; what `path` says also counts for what is no image."""
@@ -96,7 +109,8 @@ class Chooser:
         path
             Below the root.
         """
-        self.unmatched.see(path, thing)
+        below, takes_parts = self._folders(path, thing), self.layout is Layout.FOLDERS
+        self.unmatched.see(path, thing, self.filters.folder_hits(below, takes_parts=takes_parts))
         if refused := self._refusal(path, thing):
             return refused
         if self._stays_shut(path) and isinstance(thing, Image):
@@ -109,9 +123,13 @@ class Chooser:
         if is_zip(path) and self.zip_mode is ZipMode.ASIS:
             return None
         if is_zip(path) and self.zip_mode is ZipMode.NOZIP and self.is_zip_mode_given:
+            self.unmatched.see_shut_zip()
             return self._unwanted(path, below_session(self.layout, path.split("/")), Passed("")) or _ZIP
-        below = [*below_session(self.layout, path.split("/")), *thing.member.split("/")[:-1]]
-        return self._unwanted(whole_path(path, thing), below, thing)
+        return self._unwanted(whole_path(path, thing), self._folders(path, thing), thing)
+
+    def _folders(self, path: str, thing: Image | Passed) -> list[str]:
+        """Return the folders below the session in which something lies, those in its archive included."""
+        return [*below_session(self.layout, path.split("/")), *thing.member.split("/")[:-1]]
 
     def _unwanted(self, path: str, below: Sequence[str], thing: Image | Passed) -> Passed | None:
         by_folder = self.filters.folder_refusal(below, takes_parts=self.layout is Layout.FOLDERS)
@@ -179,18 +197,66 @@ def names_of(path: str, thing: Image | Passed) -> list[str]:
 
 
 class Unmatched:
-    """The patterns that have fitted nothing so far."""
+    """What the filters fit in a tree as far as it was seen: which of them nothing, which a part of a folder's name."""
 
     def __init__(self, filters: Filters) -> None:
-        given = [("--exclude", one) for one in filters.exclude] + [("--include", one) for one in filters.include]
-        self._left = dict.fromkeys(given)
+        given = {"--exclude": filters.exclude, "--include": filters.include}
+        given |= {"--modality": filters.modalities, _CONFIGURED: filters.folders}
+        self._left = dict.fromkeys((option, one) for option, those in given.items() for one in those)
+        self._modalities: dict[str, None] = {}
+        self._parts: dict[str, dict[str, None]] = {}
 
-    def see(self, path: str, thing: Image | Passed) -> None:
-        """Take in something of the tree."""
-        if self._left:
-            names = names_of(whole_path(path, thing), thing)
-            self._left = {one: None for one in self._left if not _fitting([one[1]], names)}
+    def see(self, path: str, thing: Image | Passed, folders: Sequence[tuple[str, str]]) -> None:
+        """Take in something of the tree.
+
+        Parameters
+        ----------
+        folders
+            Which names of a configuration fit which of its folders, see `Filters.folder_hits`.
+        """
+        for name, part in folders:
+            if not is_whole(name, part):
+                self._parts.setdefault(name, {})[part] = None
+        if not self._left:
+            return
+        if isinstance(thing, Image):
+            self._modalities[thing.modality.upper()] = None
+        names, hit = names_of(whole_path(path, thing), thing), {name for name, _ in folders}
+        self._left = {one: None for one in self._left if not self._has_fitted(*one, names, hit)}
+
+    def see_shut_zip(self) -> None:
+        """Take in that a zip is not opened: a name of the configuration may be that of a folder in it."""
+        self._left = {one: None for one in self._left if one[0] != _CONFIGURED}
 
     def named(self) -> str:
-        """Return the patterns that are left, as they were given."""
-        return ", ".join(f"{option} {shown(pattern)!r}" for option, pattern in self._left)
+        """Return the filters that are left, as they were given."""
+        return ", ".join(f"{option} {shown(one)!r}" for option, one in self._left)
+
+    def hint(self) -> str:
+        """Return what to do about those that are left."""
+        is_of_modality = any(option == "--modality" for option, _ in self._left)
+        there = ", ".join(sorted(filter(None, self._modalities)))
+        return f"the images are of {there}; {_UNMATCHED}" if is_of_modality and there else _UNMATCHED
+
+    def notes(self) -> tuple[str, ...]:
+        """Return which folders are left out because a name of the configuration is a part of theirs."""
+        return tuple(
+            f"the configuration's {shown(name)!r} leaves out folders of which it is a part: {_some(list(parts))};"
+            " write whole names"
+            for name, parts in self._parts.items()
+        )
+
+    def _has_fitted(self, option: str, one: str, names: Sequence[str], folders: AbstractSet[str]) -> bool:
+        if option == _CONFIGURED:
+            return one in folders
+        return one in self._modalities if option == "--modality" else bool(_fitting([one], names))
+
+
+def is_whole(name: str, part: str) -> bool:
+    """Whether a name of a configuration is all of a folder's name."""
+    return name.lower() == part.lower()
+
+
+def _some(parts: Sequence[str]) -> str:
+    more = f" and {len(parts) - _SHOWN:,} more" if len(parts) > _SHOWN else ""
+    return ", ".join(map(shown, parts[:_SHOWN])) + more

@@ -20,7 +20,6 @@ from tcia_xnat.local.walk import Found, walk
 from tcia_xnat.model import Series
 
 _GAP = Passed("is named by a DICOMDIR and is not there", Weight.LOST)
-_UNMATCHED = "correct it, or say --allow-unmatched where a list of patterns is for many trees"
 _LOOK_EVERY = 1000  # files between two looks whether the run is to end
 _MEND = "mend it, or leave it out with --exclude; the same command then completes what is there"
 _NOT_THEIRS = "move them to their patient's folder, leave them out with --exclude, or say --same-patient OWN=PATIENTID"
@@ -130,8 +129,8 @@ def gather(
     inventory.choose(chooser)
     _look_at_indexes(inventory, chooser, check)
     if (idle := chooser.unmatched.named()) and not wanted.allows_unmatched:
-        raise UsageError(f"{idle} fits nothing in {wanted.root}", _UNMATCHED)
-    tree = _tree(decision, zip_mode, inventory, wanted.same_patients)
+        raise UsageError(f"{idle} fits nothing in {wanted.root}", chooser.unmatched.hint())
+    tree = _tree(decision, zip_mode, inventory, wanted.same_patients, chooser.unmatched.notes())
     if not (tree.catalogue.series or tree.catalogue.missing):
         raise _nothing(wanted.root, inventory.passed_over())
     return tree
@@ -196,7 +195,9 @@ def _read(files: Iterable[File], inventory: Inventory) -> list[tuple[File, list[
     return read
 
 
-def _tree(decision: Decision, zip_mode: ZipMode, inventory: Inventory, same: Mapping[str, str]) -> Tree:
+def _tree(
+    decision: Decision, zip_mode: ZipMode, inventory: Inventory, same: Mapping[str, str], notes: tuple[str, ...]
+) -> Tree:
     layout, gathered = decision.layout, inventory.series()
     missing: dict[str, Error] = {}
     for passed in inventory.passed_over():
@@ -214,6 +215,7 @@ def _tree(decision: Decision, zip_mode: ZipMode, inventory: Inventory, same: Map
         Catalogue(
             {uid: _series(one) for uid, one in sent.items()},
             missing,
+            notes=notes,
             images_of=inventory.images_of,
             left_out=sentence(inventory.left_out()),
         ),

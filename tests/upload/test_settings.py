@@ -27,7 +27,7 @@ def tree(tmp_path: Path) -> Path:
     ("options", "scans"),
     [
         (("--modality", "mr"), [MR, LOC]),
-        (("--modality", "CT,PT", "--modality", "MR"), [CT, MR, LOC]),
+        (("--modality", "CT,PT", "--modality", "MR", "--allow-unmatched"), [CT, MR, LOC]),
         (("--exclude", "LOC*"), [CT, MR]),
         (("--exclude", "007/pre/m*"), [CT, LOC]),
         (("--include", "*flair", "--include", "ct"), [CT, MR]),

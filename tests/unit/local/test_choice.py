@@ -46,12 +46,20 @@ def test_exclude(tree: Path, exclude: list[str], stay: list[Scan]) -> None:
         (Filters(exclude=["Patient Protokol"]), "--exclude 'Patient Protokol' fits nothing"),
         (Filters(include=["a", "typo"]), "--include 'typo' fits nothing"),
         (Filters(exclude=["a", "S1/V1/x"], include=["c"]), "--exclude 'S1/V1/x' fits nothing"),
+        (Filters(modalities=["MR", "XX"]), "--modality 'XX' fits nothing"),
+        (Filters(folders=["b", "Localizers"]), "Exclude 'Localizers' fits nothing"),
     ],
 )
 def test_a_pattern_that_fits_nothing(tree: Path, filters: Filters, words: str) -> None:
     with pytest.raises(UsageError, match=words.replace("[", r"\[")):
         look(tree, filters=filters)
     assert look(tree, filters=filters, allows_unmatched=True).images
+
+
+def test_the_modalities_that_are_there_are_named(tree: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        look(tree, filters=Filters(modalities=["CT"]))
+    assert caught.value.hint.startswith("the images are of MR; correct it, or say --allow-unmatched")
 
 
 def test_patterns_that_fit_the_same_are_no_mistake(tree: Path) -> None:
@@ -71,6 +79,11 @@ def test_a_part_of_a_folders_name_is_named(tree: Path) -> None:
     write(tree / "S1/V1/aahead_scout", Scan("C3", 93, 4).all_images())
     found = look(tree, layout=Layout.FOLDERS, filters=Filters(folders=["AAHEAD"]))
     assert set(found.left.values()) == {"excluded by the configuration: AAHEAD, a part of aahead_scout"}
+    assert found.tree.catalogue.notes == (
+        "the configuration's 'AAHEAD' leaves out folders of which it is a part: aahead_scout; write whole names",
+    )
+    whole = look(tree, layout=Layout.FOLDERS, filters=Filters(folders=["aahead_scout"]))
+    assert not whole.tree.catalogue.notes
 
 
 def test_pet_is_pt() -> None:

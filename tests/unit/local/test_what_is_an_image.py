@@ -135,6 +135,7 @@ def medium(tmp_path: Path) -> Path:
     for path in sorted(write(tmp_path / "made", made).iterdir()):
         files.add(path)
     files.write(tmp_path / "medium")
+    files._stage["t"].cleanup()  # pydicom leaves it to the collector, which warns in any other test
     return tmp_path / "medium"
 
 
