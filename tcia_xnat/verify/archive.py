@@ -5,15 +5,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import MappingProxyType
+from functools import partial
 
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.confirm import CHANGED
+from tcia_xnat.destinations.xnat import provenance
+from tcia_xnat.destinations.xnat.provenance import Records
 from tcia_xnat.errors import FATAL, XnatError, XnatUnreachable
-from tcia_xnat.model import Label, Series
+from tcia_xnat.model import Series
+from tcia_xnat.plan import expected_labels
 from tcia_xnat.planning.completeness import State, judge
+from tcia_xnat.planning.identity import SamePatient, Templates
 from tcia_xnat.verify.archived import Found, Place, look, places
 from tcia_xnat.verify.model import Row, Sign
+from tcia_xnat.verify.whose import Sessions, strangers
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
 _QUESTIONS_AT_ONCE = 8
@@ -35,20 +40,22 @@ class Offered:
     sop_instance_uids: Callable[[Series], frozenset[str] | None] = lambda _series: None
 
 
-def compare(
+def compare(  # noqa: PLR0913, PLR0917  what is there, what should be, and what the user said
     project: XnatProject,
     catalogue: Catalogue,
     asked: Catalogue,
     offered: Offered,
-    expected: Mapping[str, Label] = MappingProxyType({}),
+    templates: Templates | None = None,
+    same: SamePatient | None = None,
 ) -> list[Row]:
     """Return a row for each series that is asked for, and for scans of their sessions that the catalogue lacks.
 
     Parameters
     ----------
-    expected
-        StudyInstanceUID → the label that it would have in an empty project, by which sessions are found whose UIDs
-        XNAT has changed.
+    templates
+        What labels are made of: sessions whose UIDs XNAT has changed are found by their labels.
+    same
+        Who is one, as the user says.
 
     Raises
     ------
@@ -57,10 +64,14 @@ def compare(
     """
     sessions = [session for session in project.archived_sessions() if not session.is_shared]  # those are of others
     waiting = {session.study_instance_uid for session in project.prearchive.sessions()}
-    there = places(project, asked.series.values(), sessions, expected)
+    records = Records(partial(provenance.read, project))
+    templates = templates or Templates()
+    there = places(records, asked.series.values(), sessions, expected_labels(catalogue, templates))
+    strange = strangers(catalogue, there, Sessions(sessions, records), templates, same or SamePatient())
 
     def row(series: Series) -> Row:
-        return _row(project, series, there[series.series_instance_uid], waiting, offered)
+        uid = series.series_instance_uid
+        return _row(project, series, there[uid], waiting, offered, strange.get(uid, ()))
 
     with ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "verify") as pool:
         rows = list(pool.map(row, asked.series.values()))
@@ -71,12 +82,13 @@ def compare(
     return rows + list(_extra(sessions, catalogue, recognized))
 
 
-def _row(
+def _row(  # noqa: PLR0913, PLR0917  one series, and what is known of it
     project: XnatProject,
     series: Series,
     found: Sequence[Place],
     waiting: set[str],
     offered: Offered,
+    strange: Sequence[str],
 ) -> Row:
     where = ", ".join(place.session.label.session for place in found)
     if not found:
@@ -92,9 +104,9 @@ def _row(
         if isinstance(error, XnatUnreachable) and project.is_away():
             raise
         return _made(series, Sign.ERROR, 0, where, (str(error),))
-    sign = Sign.DIFFERS if wrong else Sign.ERROR if unknown else Sign.SAME
+    sign = Sign.STRANGER if strange else Sign.DIFFERS if wrong else Sign.ERROR if unknown else Sign.SAME
     changed = tuple(CHANGED.format(one.place.scan_id) for one in held if one.is_changed(series))
-    return _made(series, sign, held[0].count or 0, where, (*wrong, *unknown, *changed))
+    return _made(series, sign, held[0].count or 0, where, (*strange, *wrong, *unknown, *changed))
 
 
 def _unknown(series: Series, held: Sequence[Found], offered: Offered) -> Iterator[str]:

@@ -3,16 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from tcia_xnat.destinations.xnat import provenance
 from tcia_xnat.destinations.xnat.counts import ask
 from tcia_xnat.destinations.xnat.inventory import is_outdated
 from tcia_xnat.destinations.xnat.provenance import Records
 from tcia_xnat.destinations.xnat.recognize import is_near
 from tcia_xnat.model import Label, Series
 from tcia_xnat.planning.completeness import Holding, Wanted
-from tcia_xnat.planning.provenance import SeriesProvenance
+from tcia_xnat.planning.provenance import Provenance, SeriesProvenance
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
 
@@ -26,11 +24,14 @@ class Place:
         SeriesInstanceUID in the archive.
     record
         None when the session has no provenance of this series that can be read.
+    whose
+        What the provenance of the session says of the study as a whole; None where it says nothing of this study.
     """
 
     session: ArchivedSession
     uid: str
     record: SeriesProvenance | None = None
+    whose: Provenance | None = None
 
     @property
     def scan_id(self) -> str:
@@ -79,7 +80,7 @@ def look(project: XnatProject, place: Place) -> Found:
 
 
 def places(
-    project: XnatProject,
+    records: Records,
     series: Iterable[Series],
     sessions: Sequence[ArchivedSession],
     expected: Mapping[str, Label],
@@ -100,18 +101,13 @@ def places(
             holders[uid].append(session)
     lost = [one for one in wanted if one.series_instance_uid not in holders]
     near = {one.series_instance_uid: list(_near(one, sessions, expected)) for one in lost}
-    records = Records(partial(provenance.read, project))
     records.read(session.experiment_id for group in (*holders.values(), *near.values()) for session in group)
     found: dict[str, list[Place]] = {}
     for uid, there in holders.items():
-        found[uid] = [Place(session, uid, _record(records, session, by_uid[uid])) for session in there]
+        found[uid] = [_place(records, session, by_uid[uid]) for session in there]
     for uid, candidates in near.items():
-        recorded = ((session, _record(records, session, by_uid[uid])) for session in candidates)
-        found[uid] = [
-            Place(session, one.archived_uid, one)
-            for session, one in recorded
-            if one and one.archived_uid in session.scans
-        ]
+        near_places = (_place(records, session, by_uid[uid]) for session in candidates)
+        found[uid] = [place for place in near_places if place.record and place.uid in place.session.scans]
     return found
 
 
@@ -124,9 +120,10 @@ def _near(
             yield session
 
 
-def _record(records: Records, session: ArchivedSession, series: Series) -> SeriesProvenance | None:
-    """Return what the provenance of a session says of a series; that of another study or patient says nothing."""
-    record = records.of(session.experiment_id)
-    if record is None or record.study_instance_uid != series.study_instance_uid:
-        return None
-    return record.series.get(series.series_instance_uid) if record.patient_id == series.patient_id else None
+def _place(records: Records, session: ArchivedSession, series: Series) -> Place:
+    """Return a session as the place of a series; provenance of another study or patient says nothing of its images."""
+    uid, whose = series.series_instance_uid, records.of(session.experiment_id)
+    if whose is None or whose.study_instance_uid != series.study_instance_uid:
+        return Place(session, uid)
+    record = whose.series.get(uid) if whose.patient_id == series.patient_id else None
+    return Place(session, uid if record is None or uid in session.scans else record.archived_uid, record, whose)

@@ -22,7 +22,6 @@ from tcia_xnat.job import Job, clients_of, read_manifest
 from tcia_xnat.jobs.prepare import asked_part, patience_of
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Series
-from tcia_xnat.plan import expected_labels
 from tcia_xnat.retry import Patience
 from tcia_xnat.run import connection_of
 from tcia_xnat.settings import Login
@@ -124,8 +123,8 @@ def verify_archive(
             raise UsageError(f"project {job.project} is not there, or this user may not see it", "look at its ID")
         stop.check()
         project = XnatProject(connection, project_id)
-        expected = expected_labels(catalogue, job.templates)
-        rows = archive.compare(project, catalogue, asked_part(job, catalogue), _offered(nbia, patience), expected)
+        asked, offered = asked_part(job, catalogue), _offered(nbia, patience)
+        rows = archive.compare(project, catalogue, asked, offered, job.templates, job.same_patient)
         named, version = replace(job, project=project_id), catalogue.idc_version
         verified = Verified(named, manifest, rows, one_way, started, login.host, version)
         with suppress(XnatError, FolderError, SpaceError):  # the caller writes it again, after the summary

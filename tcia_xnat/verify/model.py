@@ -12,6 +12,7 @@ class Sign(StrEnum):
     MISSING = "-"
     EXTRA = "+"
     DIFFERS = "*"
+    STRANGER = "@"  # under the subject of another patient; whatever else differs comes behind it
     ERROR = "!"
 
 
@@ -43,7 +44,7 @@ class Row:
     @property
     def is_disproved(self) -> bool:
         """Whether a series that was asked for is known not to be there as it should be."""
-        return bool(self.series_instance_uid) and self.sign in {Sign.MISSING, Sign.DIFFERS}
+        return bool(self.series_instance_uid) and self.sign in {Sign.MISSING, Sign.DIFFERS, Sign.STRANGER}
 
 
 def is_right(rows: Sequence[Row], *, one_way: bool = False) -> bool:

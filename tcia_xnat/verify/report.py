@@ -32,6 +32,7 @@ _WORDS = {
     Sign.MISSING: "missing",
     Sign.EXTRA: "extra",
     Sign.DIFFERS: "different",
+    Sign.STRANGER: "under another patient's subject",
     Sign.ERROR: "not to be compared",
 }
 _RIGHT, _WRONG = 0, 3

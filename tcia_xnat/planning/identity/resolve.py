@@ -80,6 +80,33 @@ def identify(
     return made.identified(templates)
 
 
+def misplaced(
+    catalogue: Catalogue,
+    held: Held,
+    there: Mapping[str, Iterable[Label]],
+    templates: Templates,
+    same: SamePatient,
+) -> dict[tuple[str, Label], Refusal]:
+    """Return why sessions that have series of a catalogue are not those of their patients, by series and label.
+
+    Parameters
+    ----------
+    there
+        SeriesInstanceUID → labels of the sessions that have it.
+    """
+    found: dict[tuple[str, Label], Refusal] = {}
+    for group in groups_of(catalogue, held, templates):
+        for one in group.members:
+            uid = one.series_instance_uid
+            strange = (label for label in there.get(uid, ()) if not _is_own(label, group, held, same))
+            found |= {(uid, label): _strange(label, group, held) for label in strange}
+    return found
+
+
+def _strange(label: Label, group: Group, held: Held) -> Refusal:
+    return of_another_patient(group.study, label, held.patients.get(label), group.patient_id)
+
+
 def _is_own(label: Label, group: Group, held: Held, same: SamePatient) -> bool:
     if same.says(label.subject, group.patient_id):
         return True
@@ -105,10 +132,9 @@ class _Made:
             known = {label for one in study for label in one.own}
             strange = [label for label in group.there if label not in known and not self._is_expected(label, group)]
             if strange and not group.own:
-                label = strange[0]
-                why = of_another_patient(group.study, label, self._held.patients.get(label), group.patient_id)
+                why = _strange(strange[0], group, self._held)
                 for one in study:
-                    self._refuse(one, why, (one.own or [label])[0])
+                    self._refuse(one, why, (one.own or strange)[0])
                 return
 
     def _is_expected(self, label: Label, group: Group) -> bool:
@@ -155,10 +181,13 @@ class _Made:
             uid = one.series_instance_uid
             if uid in self._refused:
                 continue
-            if (label := self._held.archived_as.get(uid)) in group.own and label is not None:
-                self._labels[uid] = label
-            else:
+            label = self._held.archived_as.get(uid)
+            if label is None:
                 coming.append(one)
+            elif label in group.own:
+                self._labels[uid] = label
+            else:  # it is there already, as somebody else's: another copy would not settle that
+                self._refused[uid], self._labels[uid] = _strange(label, group, self._held), label
         if coming and group.own:
             self._join(group, coming, split=split)
         elif coming:

@@ -111,6 +111,22 @@ def test_a_study_of_two_patients_is_a_session_for_each_in_any_order_and_number_o
             assert (both.labels, both.refused) == (labels, {})
 
 
+def test_a_series_that_lies_in_a_session_of_another_patient_of_its_study_is_not_counted_as_there() -> None:
+    ours, theirs, new = series(1, "A"), series(2, "B"), series(3, "A")
+    label, own = Label("B", "B"), Label("A", "A")
+    lies = {"1.1.1": label, "1.1.2": label}
+    found = identify(catalogue(ours, theirs, new), holding(label, "B", archived_as=lies))
+    assert set(found.refused) == {"1.1.1"}
+    assert "of PatientID B; the PatientID of these images is A" in found.refused["1.1.1"].reason
+    assert (found.labels["1.1.1"], found.labels["1.1.2"], found.labels["1.1.3"]) == (label, label, own)
+    both = Held(
+        labels={STUDY: [own, label]}, patients={own: "A", label: "B"}, sessions=frozenset("AB"),
+        subjects=frozenset("AB"), archived_as=lies,
+    )  # fmt: skip
+    assert set(identify(catalogue(ours, theirs), both).refused) == {"1.1.1"}
+    assert not identify(catalogue(ours, theirs), both, same=same(("B", "A"))).refused
+
+
 ALIKE = [("12/3", "12^3"), ("Cas", "CAS"), ("Жук", "Лис"), ("x" * 64 + "1", "x" * 64 + "2"), ("a b", "a_b"), ("é", "_")]
 
 

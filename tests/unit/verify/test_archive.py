@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat import plan
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import XnatRefused
 from tcia_xnat.model import Label, Series
-from tcia_xnat.planning.identity import Templates
-from tcia_xnat.planning.provenance import FILE, RESOURCE, decode
+from tcia_xnat.planning.identity import SamePatient
+from tcia_xnat.planning.provenance import FILE, RESOURCE, Provenance, decode
 from tcia_xnat.verify.archive import Offered, compare
 from tcia_xnat.verify.model import Row, Sign
 from tests.unit.fake_xnat import FakeLane, FakeXnat, Session, changed, series
@@ -27,10 +26,14 @@ def filled(folder: Path, xnat: FakeXnat, asked: Iterable[Series] = BOTH) -> Sess
     return session
 
 
-def verified(xnat: FakeXnat, asked: Iterable[Series] = BOTH, offered: Offered | None = None) -> dict[str, Row]:
+def verified(
+    xnat: FakeXnat,
+    asked: Iterable[Series] = BOTH,
+    offered: Offered | None = None,
+    same: Iterable[tuple[str, str]] = (),
+) -> dict[str, Row]:
     catalogue = Catalogue({one.series_instance_uid: one for one in asked}, {})
-    expected = plan.expected_labels(catalogue, Templates())
-    rows = compare(xnat.as_project, catalogue, catalogue, offered or Offered(), expected)
+    rows = compare(xnat.as_project, catalogue, catalogue, offered or Offered(), same=SamePatient(frozenset(same)))
     return {row.series_instance_uid: row for row in rows}
 
 
@@ -123,3 +126,52 @@ def test_a_series_that_was_revised_since_is_another_version(tmp_path: Path) -> N
     rows = verified(xnat, [replace(one, crdc_series_uuid="now") for one in BOTH])
     assert signs(rows) == {"1.2.1": Sign.DIFFERS, "1.2.2": Sign.SAME}
     assert "an earlier version" in rows["1.2.1"].reasons[0]
+
+
+def under(xnat: FakeXnat, subject: str) -> None:
+    """Move the only session to another subject, as a curator may."""
+    (session,) = xnat.archived.values()
+    session.label = Label(subject, session.label.session)
+    xnat.archived = {session.label: session}
+
+
+def of_patient(session: Session, patient: str) -> None:
+    record = decode(session.files[KEPT])
+    assert record
+    session.files[KEPT] = replace(record, patient_id=patient).encoded()
+
+
+def test_a_series_under_another_patients_subject_has_its_own_sign(tmp_path: Path) -> None:
+    session = filled(tmp_path, xnat := FakeXnat())
+    of_patient(session, "SOMEBODY")
+    rows = verified(xnat)
+    assert signs(rows) == dict.fromkeys(("1.2.1", "1.2.2"), Sign.STRANGER)
+    assert "of PatientID SOMEBODY; the PatientID of these images is PAT" in rows["1.2.1"].reasons[0]
+    assert rows["1.2.1"].is_disproved
+    assert signs(verified(xnat, same=[("SOMEBODY", "PAT")])) == dict.fromkeys(("1.2.1", "1.2.2"), Sign.SAME)
+    session.images["1"].clear()
+    assert "0 images, 3 expected" in verified(xnat)["1.2.1"].reasons  # what else is wrong is said, too
+
+
+def test_without_provenance_the_subject_must_be_called_after_the_patient(tmp_path: Path) -> None:
+    session = filled(tmp_path, xnat := FakeXnat())
+    session.files.clear()
+    assert set(signs(verified(xnat)).values()) == {Sign.SAME}
+    under(xnat, "OTHER")
+    assert set(signs(verified(xnat)).values()) == {Sign.STRANGER}
+    assert set(signs(verified(xnat, same=[("OTHER", "PAT")])).values()) == {Sign.SAME}
+
+
+def test_a_session_that_was_moved_to_a_subject_of_somebody_else_and_a_subject_that_was_renamed(tmp_path: Path) -> None:
+    filled(tmp_path, xnat := FakeXnat())
+    under(xnat, "RENAMED")
+    assert set(signs(verified(xnat)).values()) == {Sign.SAME}
+    other = Session("1.7", Label("RENAMED", "THEIRS"))
+    theirs = Provenance("SOMEBODY", "1.7", other.label, "tool", "now")
+    other.files[KEPT] = theirs.encoded()
+    xnat.archived[other.label] = other
+    row = verified(xnat)["1.2.1"]
+    assert row.sign is Sign.STRANGER
+    assert (
+        "under subject PAT and lies under subject RENAMED now, which has images of PatientID SOMEBODY" in row.reasons[0]
+    )
