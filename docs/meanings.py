@@ -38,7 +38,9 @@ DOCUMENT: Mapping[str, str] = {
     "ended": "time, ISO",
     "manifest": "name of the list",
     "asked": "the lists: `manifest`, `series` that each has, `shards`, `limit`, `licence_filter` that cut it, "
-    "`not_taken`, the series that no run took, `digest`, and of a failed.tcia `left_of`, `left_by` and `left_digest`",
+    "`not_taken`, the series that no run took, `digest`, of a failed.tcia `left_of`, `left_by` and `left_digest`, "
+    "`read`, how each file was read (see `lists_read` of the events), and of an upload `left_out`, what was not sent, "
+    "and `tree`, which tells trees apart",
     "runs": "names of the runs in this report, as below `report/runs/`",
     "archive": "whether complete sessions were to be archived",
     "host": "address of XNAT",
@@ -67,6 +69,8 @@ STATE: Mapping[str, str] = {
     "filtered": "left out by `--licence-filter`",
 }
 EVENT: Mapping[str, str] = {
+    "lists_read": "what was asked for is known: of each list `file`, `sheet`, `column`, `kind` of its entries, the "
+    "numbers of `lines`, `entries` and `series`, and all of it as `text`; lines that name no series are `passed_over`",
     "planned": "the run knows what it has to move",
     "non_commercial": "series are about to be fetched that may not be used commercially",
     "series_started": "a lane begins a series (with `--debug`)",

@@ -43,7 +43,7 @@ def convert(manifests: Sequence[str], output: Path, *, idc_index: str | None, co
     is_tcia = output.suffix.lower() == ".tcia"
     cli.write_result(str(output), write_tcia(uids, output.name) if is_tcia else as_table(uids, output, idc_index))
     left_out = (f"{uid} is not in IDC's index, and left out" for uid in unknown)
-    for line in (*asked.read, *passed_over(asked.rejected), *left_out):
+    for line in (*(one.text for one in asked.read), *passed_over(asked.rejected), *left_out):
         click.echo(line, err=True)
     click.echo(f"{len(uids)} series in {output}, {asked.duplicates} lines named one of them again", err=True)
     return NOT_ALL if unknown else 0

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tcia_xnat.errors import Error
-from tcia_xnat.manifest import Rejected
+from tcia_xnat.manifest import ListRead, Rejected
 from tcia_xnat.model import Label, Outcome, Series, SourceName
 
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """How each list was read, in words, and its lines that name no series; none when all did."""
+    """How each list was read, and its lines that name no series; none when all did."""
 
     lines: tuple[Rejected, ...]
-    read: tuple[str, ...] = ()
+    read: tuple[ListRead, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

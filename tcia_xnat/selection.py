@@ -15,7 +15,7 @@ from tcia_xnat.clients.questions import Query
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.doi import bare_doi
 from tcia_xnat.errors import ManifestError
-from tcia_xnat.manifest import Manifest, parse, write_tcia
+from tcia_xnat.manifest import ListRead, Manifest, parse, write_tcia
 
 Known = Callable[[Sequence[str]], AbstractSet[str]]
 """SeriesInstanceUIDs → those of them that another archive offers."""
@@ -70,7 +70,10 @@ class Selector:
             One is ambiguous, or nobody knows it; the hint has what comes near.
         """
         found = {word: self._series(word) for word in words}
-        read = tuple(f"{word}: {kind}, {len(uids):,} series" for word, (kind, uids) in found.items())
+        read = tuple(
+            ListRead(f"{word}: {kind}, {len(uids):,} series", word, kind, len(uids))
+            for word, (kind, uids) in found.items()
+        )
         uids = [uid for _, series in found.values() for uid in series]
         return _manifest(_file_name(",".join(words)), ",".join(words), uids, read)
 
@@ -92,7 +95,8 @@ class Selector:
             raise ManifestError("the query finds no series", f"a query that does: {_EXAMPLE}")
         text = " ".join(query.split())
         name = f"query-{hashlib.sha256(text.encode()).hexdigest()[:8]}.tcia"
-        return _manifest(name, text, found, (f"query: {len(set(found)):,} series",))
+        count = len(set(found))
+        return _manifest(name, text, found, (ListRead(f"query: {count:,} series", "query", "query", count),))
 
     def close(self) -> None:
         """Let go of the index."""
@@ -146,7 +150,7 @@ def _unknown(word: str, near: Sequence[str]) -> ManifestError:
     return ManifestError(f"{word} is no file, and nothing of that name is listed", hint)
 
 
-def _manifest(name: str, words: str, series_instance_uids: Sequence[str], read: tuple[str, ...]) -> Manifest:
+def _manifest(name: str, words: str, series_instance_uids: Sequence[str], read: tuple[ListRead, ...]) -> Manifest:
     """Return the list as if it had been given as a file, with the words it was asked for in its header."""
     written = parse(write_tcia(dict.fromkeys(series_instance_uids), words).encode(), name)
     return replace(written, readings=(), read=read)

@@ -85,6 +85,11 @@ class Settings:
         return "in the archive"
 
     @property
+    def tree(self) -> str:
+        """What tells the tree that is uploaded from others; empty for lists."""
+        return ""
+
+    @property
     def missing_project_hint(self) -> str:
         """What to do when the project is missing and is not to be created."""
         return "leave --no-create-project out to have it created"

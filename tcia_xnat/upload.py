@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -58,6 +59,15 @@ class Upload(Settings):
     partial: bool = False
     allow_unmatched: bool = False
     keep_paths: bool = False
+
+    @property
+    def tree(self) -> str:
+        """What tells the tree from others on this machine: its place on the disk, since its path stays here."""
+        try:
+            found = self.root.stat()
+        except OSError:
+            return ""
+        return sha256(f"{found.st_dev}:{found.st_ino}".encode()).hexdigest()[:16]
 
     @property
     def next_command(self) -> str:

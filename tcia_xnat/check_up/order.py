@@ -61,7 +61,9 @@ def _manifest(job: Job) -> Finding:
     if read.rejected:
         told = f"{count} series, {len(read.rejected)} lines that are none"
         return warning("manifest", told, f"line {read.rejected[0].line} is the first of them")
-    return ok("manifest", f"{count} series; {'; '.join(read.read)}" if read.read else f"{count} series")
+    return ok(
+        "manifest", f"{count} series; {'; '.join(one.text for one in read.read)}" if read.read else f"{count} series"
+    )
 
 
 def _sources(job: Job, index: Index | None, servers: list[Seen]) -> Iterator[Finding]:

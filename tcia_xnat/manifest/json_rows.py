@@ -26,7 +26,7 @@ def parse_rows(content: str, name: str, column: str = "") -> Manifest:
     table = _table(_loaded(content, name))
     if not table or not has_headings(table[0], column):
         raise _no_list(table[0] if table else (), name)
-    return from_sheets({name: list(enumerate(table))}, name, column)
+    return from_sheets({"": list(enumerate(table))}, name, column)
 
 
 def _flat(text: str) -> list[str]:

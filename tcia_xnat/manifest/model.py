@@ -40,7 +40,7 @@ class Reading:
     Attributes
     ----------
     file
-        The file, with the sheet of a workbook; of a name on the command line, that name.
+        The file, with the name of the zip that it is in.
     level
         What its entries are.
     entries
@@ -51,6 +51,8 @@ class Reading:
         Heading of the column that was taken; empty for lists without headings.
     rows
         Lines of a list without headings that have several UIDs, each with all of its UIDs.
+    sheet
+        Title of the sheet, of a workbook.
     """
 
     file: str
@@ -59,6 +61,42 @@ class Reading:
     lines: int
     column: str = ""
     rows: tuple[tuple[str, ...], ...] = ()
+    sheet: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the file, with the sheet of a workbook."""
+        return f"{self.file}, sheet {self.sheet}" if self.sheet else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class ListRead:
+    """What one file, sheet or name turned out to ask for.
+
+    Attributes
+    ----------
+    text
+        All of it in words.
+    file, sheet, column
+        As in `Reading`; of a name on the command line, `file` is that name.
+    kind
+        What its entries are: series, studies, a collection, ….
+    lines
+        Lines or rows that have an entry.
+    entries
+        Different entries.
+    series
+        Series that these stand for.
+    """
+
+    text: str
+    file: str
+    kind: str
+    series: int
+    lines: int = 0
+    entries: int = 1
+    sheet: str = ""
+    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +130,7 @@ class Manifest:
     readings
         How each file and sheet was read.
     read
-        The same in words, with the number of series that each stands for; empty until the index was asked.
+        What each turned out to ask for; empty until the index was asked.
     """
 
     name: str
@@ -107,4 +145,4 @@ class Manifest:
     images: Mapping[str, int] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
-    read: tuple[str, ...] = ()
+    read: tuple[ListRead, ...] = ()

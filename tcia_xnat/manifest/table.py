@@ -90,7 +90,7 @@ def parse_table(text: str, name: str, column: str = "") -> Manifest:
                 start = above + reader.line_num + 1  # a quoted cell may go over several lines
     finally:
         csv.field_size_limit(limit)
-    return from_sheets({name: rows}, name, column)
+    return from_sheets({"": rows}, name, column)
 
 
 def parse_workbook(content: bytes, name: str, column: str = "") -> Manifest:
@@ -108,12 +108,17 @@ def parse_workbook(content: bytes, name: str, column: str = "") -> Manifest:
     ):
         _refuse_bomb(content)
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        sheets = {f"{name}, sheet {sheet.title}": _sheet_rows(sheet) for sheet in book.worksheets}
+        sheets = {sheet.title: _sheet_rows(sheet) for sheet in book.worksheets}
     return from_sheets(sheets, name, column)
 
 
 def from_sheets(sheets: Mapping[str, Sequence[Row]], name: str, column: str = "") -> Manifest:
     """Return all that the sheets of one file name, each sheet read by its own headings.
+
+    Parameters
+    ----------
+    sheets
+        Title → rows; the title of a file that is no workbook is empty.
 
     Raises
     ------
@@ -122,10 +127,11 @@ def from_sheets(sheets: Mapping[str, Sequence[Row]], name: str, column: str = ""
     """
     columns: Columns | None = None
     parts: list[Manifest] = []
-    for file, rows in sheets.items():
+    for title, rows in sheets.items():
+        file = f"{name}, sheet {title}" if title else name
         start, columns = _start(rows, columns, file, column)
         if start < len(rows) and columns:
-            parts.append(_taken(file, rows[start:], columns))
+            parts.append(_taken(name, title, rows[start:], columns))
         elif start == len(rows) and unknown_identifiers((), rows):
             raise no_column(rows[0][1], file, column) if column else no_series(rows[0][1], rows, file)
     if not columns:
@@ -231,8 +237,9 @@ def _entries(text: str, level: Level) -> list[str]:
     return [word if is_uid(word) else "" for word in words(text) or [""]]
 
 
-def _taken(file: str, rows: Sequence[Row], columns: Columns) -> Manifest:
+def _taken(name: str, sheet: str, rows: Sequence[Row], columns: Columns) -> Manifest:
     """Return what a sheet names."""
+    file = f"{name}, sheet {sheet}" if sheet else name
     taking = _Taking(file, columns)
     for line, cells in rows:
         taking.add(line, cells)
@@ -248,7 +255,7 @@ def _taken(file: str, rows: Sequence[Row], columns: Columns) -> Manifest:
         patient_ids=entries if columns.level is Level.PATIENT else (),
         rejected=tuple(taking.rejected),
         duplicates=again,
-        readings=(Reading(file, columns.level, entries, taking.lines, columns.name),),
+        readings=(Reading(name, columns.level, entries, taking.lines, columns.name, sheet=sheet),),
     )
 
 

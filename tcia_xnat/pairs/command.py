@@ -117,7 +117,7 @@ def asked_uids(manifest: str, idc_index: str | None) -> tuple[str, ...]:
     from tcia_xnat.retry import Patience, RetryPolicy  # noqa: PLC0415  as above
 
     asked = read_asked(manifest, idc_index, Patience(RetryPolicy(), time.sleep))
-    for line in (*asked.read, *passed_over(asked.rejected)):
+    for line in (*(one.text for one in asked.read), *passed_over(asked.rejected)):
         click.echo(line, err=True)
     return asked.series_instance_uids
 

@@ -20,7 +20,7 @@ def as_tables(
 ) -> RenderableType:
     """Return the plan for people; see `plan_table` and, for `rate` in bytes per second, `estimate`."""
     rows, time = _counted(prepared, job, rate)
-    passed = (*prepared.manifest.read, *passed_over(prepared.manifest.rejected))
+    passed = (*(one.text for one in prepared.manifest.read), *passed_over(prepared.manifest.rejected))
     noted = (f"note: {note}" for note in (*prepared.notes, *prepared.catalogue.notes))
     return Group(*(Text(one_line(line)) for line in (*passed, *noted)), plan_table(rows, time, where, whole=whole))
 

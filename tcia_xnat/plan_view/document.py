@@ -1,6 +1,7 @@
 """The plan as JSON. Names of fields stay; those of series and sessions are the columns of report.csv."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from tcia_xnat import __version__
@@ -28,7 +29,7 @@ def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, 
     return {
         "tool": f"xnat-tcia-download {__version__}",
         "manifest": prepared.manifest.name,
-        "read": list(prepared.manifest.read),
+        "read": [asdict(one) for one in prepared.manifest.read],
         "project": job.project,
         "output_dir": str(job.output_dir),
         "asked_xnat": asked_xnat,

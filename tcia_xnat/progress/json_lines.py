@@ -6,6 +6,7 @@ Every line has `event` and `ts` (ISO, UTC). Where they apply: `series` and `stud
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import singledispatch
 from typing import Any
@@ -17,6 +18,7 @@ from tcia_xnat.events import (
     NonCommercial,
     Noted,
     NotKept,
+    PassedOver,
     Planned,
     Retrying,
     SeriesImported,
@@ -26,6 +28,7 @@ from tcia_xnat.events import (
     SessionArchived,
     SessionStep,
 )
+from tcia_xnat.manifest import passed_over
 
 Fields = dict[str, Any]
 
@@ -56,8 +59,7 @@ class JsonLines:
         if isinstance(event, SeriesSettled):
             fields["study"] = self._studies.get(event.outcome.series_instance_uid, "")
         stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        told = {name: value for name, value in fields.items() if value not in ("", None)}
-        self._write(json.dumps({"event": fields["event"], "ts": stamp} | told, separators=(",", ":")))
+        self._write(json.dumps({"event": fields["event"], "ts": stamp} | _some(fields), separators=(",", ":")))
 
     def tick(self) -> None:
         """Have nothing to do between events."""
@@ -71,6 +73,12 @@ def _fields(event: Event) -> Fields:
     """Return what a line says of an event; nothing for one that has no line."""
     del event
     return {}
+
+
+@_fields.register
+def _(event: PassedOver) -> Fields:
+    lists = [_some(asdict(one)) for one in event.read]
+    return {"event": "lists_read", "lists": lists, "passed_over": passed_over(event.lines) or None}
 
 
 @_fields.register
@@ -162,6 +170,11 @@ def _(event: Ended) -> Fields:
         "verdict": event.verdict,
         "error": _error(event.error) if event.error else None,
     }
+
+
+def _some(fields: Fields) -> Fields:
+    """Return the fields that have a value."""
+    return {name: value for name, value in fields.items() if value not in ("", None)}
 
 
 def _series(event: SeriesStarted | SeriesProved) -> Fields:

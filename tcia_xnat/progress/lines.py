@@ -81,7 +81,7 @@ class Lines:
 
     @_show.register
     def _(self, event: PassedOver) -> None:
-        for line in (*event.read, *passed_over(event.lines)):
+        for line in (*(one.text for one in event.read), *passed_over(event.lines)):
             self._line(line)
 
     @_show.register

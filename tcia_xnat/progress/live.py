@@ -55,7 +55,7 @@ class LiveView:
 def _noted(event: Event, standing: Standing) -> list[Text]:
     """Return what is to stay on the terminal: failures, and what was left out."""
     if isinstance(event, PassedOver):
-        read = [Text(one_line(line)) for line in event.read]
+        read = [Text(one_line(one.text)) for one in event.read]
         return [*read, *(Text(one_line(line), "yellow") for line in passed_over(event.lines))]
     if isinstance(event, NotKept):
         return [Text(one_line(f"{event.name} is not in XNAT: {event.error}"), "yellow")]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tcia_xnat.jobs.work import Run
+from tcia_xnat.manifest import ListRead
 
 _LEFT = re.compile(
     r"# Left of (?P<manifest>.{1,300}), list (?P<digest>[0-9a-f]{16}), by the run of (?P<run>[0-9T:+-]{1,40})"
@@ -37,6 +38,10 @@ class Request:
         The digest of that list.
     not_taken
         Series of the list that no run took.
+    read
+        How each file and sheet was read.
+    tree, left_out
+        Of an upload: what tells its tree from others, and the sentence about what of it was not sent.
     """
 
     manifest: str
@@ -49,6 +54,9 @@ class Request:
     left_by: str = ""
     left_digest: str = ""
     not_taken: tuple[str, ...] = ()
+    read: tuple[ListRead, ...] = ()
+    tree: str = ""
+    left_out: str = ""
 
     @property
     def missing_shards(self) -> Mapping[int, Sequence[int]]:
@@ -80,6 +88,9 @@ def request_of(run: Run) -> Request:
         left["run"] if left else "",
         left["digest"] if left else "",
         tuple(uid for uid in order if uid not in taken),
+        manifest.read,
+        job.tree,
+        run.prepared.catalogue.left_out,
     )
 
 
@@ -93,9 +104,26 @@ def joined(requests: Iterable[Request]) -> list[Request]:
     """Return one request for each list; the rest of a list that is there as well belongs to that one."""
     found: dict[str, Request] = {}
     for one in requests:
-        before = found.get(one.digest)
+        before = found.pop(one.digest, None)  # its last run tells its place, too
         found[one.digest] = _both(before, one) if before else one
     return [one for one in found.values() if one.left_digest not in found]
+
+
+def left_out(requests: Iterable[Request]) -> str:
+    """Return what was not sent of trees, in the words of the last run on each.
+
+    A run that looks at a tree again takes the word of the one before it, but where it found fewer series: another
+    medium may be in the same place.
+    """
+    last: dict[str, Request] = {}
+    said: dict[str, None] = {}
+    for one in requests:
+        before = last.get(one.tree or one.digest)
+        if before and one.series >= before.series:
+            said.pop(before.left_out, None)
+        last[one.tree or one.digest] = one
+        said[one.left_out] = None
+    return " ".join(filter(None, said))
 
 
 def _both(before: Request, later: Request) -> Request:

@@ -9,6 +9,7 @@ from tcia_xnat import __version__
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.core.markup import doi_url
 from tcia_xnat.jobs.work import Run
+from tcia_xnat.manifest import ListRead
 from tcia_xnat.model import Label, Outcome, Series, SourceName, State
 from tcia_xnat.report.asked import Request, request_of
 from tcia_xnat.report.causes import Cause, causes
@@ -108,7 +109,8 @@ def requests(document: Document) -> Iterator[Request]:
     for one in document["asked"]:
         shards = tuple((int(number), int(of)) for number, _, of in (text.partition("/") for text in one["shards"]))
         names, uids = tuple(one["licence_filter"]), tuple(one["not_taken"])
-        yield Request(**{**one, "shards": shards, "licence_filter": names, "not_taken": uids})
+        read = tuple(ListRead(**told) for told in one["read"])
+        yield Request(**{**one, "shards": shards, "licence_filter": names, "not_taken": uids, "read": read})
 
 
 def rows_of(outcomes: Iterable[Outcome], catalogue: Catalogue, recorded: str) -> Iterator[Row]:

@@ -124,7 +124,15 @@ def _asked(one: Mapping[str, Any]) -> dict[str, Any]:
         "limit": None if one["limit"] is None else _number(one["limit"]),
         "licence_filter": [_text(name) for name in one["licence_filter"]],
         "not_taken": [_matching(_IDENTIFIER, uid) for uid in one["not_taken"]],
+        "read": [_list_read(told) for told in one.get("read", ())],
+        "tree": _text(one.get("tree", "")),
+        "left_out": _text(one.get("left_out", "")),
     }
+
+
+def _list_read(told: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {key: _text(told[key]) for key in ("text", "file", "kind", "sheet", "column")}
+    return texts | {key: _number(told[key]) for key in ("series", "lines", "entries")}
 
 
 def _rejected(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from tcia_xnat.model import Outcome, State
 from tcia_xnat.plan import Plan
 from tcia_xnat.planning.left_out import is_accepted
 from tcia_xnat.progress import counted
-from tcia_xnat.report.asked import Request, named, request_of
+from tcia_xnat.report.asked import Request, left_out, named, request_of
 from tcia_xnat.transfer import TransferResult
 
 _IN, _SOME_MISSING = 0, 3
@@ -45,8 +45,7 @@ def _missing_code(outcomes: Iterable[Outcome], *, gave: bool) -> int:
 
 def verdict_of(run: Run) -> str:
     """Return the sentence that people read first of a run."""
-    said = verdict(run.result, archive=run.job.archive, place=run.job.place, asked=[request_of(run)])
-    return " ".join(filter(None, (said, run.prepared.catalogue.left_out)))
+    return verdict(run.result, archive=run.job.archive, place=run.job.place, asked=[request_of(run)])
 
 
 def verdict(
@@ -74,7 +73,8 @@ def verdict(
     else:
         said = f"{_ended(result.ended_by)}{arrived:,} of {of or f'{total:,} series'} are {place}; {_left(counts)}."
     lacking = sum(outcome.state.is_in and is_accepted(outcome.notes) for outcome in result.outcomes)
-    return said + _filtered(counts[State.FILTERED]) + _lacking(lacking)
+    said += _filtered(counts[State.FILTERED]) + _lacking(lacking)
+    return " ".join(filter(None, (said, left_out(asked))))
 
 
 def _of(outcomes: Sequence[Outcome], asked: Sequence[Request]) -> tuple[str, bool]:

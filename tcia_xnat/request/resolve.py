@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Protocol
 
 from tcia_xnat.errors import ManifestError
-from tcia_xnat.manifest import Level, Manifest, Reading
+from tcia_xnat.manifest import Level, ListRead, Manifest, Reading
 from tcia_xnat.model import Series
 
 _SINGULAR = {
@@ -193,17 +193,25 @@ def _check_images(manifest: Manifest, folders: Mapping[str, Sequence[str]], inde
             )
 
 
-def _said(reading: Reading, meaning: _Meaning) -> str:
-    """Return how a file was read, in a line."""
+def _said(reading: Reading, meaning: _Meaning) -> ListRead:
+    """Return how a file was read."""
     known, beside = meaning.series[reading.level], meaning.beside.get(reading, frozenset())
     taken = [entry for entry in reading.entries if entry not in beside]
     column = f" in column {reading.column}" if reading.column else ""
-    text = f"{reading.file}: {_plural(reading.lines, 'line', 'lines')}, {_counts(taken, reading.level, known)}{column}"
+    text = f"{reading.name}: {_plural(reading.lines, 'line', 'lines')}, {_counts(taken, reading.level, known)}{column}"
     is_of_uids = _is_of_uids(reading)
+    series = {uid for entry in taken for uid in known.get(entry, (entry,) if is_of_uids else ())}
     if not is_of_uids or any(entry in known for entry in taken):
-        series = {uid for entry in taken for uid in known.get(entry, (entry,) if is_of_uids else ())}
         text += f": {_plural(len(series), 'series', 'series')}"
-    return text + (f"; {_counted(len(beside), Level.STUDY)} beside their series not taken" if beside else "")
+    text += f"; {_counted(len(beside), Level.STUDY)} beside their series not taken" if beside else ""
+    kind = _kind(taken, reading.level, known)
+    return ListRead(text, reading.file, kind, len(series), reading.lines, len(taken), reading.sheet, reading.column)
+
+
+def _kind(taken: Sequence[str], level: Level, known: Mapping[str, object]) -> str:
+    """Return what entries are; those of a list of UIDs may be of two kinds."""
+    kinds = {Level.STUDY if entry in known else Level.SERIES for entry in taken}
+    return " and ".join(sorted(kinds)) if level in {Level.SERIES, Level.UID} else level.value
 
 
 def _counts(taken: Sequence[str], level: Level, known: Mapping[str, object]) -> str:
@@ -224,5 +232,5 @@ def _plural(count: int, one: str, many: str) -> str:
 
 def _ambiguous(reading: Reading, study: str) -> ManifestError:
     return ManifestError(
-        f"{reading.file} names study {study} and series beside it: it is not certain which are meant", _BY_HEADINGS
+        f"{reading.name} names study {study} and series beside it: it is not certain which are meant", _BY_HEADINGS
     )

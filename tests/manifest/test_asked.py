@@ -20,7 +20,7 @@ from tcia_xnat.clients.idc_index import index_path, prior_versions_path
 from tcia_xnat.clients.public_hosts import is_public
 from tcia_xnat.core import limits
 from tcia_xnat.errors import ManifestError, SourceError, SourceUnreachable
-from tcia_xnat.manifest import Manifest, write_tcia
+from tcia_xnat.manifest import ListRead, Manifest, write_tcia
 from tcia_xnat.retry import Patience, RetryPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,11 +133,11 @@ def test_an_address_is_fetched_and_a_page_is_its_collection(tmp_path: Path) -> N
         with pytest.raises(ManifestError, match="is no manifest"):
             asked(f"{url}/t.csv")
     assert (manifest.name, manifest.series_instance_uids) == ("first.tcia", (A, B))
-    assert manifest.read == ("first.tcia: 2 lines, 2 series",)
+    assert manifest.read == (ListRead("first.tcia: 2 lines, 2 series", "first.tcia", "series", 2, 2, 2),)
     assert both.series_instance_uids == (A, B)
     count = sql("SELECT count(*) FROM series WHERE collection_id = 'cmb_aml'")[0][0]
     page = asked("https://www.cancerimagingarchive.net/collection/cmb-aml/")
-    assert page.read == (f"cmb-aml: collection, {count} series",)
+    assert [one.text for one in page.read] == [f"cmb-aml: collection, {count} series"]
 
 
 def test_dois_and_analysis_results_are_names() -> None:

@@ -36,7 +36,16 @@ def test_a_log_file_of_two_runs(sandbox: Sandbox, tmp_path: Path) -> None:
     found = events(log.read_text())
     assert_agrees(found, first)
     names = [event["event"] for event in found if event["event"] != "noted"]
-    assert names[0] == "planned"
+    assert names[:2] == ["lists_read", "planned"]
+    read: dict[str, object] = {"lines": 8, "entries": 8, "series": 8}
+    read |= {
+        "text": f"{ONE_PATIENT.name}: 8 lines, 8 series",
+        "file": ONE_PATIENT.name,
+        "kind": "series",
+    }
+    assert found[0]["lists"] == [read]
+    (asked,) = first.report["asked"]
+    assert asked["read"] == [read | {"sheet": "", "column": ""}]
     assert (names.count("series_imported"), names.count("session_archived")) == (8, 3)
     second = download(sandbox, ONE_PATIENT, tmp_path / "out", "LOGGED", "--log-json", str(log), *quick())
     assert_agrees(events(log.read_text())[len(found) :], second)

@@ -8,7 +8,7 @@ from tcia_xnat.errors import Error, LoginRefused, SpaceError, Stopped
 from tcia_xnat.model import Label, Outcome, Series, State
 from tcia_xnat.plan import Plan, StudyPlan
 from tcia_xnat.planning.left_out import accepted_note
-from tcia_xnat.report.asked import Request
+from tcia_xnat.report.asked import Request, joined
 from tcia_xnat.report.verdict import exit_code, plan_exit_code, verdict
 from tcia_xnat.transfer import TransferResult
 
@@ -78,6 +78,27 @@ def test_a_plan_ends_as_a_run_would() -> None:
 )
 def test_the_verdict(given: TransferResult, archive: bool, words: str) -> None:  # noqa: FBT001  a parameter
     assert verdict(given, archive=archive) == words
+
+
+def tree(number: int, left_out: str, series: int = 2, *, digest: str = "") -> Request:
+    return Request("DICOM", digest or f"{number}{left_out}", series, tree=str(number), left_out=left_out)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ([tree(1, "Left out: 1 other file: left_out.csv.")], " Left out: 1 other file: left_out.csv."),
+        ([tree(1, "A."), tree(2, "B.")], " A. B."),
+        ([tree(1, "A."), tree(2, "A.")], " A."),
+        ([tree(1, "A."), tree(1, "B.")], " B."),
+        ([tree(1, "A."), tree(1, "", 3)], ""),
+        ([tree(1, "A."), tree(1, "B.", 1)], " A. B."),
+        ([tree(1, "", digest="x"), tree(1, "A.", digest="y"), tree(1, "", digest="x")], ""),
+    ],
+)
+def test_what_was_left_out_of_trees_stays_in_the_verdict_of_all_runs(asked: list[Request], words: str) -> None:
+    said = verdict(result(State.ARCHIVED), asked=joined(asked))
+    assert said == f"1 series is in the archive: 1 new, 0 were there.{words}"
 
 
 ALL_OF_PART = "that is all of this part."

@@ -22,8 +22,11 @@ def test_images_in_whatever_form_arrive(sandbox: Sandbox, tmp_path: Path) -> Non
     done = upload(sandbox, tmp_path / "w", tree, "FORMS")
     assert done.code == 0, done.out
     assert_holds(sandbox, "FORMS", {"K1": [WHOLE]})
-    assert "Left out: 2 other files: left_out.csv." in done.out
+    said = "Left out: 2 other files: left_out.csv."
+    assert said in done.out
     assert "layout headers (" in done.err
+    again = upload(sandbox, tmp_path / "w", tree, "FORMS")
+    assert again.report["verdict"] == f"1 series is in the archive: 0 new, 1 were there. {said}"
 
 
 def test_what_stands_in_the_place_of_images_is_named_in_every_run(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 
 from tcia_xnat.errors import ManifestError
-from tcia_xnat.manifest import Manifest, parse
+from tcia_xnat.manifest import ListRead, Manifest, parse
 from tcia_xnat.model import Series
 from tcia_xnat.request.resolve import resolve
 from tests.unit.request.fake_index import FakeIndex
@@ -168,7 +168,7 @@ SAID = {
 
 @pytest.mark.parametrize(("text", "said"), SAID.items())
 def test_it_is_said_how_a_list_was_read(text: str, said: str) -> None:
-    assert read(text).read == (said,)
+    assert [one.text for one in read(text).read] == [said]
 
 
 def test_series_that_only_nbia_has_come_without_the_studies_beside_them() -> None:
@@ -188,9 +188,15 @@ def test_each_sheet_is_read_by_its_own_headings_and_all_come() -> None:
     found = resolve(parse(book, "m.xlsx"), INDEX)
     assert found.series_instance_uids == (A, C)
     assert found.read == (
-        "m.xlsx, sheet CT: 1 line, 1 series in column Series UID",
-        "m.xlsx, sheet rest: 1 line, 1 study in column StudyInstanceUID: 1 series",
-    )
+        ListRead(
+            "m.xlsx, sheet CT: 1 line, 1 series in column Series UID",
+            "m.xlsx", "series", series=1, lines=1, entries=1, sheet="CT", column="Series UID",
+        ),
+        ListRead(
+            "m.xlsx, sheet rest: 1 line, 1 study in column StudyInstanceUID: 1 series",
+            "m.xlsx", "studies", series=1, lines=1, entries=1, sheet="rest", column="StudyInstanceUID",
+        ),
+    )  # fmt: skip
 
 
 def test_a_sheet_without_the_column_that_was_chosen_is_not_dropped() -> None:
