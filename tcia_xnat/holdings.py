@@ -73,7 +73,8 @@ def look(  # noqa: PLR0913  what decides, each once
         catalogue, {one.study_instance_uid for one in ours} | {one.study_instance_uid for one in marked}, expected
     )
     records = Records(partial(provenance.read, project))
-    records.read(one.experiment_id for one in [*ours, *_beside(archived, missing, expected)])
+    beside = _beside(archived, catalogue, expected)
+    records.read(one.experiment_id for one in [*ours, *beside])
     counted = find(project, ours, asked, records, may_refresh=may_refresh)
     others = [session for session in archived if session.study_instance_uid not in studies]
     changed = recognize(project, records, missing, others, expected, archived_before, may_refresh=may_refresh)
@@ -100,33 +101,25 @@ def look(  # noqa: PLR0913  what decides, each once
         subjects=frozenset([*project.subject_labels(), *(label.subject for label in taken)]),
         patients=_patients(ours, records) | changed.patients,
         types={} if not ours or project.merges_modalities() else {one.label: one.session_type for one in ours},
-        **_subjects(archived, missing, expected, records),
+        **_subjects(beside, records),
         foreign={one.study_instance_uid: one.url for one in theirs if one not in marked},
     )
 
 
 def _beside(
-    archived: Iterable[ArchivedSession], missing: Mapping[str, Sequence[Series]], expected: Mapping[str, Label]
+    archived: Iterable[ArchivedSession], catalogue: Catalogue, expected: Mapping[str, Label]
 ) -> list[ArchivedSession]:
-    """Return the sessions of the subjects that new studies may go to."""
-    subjects = {clean(name).lower() for study, members in missing.items() for name in _names(expected[study], members)}
+    """Return the sessions of the subjects that series may go to, also series of a study that XNAT has elsewhere."""
+    names = {one.patient for one in catalogue.series.values()} | {label.subject for label in expected.values()}
+    subjects = {clean(form).lower() for name in names for form in (name, unique(name))}
     return [one for one in archived if one.label.subject.lower() in subjects]
 
 
-def _names(label: Label, members: Sequence[Series]) -> set[str]:
-    return {label.subject, *(one.patient for one in members), *(unique(one.patient) for one in members)}
-
-
-def _subjects(
-    archived: Iterable[ArchivedSession],
-    missing: Mapping[str, Sequence[Series]],
-    expected: Mapping[str, Label],
-    records: Records,
-) -> _OfSubjects:
-    """Return whose the subjects are that new studies may go to."""
+def _subjects(beside: Iterable[ArchivedSession], records: Records) -> _OfSubjects:
+    """Return whose the subjects are that series may go to."""
     patients: dict[str, frozenset[str]] = {}
     unclear: set[str] = set()
-    for one in _beside(archived, missing, expected):
+    for one in beside:
         subject = one.label.subject
         if record := records.of(one.experiment_id):
             patients[subject] = patients.get(subject, frozenset()) | {record.patient_id}

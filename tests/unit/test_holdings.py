@@ -102,6 +102,13 @@ def test_whose_sessions_and_subjects_are_is_read_from_provenance() -> None:
         assert held.unclear_subjects == (frozenset() if patients else {"PAT"})
 
 
+def test_whose_a_subject_is_is_read_also_for_a_study_that_xnat_has_elsewhere() -> None:
+    xnat = recorded(holding(*HELD), *HELD)
+    there = replace(series(1), folder=Label("PAT", "PAT_v1"), patient_id="SOMEBODY")
+    asked = Catalogue({there.series_instance_uid: there}, {})
+    assert look(xnat.as_project, asked, asked, ()).subject_patients == {"PAT": {"PAT"}}
+
+
 def waiting(mark: str, *remembered: Imported, is_local: bool = False) -> Held:
     xnat = FakeXnat()
     session = Session("1.2", Label("THEIRS", "REVIEW"), mark=mark)
