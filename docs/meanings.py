@@ -54,6 +54,7 @@ DOCUMENT: Mapping[str, str] = {
     "causes": "what is missing, by cause: `state`, `kind`, `reason`, `hint`, `count`, `series`",
     "output_dir": "OUTPUT_DIR",
     "next_command": "what to type to ask again for what is missing; empty when nothing is",
+    "notes": "what people should look at, though nothing is missing: such as a PatientID that may be several people",
     "rejected_lines": "lines of the manifest that name no series, each with its number",
     "timeline": "`bin_seconds`, `bytes` by source for each bin, `steps` with the time they took",
     "series": "rows, with the columns of `report.csv`",

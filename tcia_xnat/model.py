@@ -71,12 +71,25 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Whom images are of, beside PatientID, in a form that can be compared; what is not known is empty.
+
+    `name` is a digest, `birth_date` has digits only, and `sex` is M or F.
+    """
+
+    name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """What the catalogue knows of one series before it moves.
 
     `study_date` is ISO (YYYY-MM-DD) or empty; `byte_count` counts the DICOM files, not a zip of them.
     `aws_bucket` and `crdc_series_uuid` are empty for a series that only NBIA offers. `folder` has the names that the
-    folders of a series on disk ask for, where folders name subject and session.
+    folders of a series on disk ask for, where folders name subject and session. `people` are all of whom its images
+    are, as far as that is known.
     """
 
     series_instance_uid: str
@@ -94,6 +107,7 @@ class Series:
     source_doi: str = ""
     aws_bucket: str = ""
     crdc_series_uuid: str = ""
+    people: frozenset[Person] = frozenset()
     folder: Label | None = None
 
     @property

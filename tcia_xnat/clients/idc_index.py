@@ -18,8 +18,9 @@ from tcia_xnat.clients.idc_selection import (
     modality,
 )
 from tcia_xnat.clients.questions import Answer, Query
+from tcia_xnat.core.people import person
 from tcia_xnat.errors import ManifestError, UsageError
-from tcia_xnat.model import Series, StudyFacts
+from tcia_xnat.model import Person, Series, StudyFacts
 
 BESIDES = ("prior_versions_index", "collections_index", "analysis_results_index", "version_metadata_index")
 """The tables that come with `index`; prior_versions_index holds what later versions of IDC replaced or withdrew."""
@@ -31,7 +32,7 @@ _COLUMNS = f"""
     SeriesInstanceUID, StudyInstanceUID, PatientID, coalesce(collection_id, ''), coalesce(Modality, ''),
     coalesce(SeriesNumber, ''), coalesce(SeriesDescription, ''), coalesce(StudyDate, ''),
     coalesce(StudyDescription, ''), instanceCount, {BYTES},
-    coalesce(license_short_name, ''), coalesce(source_DOI, ''), aws_bucket, crdc_series_uuid
+    coalesce(license_short_name, ''), coalesce(source_DOI, ''), aws_bucket, coalesce(PatientSex, ''), crdc_series_uuid
 """
 _SOURCES = """
     SELECT lower(source.source_doi) AS doi, source.source_title, source.citation, source.license.license_short_name,
@@ -270,7 +271,14 @@ class IdcIndex:
 
 def _as_series(rows: Iterable[tuple[Any, ...]]) -> list[Series]:
     known: dict[Any, Any] = {}  # but for the first and the last, a cell is that of many series: it is kept once
-    return [Series(*row[:1], *(known.setdefault(cell, cell) for cell in row[1:-1]), *row[-1:]) for row in rows]
+    people: dict[str, frozenset[Person]] = {}
+    found = []
+    for row in rows:
+        first, *cells, sex, last = row
+        who = people.get(sex) or people.setdefault(sex, frozenset({person("", "", sex)}))
+        values: list[Any] = [first, *(known.setdefault(cell, cell) for cell in cells), last, who]
+        found.append(Series(*values))
+    return found
 
 
 def _shipped(name: str) -> Path:

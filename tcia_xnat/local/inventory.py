@@ -22,10 +22,10 @@ from tcia_xnat.local.model import LOOSE, File, Gathered, Image, Passed, PassedOv
 from tcia_xnat.local.neighbours import name_pattern
 from tcia_xnat.local.read import INDEX, NOT_IMAGES
 from tcia_xnat.local.walk import Found
-from tcia_xnat.model import Label
+from tcia_xnat.model import Label, Person
 
 _SCHEMA = Schema(
-    2,
+    3,
     sql.TABLES,
     foreign=(sql.FOREIGN,),
     without="all headers are read again, nothing is lost",
@@ -254,7 +254,7 @@ def _seen(found: Found) -> tuple[Any, ...]:
 def _entry(path: bytes, thing: Image | Passed) -> tuple[Any, ...]:
     if isinstance(thing, Image):
         return path, "", "", *map(storable, _fields(thing))
-    return path, thing.reason, thing.weight, *[""] * 9, 0, thing.place, storable(thing.member)
+    return path, thing.reason, thing.weight, *[""] * 10, 0, thing.place, storable(thing.member)
 
 
 def storable(value: str | int) -> str | int:
@@ -276,7 +276,7 @@ def _thing(columns: Sequence[Any]) -> Image | Passed:
 
 
 def _gathered(row: Sequence[Any]) -> Gathered:
-    path, subject, session, images, size, copies, studies, folders, patients, *first = row
+    path, subject, session, images, size, copies, studies, folders, patients, people, *first = row
     folder = Label(os.fsdecode(subject), os.fsdecode(session)) if session else None
-    ids = frozenset(json.loads(patients))
-    return Gathered(os.fsdecode(path), folder, images, size, copies, studies, folders, ids, Image(*first))
+    ids, named = frozenset(json.loads(patients)), frozenset(Person(*one.split("|")) for one in json.loads(people))
+    return Gathered(os.fsdecode(path), folder, images, size, copies, studies, folders, ids, named, Image(*first))

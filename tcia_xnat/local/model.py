@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tcia_xnat.model import Label
+from tcia_xnat.model import Label, Person
 
 LOOSE = -1  # the place of an image that is a file of its own; in a zip it is where its header starts
 
@@ -30,6 +30,7 @@ class Passed:
 class Image:
     """What one DICOM file says of itself; `study_date` is ISO where it is a date.
 
+    `person` has the values of a `Person`, `|` between them.
     `size` is that of the DICOM file in bytes, `place` and `member` say where in a zip it lies.
     """
 
@@ -42,6 +43,7 @@ class Image:
     series_description: str
     study_date: str
     study_description: str
+    person: str
     size: int
     place: int = LOOSE
     member: str = ""
@@ -75,7 +77,7 @@ class Gathered:
     """The images of one series: where the first lies and what it says, how many there are, in what they differ.
 
     `copies` counts further places of the same instances, `studies` and `folders` the StudyInstanceUIDs and the session
-    folders; `patients` has all PatientIDs.
+    folders; `patients` has all PatientIDs, and `people` whom else the images name.
     """
 
     path: str
@@ -86,6 +88,7 @@ class Gathered:
     studies: int
     folders: int
     patients: frozenset[str]
+    people: frozenset[Person]
     first: Image
 
 

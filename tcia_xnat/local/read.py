@@ -5,21 +5,24 @@ Content decides. A suffix only says what something was meant to be.
 
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path, PurePosixPath
 from tarfile import TarInfo
 from typing import BinaryIO, cast
 
+from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 from pydicom.tag import BaseTag
 
 from tcia_xnat.core.foreign import files_of, parsing
+from tcia_xnat.core.people import person
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.dicom import MARK, decoded_text, is_bare, read_tags, text_of
 from tcia_xnat.local import packed
 from tcia_xnat.local.dicomdir import files_not_there, is_dicomdir, referenced
 from tcia_xnat.local.junk import JUNK, is_junk
 from tcia_xnat.local.model import LOOSE, Image, Passed, Weight, is_zip
+from tcia_xnat.model import Person
 
 _KIND = 0x00020002  # MediaStorageSOPClassUID
 _SERIES_NUMBER = 0x00200011  # the last of those that are read, in the order of tags
@@ -36,6 +39,7 @@ _KEYWORDS = (
     "SeriesNumber",
 )
 _TAGS = [tag_for_keyword(keyword) or 0 for keyword in _KEYWORDS]
+_PERSON = (0x00100010, 0x00100030, 0x00100040)  # PatientName, PatientBirthDate, PatientSex
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 _NAMED_AS_DICOM = {".dcm", ".dicom", ".dic", ".ima"}
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what XNAT can read (xnat-http.md §5.7)
@@ -212,8 +216,9 @@ def _dicom(file: BinaryIO, size: int, place: int, member: str) -> Image | Passed
 
     try:
         with parsing(ValueError):
-            dataset = read_tags(file, _TAGS, is_behind)
+            dataset = read_tags(file, [*_TAGS, *_PERSON], is_behind)
             said = {keyword: decoded_text(dataset, tag) for keyword, tag in zip(_KEYWORDS, _TAGS, strict=True)}
+            who = person(*(_readable(dataset, tag) for tag in _PERSON))
             kind = text_of(dataset.file_meta, _KIND)
     except ValueError as error:
         return Passed(f"is damaged: {error}", Weight.SUSPECT, place, member)
@@ -223,10 +228,18 @@ def _dicom(file: BinaryIO, size: int, place: int, member: str) -> Image | Passed
         what = f"has {said[lacking]!r} as {lacking}" if said[lacking] else f"has no {lacking}"
         weight = Weight.SUSPECT if is_cut else Weight.LOST
         return Passed("is cut off before its identifiers" if is_cut else what, weight, place, member)
-    return _image(said, size, place, member)
+    return _image(said, who, size, place, member)
 
 
-def _image(said: Mapping[str, str], size: int, place: int, member: str) -> Image:
+def _readable(dataset: Dataset, tag: int) -> str:
+    """Return a value that is only compared: one that cannot be read is not known."""
+    try:
+        return decoded_text(dataset, tag)
+    except ValueError:
+        return ""
+
+
+def _image(said: Mapping[str, str], who: Person, size: int, place: int, member: str) -> Image:
     return Image(
         sop_instance_uid=said["SOPInstanceUID"],
         series_instance_uid=said["SeriesInstanceUID"],
@@ -237,6 +250,7 @@ def _image(said: Mapping[str, str], size: int, place: int, member: str) -> Image
         series_description=said["SeriesDescription"],
         study_date=_iso_date(said["StudyDate"]),
         study_description=said["StudyDescription"],
+        person="|".join(astuple(who)),
         size=size,
         place=place,
         member=member,

@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS files (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS entries (
     path BLOB, reason TEXT, weight TEXT, sop TEXT, series TEXT, study TEXT, patient TEXT, modality TEXT, number TEXT,
-    description TEXT, date TEXT, study_description TEXT, bytes INTEGER, place INTEGER, member TEXT,
+    description TEXT, date TEXT, study_description TEXT, person TEXT, bytes INTEGER, place INTEGER, member TEXT,
     PRIMARY KEY (path, place)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE seen (
@@ -33,11 +33,12 @@ FROM chosen WINDOW same AS (PARTITION BY series, sop ORDER BY path, place);
 FOREIGN = """
 SELECT 1 FROM entries WHERE typeof(path) <> 'blob' OR typeof(bytes) <> 'integer' OR typeof(place) <> 'integer'
     OR weight NOT IN ('', 'left out', 'lost', 'suspect')
+    OR (reason = '' AND length(person) - length(replace(person, '|', '')) <> 2)
 """  # what no version of ours has written
 SEE = "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 MARK = "UPDATE seen SET reason = ?, weight = ? WHERE path = ?"
 DROP = "DELETE FROM entries WHERE path = ?"
-KEEP_ENTRY = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+KEEP_ENTRY = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_FILE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
 CHOOSE = "INSERT INTO chosen VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 LEAVE = "INSERT INTO passed VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -84,8 +85,8 @@ SELECT seen.path, seen.reason, seen.weight, entries.* FROM seen LEFT JOIN entrie
 SERIES = """
 SELECT min(path), subject, session, count(*) FILTER (WHERE nth = 1), sum(bytes) FILTER (WHERE nth = 1),
     count(*) FILTER (WHERE nth > 1), count(DISTINCT study), count(DISTINCT subject || x'2f' || session),
-    json_group_array(DISTINCT patient),
-    sop, series, study, patient, modality, number, description, date, study_description, bytes, place, member
+    json_group_array(DISTINCT patient), json_group_array(DISTINCT person),
+    sop, series, study, patient, modality, number, description, date, study_description, person, bytes, place, member
 FROM images JOIN entries USING (path, place, series, sop, member) GROUP BY series ORDER BY 1
 """  # the bare columns are those of the row with the first path (sqlite.org/lang_select.html#bareagg)
 PLACES = """

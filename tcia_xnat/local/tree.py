@@ -239,6 +239,7 @@ def _series(gathered: Gathered) -> Series:
         study_description=first.study_description,
         image_count=gathered.image_count,
         byte_count=gathered.byte_count,
+        people=gathered.people,
         folder=gathered.folder,
     )
 

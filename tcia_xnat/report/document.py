@@ -73,6 +73,7 @@ def document(run: Run) -> dict[str, Any]:
         **tallies(rows),
         "output_dir": str(job.output_dir),
         "next_command": job.next_command if is_short(rows) else "",
+        "notes": [*run.prepared.notes, *run.prepared.catalogue.notes],
         "rejected_lines": [asdict(line) for line in run.prepared.manifest.rejected],
         "timeline": timeline(run.measured),
         "series": rows,

@@ -62,6 +62,7 @@ def merge(documents: Sequence[Document], folder: Path) -> dict[str, Any]:
         "source": _only(in_order, "source"),
         **tallies(rows),
         "next_command": _next_command(last, folder) if is_short(rows) else "",
+        "notes": list(dict.fromkeys(note for document in in_order for note in document["notes"])),
         "rejected_lines": _distinct(line for document in in_order for line in document["rejected_lines"]),
         "timeline": _timeline(in_order),
         "series": rows,

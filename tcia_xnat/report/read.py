@@ -63,6 +63,7 @@ def checked(found: Any) -> Document:  # noqa: ANN401  JSON
     document["next_command"] = _command(found["next_command"])
     document["runs"] = [_matching(_RUN, name) for name in found.get("runs", ())]
     document["asked"] = [_asked(one) for one in found.get("asked", ())]
+    document["notes"] = [_text(one) for one in found.get("notes", ())]
     document["rejected_lines"] = [_rejected(line) for line in found["rejected_lines"]]
     document["timeline"] = _timeline(found["timeline"])
     document["series"] = [_row(row, document["ended"]) for row in found["series"]]

@@ -129,11 +129,18 @@ def test_a_session_of_somebody_else_in_the_prearchive_is_named_and_left_alone(sa
     assert len(in_prearchive(sandbox, "FOREIGN")) == 1
 
 
-def test_a_study_of_two_patients_is_a_session_for_each(sandbox: Sandbox, tmp_path: Path) -> None:
-    scans = [Scan("PAIR_A", 7600, 1), Scan("PAIR_B", 7600, 2)]
-    for scan in scans:
-        write(tmp_path / "t" / scan.patient, scan.all_images())
+def test_a_study_of_two_patients_is_a_session_for_each_and_two_people_of_one_patient_id_are_noted(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    first, second, later = Scan("PAIR_A", 7600, 1), Scan("PAIR_B", 7600, 2), Scan("PAIR_A", 7601, 1, date="20210101")
+    for scan, born in ((first, "19400101"), (second, ""), (later, "19900101")):
+        born_then = {"PatientBirthDate": born} if born else {}
+        files = {f"{number}.dcm": scan.image(number, **born_then) for number in range(1, 4)}
+        write(tmp_path / f"t/{scan.study}_{scan.number}", files)
     done = upload(sandbox, tmp_path / "w", tmp_path / "t", "PAIR", "--layout", "headers")
     assert done.code == 0, done.out
-    assert_holds(sandbox, "PAIR", {"PAIR_A": [scans[0]], "PAIR_B": [scans[1]]})
-    assert subjects(sandbox, "PAIR") == {"PAIR_A": "PAIR_A", "PAIR_B": "PAIR_B"}
+    assert_holds(sandbox, "PAIR", {"PAIR_A": [first], "PAIR_B": [second], "PAIR_A_01": [later]})
+    assert subjects(sandbox, "PAIR") == {"PAIR_A": "PAIR_A", "PAIR_B": "PAIR_B", "PAIR_A_01": "PAIR_A"}
+    (note,) = done.report["notes"]
+    assert "PAIR_A (other birth dates, see" in note
+    assert note in done.err

@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.model import Label, Series
 from tcia_xnat.planning.held import Held
-from tcia_xnat.planning.identity import sessions, subjects
+from tcia_xnat.planning.identity import people, sessions, subjects
 from tcia_xnat.planning.identity.groups import Group, Templates, by_study, groups_of
 from tcia_xnat.planning.identity.refusal import Refusal, of_another_patient, of_another_subject, of_another_type
 from tcia_xnat.planning.identity.same_patient import SamePatient
@@ -77,7 +77,9 @@ def identify(
     made.refuse_in_folders(groups)
     for group in groups:
         made.place(group, split=split)
-    return made.identified(templates)
+    found = made.identified(templates)
+    moving = (one for uid, one in catalogue.series.items() if uid not in found.refused)
+    return replace(found, notes=(*found.notes, *people.notes(moving, found.labels)))
 
 
 def misplaced(
