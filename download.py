@@ -43,7 +43,9 @@ USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 )
 @column_option
 @click.option("--layout", type=click.Choice(["classic", "zips"]), help="On disk: as the NBIA Data Retriever, or zips.")
-@click.option("--dir-template", help="On disk: folder of a series.  [default: %collection_id/…, see README]")
+@click.option(
+    "--dir-template", help="On disk: folder of a series; '' is OUTPUT_DIR.  [default: %collection_id/…, see README]"
+)
 @click.option("--verify", is_flag=True, help="Compare what is on disk, or in PROJECT, and move nothing.")
 @click.option("--check-geometry", is_flag=True, help="With --verify on disk: whether slices make whole volumes.")
 @click.option("--one-way", is_flag=True, help="With --verify: what is there beyond MANIFEST is no difference.")

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import filecmp
 import hashlib
 import os
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from tcia_xnat.closing import Closing
 from tcia_xnat.core.storage import FULL, replacing, storage_error, storage_errors
-from tcia_xnat.errors import UsageError
+from tcia_xnat.errors import FolderError, UsageError
 from tcia_xnat.folder.kept import KeptFile
 
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
@@ -116,6 +117,69 @@ def move_in(made: Path, target: Path, names: Collection[str], leave: Collection[
                 (made / name).replace(target / name)
             sync_folder(target)
         sync_folder(target.parent)
+
+
+def add_to(
+    made: Path, target: Path, names: Collection[str], *, remove: Collection[str], replace: Collection[str]
+) -> None:
+    """Move the files of a series into a folder that other series have files in, never in the place of theirs.
+
+    Parameters
+    ----------
+    names
+        The files in `made`.
+    remove, replace
+        Files of the series in `target` that go, and those that have a successor.
+
+    Raises
+    ------
+    SpaceError, FolderError
+        One of them is that another series took a name meanwhile: then nothing is left of this one.
+    """
+    added: list[str] = []
+    with disk_errors():
+        sync_folder(made)
+        try:
+            for name in sorted(set(names) - set(replace)):
+                added += [name] if _is_added(made / name, target / name) else []
+        except BaseException:
+            for name in added:
+                (target / name).unlink()
+            raise
+        for name in remove:
+            (target / name).unlink(missing_ok=True)
+        for name in replace:
+            (made / name).replace(target / name)
+        sync_folder(target)
+
+
+def _is_added(file: Path, target: Path) -> bool:
+    """Move a file to a name that nothing has; return False where the very same lies there.
+
+    Raises
+    ------
+    FolderError
+        Something else has the name.
+    """
+    try:
+        _claim(file, target)
+    except FileExistsError as error:
+        if filecmp.cmp(file, target, shallow=False):  # another run was faster
+            return False
+        raise FolderError(
+            f"{target.name} is the name of another series' image, too", "choose folders with %SeriesInstanceUID in them"
+        ) from error
+    return True
+
+
+def _claim(file: Path, target: Path) -> None:
+    try:
+        os.link(file, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        with target.open("xb"):
+            file.replace(target)
 
 
 def set_aside(root: Path, path: str) -> str:

@@ -23,7 +23,7 @@ class Whole:
     Attributes
     ----------
     folder
-        The one in which all of them lie; empty when they lie in several.
+        The one in which all of them lie; None when they lie in several.
     files
         They.
     images
@@ -34,7 +34,7 @@ class Whole:
         What was done to what lay there besides.
     """
 
-    folder: str
+    folder: str | None
     files: tuple[File, ...]
     images: frozenset[str]
     byte_count: int
@@ -43,6 +43,25 @@ class Whole:
     def as_kept(self) -> list[KeptFile]:
         """Return the files as they are remembered."""
         return [KeptFile(file.name, file.size, file.mtime_ns, file.md5) for file in self.files]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """A folder that is prepared for the files of a series.
+
+    Attributes
+    ----------
+    remove
+        Names that go when the files move in.
+    replace
+        Names that the files have, and that are files of this series, too.
+    notes
+        What was done to others.
+    """
+
+    remove: Collection[str]
+    replace: Collection[str]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +132,13 @@ class OnDisk:
                 "move those that are not needed out of the output folder, then run the same command again",
             )
 
-    def cleared(
-        self, series: Series, images: Collection[str], names: Collection[str]
-    ) -> tuple[Collection[str], tuple[str, ...]]:
+    def cleared(self, series: Series, images: Collection[str], names: Collection[str]) -> Cleared:
         """Prepare the folder of a series for files that are about to move in.
 
         Parameters
         ----------
         images, names
             SOPInstanceUIDs of the series, and the files that hold them.
-
-        Returns
-        -------
-        Names that have to be removed when the files move in, and what was done to others.
 
         Raises
         ------
@@ -136,10 +149,17 @@ class OnDisk:
         entry = self.kept.series(uid)
         ours = {file.name for file in self.kept.files(uid)} if entry and entry.folder == home else set()
         with disk_errors():
-            there = self._read({_joined(home, name) for name in files_in(self.root / home)})
-        cleared = clearing(there, uid, images, names, ours)
+            there = files_in(self.root / home).keys()
+            near = there & ({*names, *ours} | self._found_in(home, uid)) if is_shared(home) else there
+            files = self._read({_joined(home, name) for name in near})
+        cleared = clearing(files, uid, images, names, ours, is_shared=is_shared(home))
         notes = _said("replaced", [name for name in cleared.remove if name not in ours])
-        return cleared.remove, notes + self._set_aside(home, cleared)
+        return Cleared(cleared.remove, near & set(names), notes + self._set_aside(home, cleared))
+
+    def _found_in(self, home: str, series_instance_uid: str) -> set[str]:
+        """Return the names of the files of a series that were found in a folder."""
+        paths = map(os.path.split, self.found.images.get(series_instance_uid, ()))
+        return {name for folder, name in paths if folder == home}
 
     def _read(self, paths: Collection[str]) -> list[File]:
         found = (read_file(self.root, path) for path in sorted(paths))
@@ -163,10 +183,11 @@ class OnDisk:
         images = images_of(uid, taken)
         wanted = frozenset(image.header.sop_instance_uid for image in images)
         names = {file.name for file in taken if file.folder == home}
-        cleared = clearing((file for file in rest if file.folder == home), uid, wanted, names)
+        beside = [file for file in rest if file.folder == home]
+        cleared = clearing(beside, uid, wanted, names, is_shared=is_shared(home))
         notes = (*self._remove(home, cleared), *self._set_aside(home, cleared))
         size = sum(image.size for image in images)
-        return Whole(home if len(folders) == 1 else "", tuple(taken), wanted, size, notes)
+        return Whole(home if len(folders) == 1 else None, tuple(taken), wanted, size, notes)
 
     def _remove(self, home: str, cleared: Clearing) -> tuple[str, ...]:
         with disk_errors():
@@ -177,6 +198,11 @@ class OnDisk:
     def _set_aside(self, home: str, cleared: Clearing) -> tuple[str, ...]:
         moved = [set_aside(self.root, _joined(home, name)) for name in cleared.aside]
         return _said("set aside, since they cannot be read", moved)
+
+
+def is_shared(folder: str) -> bool:
+    """Whether several series may lie in a folder: the output folder itself belongs to none."""
+    return not folder
 
 
 def _said(done: str, names: Sequence[str]) -> tuple[str, ...]:

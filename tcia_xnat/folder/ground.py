@@ -46,7 +46,7 @@ class Ground:
         said = (
             f"{counted(len(elsewhere), 'series', 'series')} found in other folders than the layout has, and left there"
         )
-        return (f"{said}; first {uid} in {self.folders[uid] or '.'}, not in {self.assigned[uid]}",)
+        return (f"{said}; first {uid} in {self.folders[uid] or '.'}, not in {self.assigned[uid] or '.'}",)
 
     def lies(self, series: Series) -> bool:
         """Whether some of a series is there."""

@@ -13,8 +13,8 @@ from tcia_xnat.core.unexpected import series_error
 from tcia_xnat.errors import SourceError, SpaceError
 from tcia_xnat.events import SeriesImported, SeriesLeft
 from tcia_xnat.fetch import Fetcher
-from tcia_xnat.folder.disk import Incoming, disk_errors, move_in
-from tcia_xnat.folder.existing import OnDisk, Whole
+from tcia_xnat.folder.disk import Incoming, add_to, disk_errors, move_in
+from tcia_xnat.folder.existing import OnDisk, Whole, is_shared
 from tcia_xnat.folder.kept import Kept, KeptSeries
 from tcia_xnat.folder.layout import Layout
 from tcia_xnat.folder.licence import Licences
@@ -109,7 +109,7 @@ class FolderLane:
                 head = first_head(self.root / whole.files[0].path)
             written = Written((), whole.images, whole.byte_count, head)
             entry = self._entry(series, SourceName.IDC, written)
-        if whole.folder:
+        if whole.folder is not None:
             self.kept.keep(replace(entry, folder=whole.folder), whole.as_kept())
         return entry
 
@@ -159,10 +159,13 @@ class FolderLane:
                 notes = (*written.notes, "what lay there has the bytes that were fetched, and stays", *same.notes)
                 return replace(written, files=tuple(same.as_kept()), notes=notes)
             names = [file.name for file in written.files]
-            leave, notes = self._disk.cleared(series, written.images, names)
+            cleared, home = self._disk.cleared(series, written.images, names), self._disk.home(series)
             self.kept.forget(series.series_instance_uid)
-            move_in(made, self.root / self._disk.home(series), names, leave)
-        return replace(written, notes=written.notes + notes)
+            if is_shared(home):
+                add_to(made, self.root / home, names, remove=cleared.remove, replace=cleared.replace)
+            else:
+                move_in(made, self.root / home, names, cleared.remove)
+        return replace(written, notes=written.notes + cleared.notes)
 
     def _entry(self, series: Series, source: SourceName, written: Written) -> KeptSeries:
         return KeptSeries(

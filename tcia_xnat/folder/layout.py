@@ -39,7 +39,7 @@ class Layout:
     Attributes
     ----------
     template
-        Folder of a series, with `%fields`.
+        Folder of a series, with `%fields`; empty puts all series into the output folder itself.
     zipped
         A series is one `img.zip`, not one file for each image.
     classic
@@ -53,8 +53,15 @@ class Layout:
     classic: bool = False
     collections: Mapping[str, str] | None = None
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether all series lie in one folder."""
+        return not self.template
+
     def folder(self, series: Series) -> str:
         """Return the folder of a series, relative, every part of it cleaned for file systems."""
+        if self.is_flat:
+            return ""
         parts = [clean(self._filled(part, series)) for part in self.template.split("/")]
         return "/".join([f"{parts[0]}_" if parts[0].lower() in RESERVED else parts[0], *parts[1:]])
 
@@ -84,7 +91,7 @@ def layout_of(template: str | None, name: str | None) -> Layout:
     UsageError
         A template is none, or both are given.
     """
-    if name and template:
+    if name and template is not None:
         raise UsageError(f"--layout {name} has its own folders", "leave --dir-template or --layout out")
     if name:
         return {"classic": CLASSIC, "zips": ZIPS}[name]
@@ -92,7 +99,7 @@ def layout_of(template: str | None, name: str | None) -> Layout:
 
 
 def checked_template(template: str) -> str:
-    """Return a template that stays inside of the output folder and has known fields only.
+    """Return a template that stays inside of the output folder and has known fields only; the empty one is flat.
 
     Raises
     ------
@@ -100,7 +107,7 @@ def checked_template(template: str) -> str:
     """
     hint = f"write it like {DEFAULT_TEMPLATE}; fields are {', '.join(_FIELDS)}"
     parts = template.split("/")
-    if not all(part.strip() and part not in {".", ".."} for part in parts) or "\\" in template:
+    if (template and not all(part.strip() and part not in {".", ".."} for part in parts)) or "\\" in template:
         raise UsageError(f"--dir-template {template!r} does not name folders below the output folder", hint)
     if unknown := re.search(r"%\w*", _FIELD.sub("", template)):
         raise UsageError(f"--dir-template has a field that is none: {unknown[0]}", hint)
@@ -119,6 +126,8 @@ def clean(name: str) -> str:
 def assign(series: Iterable[Series], layout: Layout, holder: Callable[[str], str]) -> dict[str, str]:
     """Return the folder of each series by its SeriesInstanceUID; no two share one, whatever the case of letters.
 
+    In a flat layout all of them share the output folder: names of files are those of images then.
+
     The first to ask gets the folder of the template, another one the same with its SeriesInstanceUID behind. What a
     series has already it keeps.
 
@@ -127,6 +136,8 @@ def assign(series: Iterable[Series], layout: Layout, holder: Callable[[str], str
     holder
         Tells the SeriesInstanceUID of the series that lies in a folder, from this run or another; empty for none.
     """
+    if layout.is_flat:
+        return {one.series_instance_uid: "" for one in series}
     wanted = sorted((one.series_instance_uid, layout.folder(one)) for one in series)
     assigned = {uid: place for uid, folder in wanted if (place := _held(folder, uid, holder))}
     taken = {folder.lower() for folder in assigned.values()}

@@ -93,12 +93,14 @@ def _preference(file: File, home: str, places: Collection[str]) -> tuple[bool, i
     return file.path not in places, -len(file.images), file.folder != home, not is_named, file.path
 
 
-def clearing(
+def clearing(  # noqa: PLR0913  what decides of each file
     files: Iterable[File],
     series_instance_uid: str,
     images: Collection[str],
     names: Collection[str],
     ours: Collection[str] = (),
+    *,
+    is_shared: bool = False,
 ) -> Clearing:
     """Decide what has to leave the folder of a series, so that it holds each of its images once.
 
@@ -112,6 +114,9 @@ def clearing(
         Files that hold these, or are to hold them: what has such a name is right, or replaced.
     ours
         Files that an earlier run has put there.
+    is_shared
+        Other series lie in the folder, too: what has no name of `names` or `ours` and does not say that it is of this
+        series, is theirs.
 
     Raises
     ------
@@ -122,6 +127,8 @@ def clearing(
     remove, aside = [], []
     for file in files:
         name = file.name
+        if is_shared and name not in {*names, *ours} and series_instance_uid not in _claimed(file):
+            continue
         _refuse_foreign(file, series_instance_uid, images, is_ours=name in ours, is_replaced=name in names)
         if name in names:
             continue
@@ -135,7 +142,7 @@ def clearing(
 def _refuse_foreign(
     file: File, series_instance_uid: str, images: Collection[str], *, is_ours: bool, is_replaced: bool
 ) -> None:
-    if others := {series for series, _ in file.claims} - {series_instance_uid, ""}:
+    if others := _claimed(file) - {series_instance_uid, ""}:
         raise FolderError(
             f"{file.folder or '.'} holds images of series {min(others)}",
             "move them away, or choose folders with %SeriesInstanceUID in them",
@@ -147,6 +154,11 @@ def _refuse_foreign(
             f"{file.path} holds image {min(extra)}, which the series does not list",
             "move it out of the output folder, then run the same command again",
         )
+
+
+def _claimed(file: File) -> set[str]:
+    """Return the SeriesInstanceUIDs of what a file is."""
+    return {series for series, _ in file.claims}
 
 
 def looks_like_image(file: File) -> bool:

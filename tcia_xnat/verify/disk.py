@@ -32,7 +32,7 @@ def compare(known: Mapping[str, Known], others: Iterable[str], files: Iterable[F
 def _by_series(
     known: Mapping[str, Known], files: Iterable[File]
 ) -> tuple[Mapping[str, Sequence[File]], Sequence[File]]:
-    """Give each file to the series it is of; one that does not say so to that whose place it takes."""
+    """Give each file to the series it is of; others to that whose place they take, or whose folder it is."""
     given: dict[str, list[File]] = defaultdict(list)
     silent: list[File] = []
     for file in files:
@@ -41,11 +41,14 @@ def _by_series(
         if not file.claims:
             silent.append(file)
     places = {path: uid for uid, one in known.items() for path in one.files or ()}
-    folders = {file.folder: uid for uid, some in given.items() for file in some}
+    folders: dict[str, set[str]] = defaultdict(set)
+    for uid, some in given.items():
+        for file in some:
+            folders[file.folder].add(uid)
     strays = []
     for file in silent:
-        by_folder = folders.get(file.folder, "") if looks_like_image(file) else ""
-        if uid := places.get(file.path) or by_folder:
+        of_folder = folders[file.folder] if looks_like_image(file) else set()
+        if uid := places.get(file.path) or (min(of_folder) if len(of_folder) == 1 else ""):
             given[uid].append(file)
         else:
             strays.append(file)

@@ -220,6 +220,41 @@ def test_two_series_never_share_a_folder(sandbox: Sandbox, tmp_path: Path) -> No
     assert (out / "MSB-07839" / "CT").is_dir()
 
 
+def smallest(sandbox: Sandbox, count: int) -> list[str]:
+    """Return the series of a patient that have the fewest images."""
+    counts = expected(sandbox, ONE_PATIENT).images
+    return sorted(counts, key=lambda uid: (counts[uid], uid))[:count]
+
+
+def test_one_folder_for_all_series(sandbox: Sandbox, tmp_path: Path) -> None:
+    out, flat, uids = tmp_path / "out", ("--dir-template", ""), smallest(sandbox, 3)
+    listed = manifest(tmp_path / "m.tcia", uids)
+    assert to_disk(sandbox, manifest(tmp_path / "first.tcia", uids[1:2]), out, *flat).code == 0
+    done = to_disk(sandbox, listed, out, *flat)
+    assert (done.code, states(done)) == (0, {"stored", "present"}), done.err
+    assert {path.parent for path in out.rglob("*.dcm")} == {out}
+    assert_on_disk(sandbox, listed, out)
+    shutil.rmtree(out / "state")
+    lost, cut, *_ = sorted(out.glob("*.dcm"))
+    lost.unlink()
+    cut.write_bytes(b"cut")
+    assert to_disk(sandbox, listed, out, *flat).code == 0
+    assert_on_disk(sandbox, listed, out)
+    assert to_disk(sandbox, listed, out, "--verify").code == 0
+
+
+def test_a_name_that_is_taken_in_the_one_folder_keeps_its_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    out, (one, other) = tmp_path / "out", smallest(sandbox, 2)
+    assert to_disk(sandbox, manifest(tmp_path / "m.tcia", [other]), out, "--dir-template", "").code == 0
+    (theirs, *_), listed = sorted(out.glob("*.dcm")), manifest(tmp_path / "n.tcia", [one, other])
+    taken = out / f"{min(served(sandbox, listed)[one])}.dcm"
+    content = theirs.rename(taken).read_bytes()
+    done = to_disk(sandbox, listed, out, "--dir-template", "")
+    assert (done.code, done.states()) == (3, {one: "failed", other: "present"})
+    assert f"holds images of series {other}" in done.out
+    assert taken.read_bytes() == content
+
+
 def test_a_manifest_in_two_parts(sandbox: Sandbox, tmp_path: Path) -> None:
     for part in ("0/2", "1/2"):
         assert to_disk(sandbox, several(sandbox, tmp_path / "m.tcia"), tmp_path / "out", "--shard", part).code == 0
@@ -261,7 +296,7 @@ def test_a_series_that_nobody_knows_stops_no_other(sandbox: Sandbox, tmp_path: P
     [
         (("--dir-template", "../%PatientID"), "below the output folder"),
         (("--dir-template", "/%PatientID"), "below the output folder"),
-        (("--dir-template", ""), "below the output folder"),
+        (("--layout", "zips", "--dir-template", ""), "own folders"),
         (("--dir-template", "%PatientName"), "%PatientName"),
         (("--layout", "zips", "--dir-template", "%PatientID"), "own folders"),
     ],

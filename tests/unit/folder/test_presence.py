@@ -140,3 +140,12 @@ def test_what_nothing_replaces_is_refused(found: File, words: str) -> None:
 
 def test_a_bad_sector_in_a_file_of_the_series_is_replaced() -> None:
     assert clearing([File("a/1.1.dcm", is_error=True)], SERIES, IMAGES, {"1.1.dcm"}) == Clearing()
+
+
+def test_in_a_folder_that_series_share_what_is_not_of_the_series_stays() -> None:
+    files = [*WHOLE, file("9.9.dcm", "9.9", series=OTHER), damaged("9.8.dcm"), file("old.dcm", "1.1")]
+    names = {"x1", "x2", "x3"}
+    assert clearing(files, SERIES, IMAGES, names, is_shared=True) == Clearing(remove=("old.dcm",))
+    with pytest.raises(FolderError, match=f"holds images of series {OTHER}"):
+        clearing(files, SERIES, IMAGES, {*names, "9.9.dcm"}, is_shared=True)
+    assert clearing(files, SERIES, IMAGES, {*names, "9.8.dcm"}, is_shared=True) == Clearing(remove=("old.dcm",))
