@@ -81,8 +81,8 @@ def services_url(base_url: str | None) -> str:
 
 
 _CLOSED = (
-    "NBIA, or something between here and NBIA, does not let everybody in: look at the proxy and the firewall; series"
-    " of controlled access need an account of their own, and are not fetched here"
+    "NBIA, or something between here and NBIA, does not let everybody in: look at the proxy and the firewall; --source"
+    " idc does without NBIA; series of controlled access need an account of their own, and are not fetched here"
 )
 """What to do about 401 and 403: the same command again does not help."""
 

@@ -88,7 +88,7 @@ json_trees = st.recursive(
 spiced = st.text(st.sampled_from("\\\"$X{}' \n#=ä😀")).map(lambda text: {"x": text})
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(json_trees | spiced)
 def test_df_01_any_json_comes_through(tree: object) -> None:
     line = label_line(tree)
@@ -245,7 +245,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(st.lists(pieces, max_size=8), st.sampled_from(["\n", "\r\n"]))
 def test_df_02_writing_again_changes_nothing(lines: list[str], end: str) -> None:
     try:

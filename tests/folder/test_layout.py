@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tcia_xnat.errors import UsageError
@@ -15,7 +15,6 @@ from tcia_xnat.folder.layout import Layout, assign, checked_template, clean
 from tcia_xnat.folder.names import Head, classic_names
 from tcia_xnat.model import Series
 
-QUIET = settings(derandomize=True, deadline=None)
 FIELDS = st.text(max_size=300)
 
 
@@ -23,7 +22,6 @@ def series(uid: str, **fields: Any) -> Series:  # noqa: ANN401  fields of a seri
     return replace(Series(uid, "1.2", "P"), **fields)
 
 
-@QUIET
 @given(FIELDS)
 def test_a_name_is_taken_by_every_file_system(text: str) -> None:
     name = clean(text)
@@ -34,7 +32,6 @@ def test_a_name_is_taken_by_every_file_system(text: str) -> None:
     assert not name.endswith(".") or name == "_."
 
 
-@QUIET
 @given(FIELDS, FIELDS, FIELDS)
 def test_a_folder_stays_inside(patient: str, collection: str, description: str) -> None:
     one = series("1.2.3", patient_id=patient, collection_id=collection, series_description=description)
@@ -48,7 +45,6 @@ def _holder(held: dict[str, str], folder: str) -> str:
     return held.get(folder, "")
 
 
-@QUIET
 @given(st.lists(st.sampled_from(["A", "a", "A_1.1", "B", ".."]), min_size=1, max_size=8), st.randoms())
 def test_no_two_series_share_a_folder_in_any_order_of_runs(patients: list[str], dice: Random) -> None:
     """Whatever is asked for first, everybody has a folder of his own and keeps it."""

@@ -99,15 +99,19 @@ def test_a_kill_in_the_middle_of_a_request(sandbox: Sandbox, tmp_path: Path, whe
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 @pytest.mark.parametrize(
     "stuck",
-    [("services/import", 1), pytest.param(("services/import", 4), id="all-lanes"), ("services/archive", 1)],
+    [
+        ("services/import", 3, 1),
+        pytest.param(("services/import", 5, 4), id="all-lanes"),  # after the turns of two studies
+        ("services/archive", 3, 1),
+    ],
 )
 def test_a_stop_ends_within_seconds_with_a_report(
-    sandbox: Sandbox, tmp_path: Path, number: signal.Signals, code: int, stuck: tuple[str, int]
+    sandbox: Sandbox, tmp_path: Path, number: signal.Signals, code: int, stuck: tuple[str, int, int]
 ) -> None:
     manifest, output = several(sandbox, tmp_path / "m.tcia"), tmp_path / "out"
-    where, requests = stuck
+    where, first, requests = stuck
     project = f"STOP{code}{where.removeprefix('services/')}{requests}"
-    rule = Fault(where, faults.stall(), first=3, times=None)
+    rule = Fault(where, faults.stall(), first=first, times=None)
     sandbox.xnat_faults.add(rule)
     process = started(sandbox, manifest, output, project)
     while rule.hits < requests and process.poll() is None:

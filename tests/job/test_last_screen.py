@@ -229,7 +229,7 @@ def test_a_token_that_has_expired(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.xnat.parts.accounts.drop_token(token["alias"])
     login = {"XNAT_USER": token["alias"], "XNAT_PASS": token["secret"]}
     done = download(sandbox, ONE_SERIES, tmp_path / "out", "TOKEN", **login)
-    error, hint = done.err.splitlines()
+    *_, error, hint = done.err.splitlines()
     assert REFUSED in error
     assert "correct XNAT_USER and XNAT_PASS" in hint
     assert_tidy(error, hint)

@@ -57,7 +57,8 @@ def test_each_study_is_explained_in_a_line(index: Path, manifest: Path, tmp_path
     table = tmp_path / "why.csv"
     done = pairs(manifest, "-", "--idc-index", index, "--rules", "default", "--explain", "--explain-csv", table)
     assert done.stdout == REFERENCE
-    *lines, counted = done.stderr.splitlines()
+    read, *lines, counted = done.stderr.splitlines()
+    assert read == "all.tcia: 69 lines, 69 series"
     assert counted == "7 pairs of 7 patients, 21 of 30 studies rejected"
     with table.open(newline="") as file:
         rows = {row["study_instance_uid"]: row for row in csv.DictReader(file)}
@@ -80,6 +81,7 @@ def test_only_series_of_the_manifest_are_looked_at(index: Path, tmp_path: Path) 
     done = pairs(path, "--idc-index", index)
     assert [row["study_instance_uid"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["1.1", "1.17"]
     assert done.stderr.splitlines() == [
+        "some.csv: 5 lines, 5 series in column Series UID",
         "some.csv: line 7 passed over: a row without a series",
         "1 of 5 series are not in IDC's index, and not looked at",
         "2 pairs of 2 patients, 0 of 2 studies rejected; --explain says why",

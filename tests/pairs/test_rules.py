@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tcia_xnat.errors import UsageError
@@ -106,7 +106,6 @@ def test_the_first_term_of_the_table_is_named() -> None:
     assert "'uncorrected'" in refusal(load("default").pet, "PET WB Uncorrected cor")
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.text(max_size=40), st.sampled_from(["default", "strict", "general"]))
 def test_any_description_passes_or_has_a_reason_in_one_line(description: str, rules: str) -> None:
     for half in (load(rules).pet, load(rules).ct):

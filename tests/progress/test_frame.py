@@ -63,7 +63,7 @@ def standing(*events: Event | float, count: int = 4, size: int = 40 * MB) -> tup
     return made, now
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(texts=st.tuples(ANY, ANY, ANY, ANY), width=st.integers(1, 250), height=st.integers(1, 60))
 def test_any_text_fits_any_terminal(texts: tuple[str, str, str, str], width: int, height: int) -> None:
     patient, description, modality, reason = texts
@@ -79,7 +79,6 @@ def test_any_text_fits_any_terminal(texts: tuple[str, str, str, str], width: int
     assert harmless(shown) == shown
 
 
-@settings(derandomize=True, deadline=None)
 @given(text=ANY, width=st.integers(0, 60))
 def test_fit_is_exact(text: str, width: int) -> None:
     assert cell_len(fit(text, width)) == width

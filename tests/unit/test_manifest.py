@@ -277,7 +277,6 @@ uids = st.from_regex(r"[0-2](\.(0|[1-9][0-9]{0,8})){1,5}", fullmatch=True)
 between = st.lists(st.sampled_from(["", "  ", "# note", "Series ID", "\t"]), max_size=3)
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(uids, min_size=1, max_size=20), between, st.sampled_from(["\n", "\r\n", "\r"]))
 def test_line_ends_blanks_and_comments_never_change_the_series(listed: list[str], junk: list[str], end: str) -> None:
     lines = [*HEADER.splitlines(), *(line for uid in listed for line in (*junk, uid))]
@@ -286,13 +285,12 @@ def test_line_ends_blanks_and_comments_never_change_the_series(listed: list[str]
     assert manifest.duplicates == len(listed) - len(set(listed))
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(uids, min_size=1, unique=True))
 def test_what_is_written_is_read_back(listed: list[str]) -> None:
     assert parse(write_tcia(listed, "x").encode(), "x").series_instance_uids == tuple(listed)
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode)))
 def test_any_bytes_are_a_manifest_or_one_of_our_errors(content: bytes) -> None:
     with contextlib.suppress(ManifestError):

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tcia_xnat.model import Member
@@ -46,7 +46,6 @@ def deflated(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-@settings(derandomize=True, deadline=None)
 @given(files)
 def test_any_files_come_out_as_they_went_in_and_the_length_is_known_before(content: Files) -> None:
     with Spool() as spool:

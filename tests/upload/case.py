@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sandbox.sandbox import Sandbox
 from tests import zygote
-from tests.job.case import ROOT, Done, ask, environment, images, in_prearchive, subjects
+from tests.job.case import ROOT, Done, assert_nothing_waits, environment, images, subjects
 from tests.upload.trees import Scan
 
 
@@ -44,16 +44,20 @@ def wanted(scans: Mapping[str, Iterable[Scan]]) -> dict[str, dict[str, int]]:
 
 
 def assert_holds(
-    sandbox: Sandbox, project: str, scans: Mapping[str, Iterable[Scan]], *, may_strand: bool = False
+    sandbox: Sandbox,
+    project: str,
+    scans: Mapping[str, Iterable[Scan]],
+    *,
+    may_strand: bool = False,
+    state_lost: bool = False,
 ) -> None:
     """Assert that the archive holds exactly these scans under these sessions, and nothing waits.
 
-    `may_strand` is that of the main job's `assert_holds`.
+    `may_strand` and `state_lost` are those of the main job's `assert_holds`.
     """
     assert archived(sandbox, project) == wanted(scans)
     assert set(subjects(sandbox, project)) == set(scans)
-    assert not ask(sandbox, f"/data/prearchive/projects/{project}")
-    assert may_strand or not in_prearchive(sandbox, project)
+    assert_nothing_waits(sandbox, project, may_strand=may_strand, state_lost=state_lost)
 
 
 def left_out(done: Done) -> dict[str, tuple[str, str]]:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tcia_xnat.errors import UsageError
@@ -69,7 +69,6 @@ def test_is_numbered(session: str, name: str, *, is_it: bool) -> None:
     assert is_numbered(session, name) is is_it
 
 
-@settings(derandomize=True, deadline=None)
 @given(visits(), st.randoms(use_true_random=False))
 def test_session_labels_are_valid_and_nobody_elses_in_any_order(wanted: list[Visit], random: object) -> None:
     found = number(wanted, ["B", "A_02"])
@@ -82,7 +81,6 @@ def test_session_labels_are_valid_and_nobody_elses_in_any_order(wanted: list[Vis
     assert number(shuffled, ["B", "A_02"]) == found
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(names, max_size=8), st.sets(names.map(unique)), st.booleans())
 def test_subjects_are_valid_and_one_for_each_patient(
     patients: list[str],
