@@ -53,13 +53,13 @@ def test_a_member_brings_in_everything_and_keeps_the_report_on_disk(sandbox: San
 
 
 def test_a_member_uploads_and_keeps_the_lists_on_disk(sandbox: Sandbox, tmp_path: Path) -> None:
-    user = made(sandbox, "UPLOADS", "Members")
+    user = made(sandbox, "MEMBERSUPLOADS", "Members")
     tree = write(tmp_path / "tree", Scan("A", 1, 1, images=2).all_images())
-    done = upload(sandbox, tmp_path / "work", tree, "UPLOADS", XNAT_USER=user, XNAT_PASS=SECRET)
+    done = upload(sandbox, tmp_path / "work", tree, "MEMBERSUPLOADS", XNAT_USER=user, XNAT_PASS=SECRET)
     assert done.code == 0, done.err
     assert (done.err + done.out).count("only owners may write to the project") == 1
     assert {path.name for path in (tmp_path / "work" / "UPLOAD").iterdir()} == {"tree.json", "tree.csv"}
-    assert len(images(sandbox, "UPLOADS")) == 2
+    assert len(images(sandbox, "MEMBERSUPLOADS")) == 2
 
 
 @pytest.mark.parametrize("role", ["Collaborators", "read,create"])

@@ -179,20 +179,20 @@ def test_the_rest_of_a_broken_upload_is_not_archived(sandbox: Sandbox, tmp_path:
     broken, other = manifest(tmp_path / "1.tcia", [large]), manifest(tmp_path / "2.tcia", [small])
     label = ("--session-label", SESSION)  # both are of one study, whichever manifest comes first
     sandbox.xnat_faults.add(Fault("services/import", faults.cut_upload(30_000), first=3, times=None))
-    assert download(sandbox, broken, tmp_path / "out1", "REST", *quick(*label)).code != 0
+    assert download(sandbox, broken, tmp_path / "out1", "RESTOFSERIES", *quick(*label)).code != 0
     sandbox.xnat_faults.lift()
-    assert 0 < len(in_prearchive(sandbox, "REST")) < wanted.images[large]
-    done = download(sandbox, other, tmp_path / "out2", "REST", *quick(*label))
+    assert 0 < len(in_prearchive(sandbox, "RESTOFSERIES")) < wanted.images[large]
+    done = download(sandbox, other, tmp_path / "out2", "RESTOFSERIES", *quick(*label))
     assert (done.code, done.states()) == (3, {small: "held"})
     assert large in done.out
-    assert not images(sandbox, "REST")
-    done = download(sandbox, broken, tmp_path / "out1", "REST", *quick(*label))
+    assert not images(sandbox, "RESTOFSERIES")
+    done = download(sandbox, broken, tmp_path / "out1", "RESTOFSERIES", *quick(*label))
     assert done.code == 0, done.err + done.out
-    assert download(sandbox, other, tmp_path / "out2", "REST", *quick(*label)).code == 0
-    found = {image.series_instance_uid for image in images(sandbox, "REST")}
+    assert download(sandbox, other, tmp_path / "out2", "RESTOFSERIES", *quick(*label)).code == 0
+    found = {image.series_instance_uid for image in images(sandbox, "RESTOFSERIES")}
     assert found == {small, large}
-    assert len(images(sandbox, "REST")) == wanted.images[small] + wanted.images[large]
-    assert not in_prearchive(sandbox, "REST")
+    assert len(images(sandbox, "RESTOFSERIES")) == wanted.images[small] + wanted.images[large]
+    assert not in_prearchive(sandbox, "RESTOFSERIES")
 
 
 def copied(sandbox: Sandbox, project: str, uid: str, first: int = 0, **more: str) -> str:

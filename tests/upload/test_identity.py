@@ -52,20 +52,20 @@ def test_a_study_that_is_anothers_is_refused_and_the_other_studies_go_to_their_o
     a = write(tmp_path / "a", mine.all_images())
     b = write(tmp_path / "b/x", theirs.all_images()).parent
     write(tmp_path / "b/y", new.all_images())
-    assert upload(sandbox, tmp_path / "w", a, "TWO").code == 0
+    assert upload(sandbox, tmp_path / "w", a, "TWOPATIENTS").code == 0
     for workdir in ("w", "elsewhere"):
-        done = upload(sandbox, tmp_path / workdir, b, "TWO")
+        done = upload(sandbox, tmp_path / workdir, b, "TWOPATIENTS")
         assert done.code == 3
         assert "of PatientID FIRST; the PatientID of these images is SECOND" in done.out + done.err
         assert "--same-patient FIRST=SECOND" in done.out + done.err
         assert done.states()[theirs.series_instance_uid] == "failed"
-        assert archived(sandbox, "TWO") == wanted({"FIRST": [mine], "SECOND": [new]})
-        assert subjects(sandbox, "TWO") == {"FIRST": "FIRST", "SECOND": "SECOND"}
-        assert not in_prearchive(sandbox, "TWO")
-    done = upload(sandbox, tmp_path / "w", b, "TWO", "--same-patient", "FIRST=SECOND")
+        assert archived(sandbox, "TWOPATIENTS") == wanted({"FIRST": [mine], "SECOND": [new]})
+        assert subjects(sandbox, "TWOPATIENTS") == {"FIRST": "FIRST", "SECOND": "SECOND"}
+        assert not in_prearchive(sandbox, "TWOPATIENTS")
+    done = upload(sandbox, tmp_path / "w", b, "TWOPATIENTS", "--same-patient", "FIRST=SECOND")
     assert done.code == 0, done.err
-    assert archived(sandbox, "TWO") == wanted({"FIRST": [mine, theirs], "SECOND": [new]})
-    assert "--same-patient" in upload(sandbox, tmp_path / "x", b, "TWO").out
+    assert archived(sandbox, "TWOPATIENTS") == wanted({"FIRST": [mine, theirs], "SECOND": [new]})
+    assert "--same-patient" in upload(sandbox, tmp_path / "x", b, "TWOPATIENTS").out
 
 
 def test_ids_that_clean_alike_or_differ_by_case_are_two_subjects_on_every_machine(
