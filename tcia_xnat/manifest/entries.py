@@ -8,6 +8,7 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _FOLDER = re.compile(
     rf"""(?:\b(?:s3|gs)://[^/\s]+/|^)(?P<folder>{_UUID})(?:/(?P<image>{_UUID})\.dcm|(?=[/*"'\s]|$))""", re.IGNORECASE
 )
+_DOTTED = re.compile(r"\d+(?:\.\w+){3}", re.ASCII)  # a date has two dots
 _BETWEEN = re.compile(r"[\s|;,]+")
 _AROUND = "[](){}\"'="  # ="1.2.3" keeps Excel from taking a text for a number
 _LONG_UID = re.compile(r"[0-2]\.\d+\.\d[\d.]*", re.ASCII)  # 1.5 and 01.02.2020 are UIDs, too, by their letters
@@ -22,6 +23,11 @@ def folder_in(text: str) -> tuple[str, str]:
     """Return the crdc_series_uuid in a text, and the name of the one image that is named in it; empty without one."""
     found = _FOLDER.search(text.strip(" \"'"))
     return (found["folder"].lower(), (found["image"] or "").lower()) if found else ("", "")
+
+
+def is_broken(word: str) -> bool:
+    """Whether a word looks like a UID and is none."""
+    return not is_uid(word) and _DOTTED.search(word) is not None
 
 
 def is_identifier(cell: str) -> bool:

@@ -50,7 +50,7 @@ class Reading:
     column
         Heading of the column that was taken; empty for lists without headings.
     rows
-        Lines of a list without headings that have several UIDs, each with all of its UIDs.
+        Lines of a list without headings that have several fields: the UIDs among them, and empty texts for others.
     sheet
         Title of the sheet, of a workbook.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.broken import no_uids, wrong_lines
-from tcia_xnat.manifest.entries import folder_in, is_identifier, words
+from tcia_xnat.manifest.entries import folder_in, is_broken, is_identifier, words
 from tcia_xnat.manifest.model import Level, Manifest, Reading, Rejected
 
 LIST_KEY = "listofseriestodownload"
@@ -16,6 +16,7 @@ _KEY = re.compile(r"([A-Za-z][A-Za-z0-9]*)\s*=(.*)", re.DOTALL)
 _LIST = re.compile(rf"{LIST_KEY}\s*(?:[=:](.*))?", re.IGNORECASE | re.DOTALL)
 _HEADINGS = {"seriesid", "seriesuid", "seriesinstanceuid"}  # pasted from a spreadsheet
 _S5CMD_HEADING = "_manifest_cp_command"
+_HEADINGS_HINT = "correct the line, or begin the list with a line of headings, such as PatientID,SeriesInstanceUID"
 _PIPE_STUDY, _PIPE_SERIES = 2, 3  # fields of a pipe line (§1.2)
 
 
@@ -133,7 +134,7 @@ def _take_entry(reading: _Reading, number: int, line: str) -> None:
         reading.wrong.append(Rejected(number, line, "no UID", reading.name))
         return
     reading.lines += 1
-    if len(uids) > 1:
+    if len(row) > 1:
         reading.rows.append(tuple(row))
     for uid in uids:
         reading.add(uid)
@@ -142,7 +143,8 @@ def _take_entry(reading: _Reading, number: int, line: str) -> None:
 def _row(line: str) -> list[str]:
     """Return the fields of a line, empty where there is no UID: the fourth of NBIA's pipe fields is its only one.
 
-    A line begins with a UID. What follows may be more of them, or labels and numbers, which name no series.
+    Labels and numbers beside UIDs name no series. What looks like a UID and is broken makes the line wrong, and so does
+    a line of pipes that is not whole: what it names may be the study.
     """
     fields = [part.strip() for part in line.split("|")]
     if len(fields) > _PIPE_SERIES and is_uid(fields[_PIPE_STUDY]) and not is_uid(fields[0]):
@@ -151,10 +153,11 @@ def _row(line: str) -> list[str]:
     named = words(content)
     if named and is_uid(named[0]) and all(map(is_identifier, named[1:])):
         return named
-    first, *others = (words(part) for part in re.split(r"[,;\t]", content))
-    if len(fields) > 1 or len(first) != 1 or not is_uid(first[0]):
+    if len(fields) > _PIPE_STUDY or any(map(is_broken, named)):
         return []
-    return [first[0], *(part[0] if len(part) == 1 and is_identifier(part[0]) else "" for part in others)]
+    first, *others = (words(part) for part in re.split(r"[,;\t|]", content))
+    row = [part[0] if len(part) == 1 and is_identifier(part[0]) else "" for part in others]
+    return [first[0] if len(first) == 1 and is_uid(first[0]) else "", *row]
 
 
 def _is_heading(line: str) -> bool:
@@ -173,9 +176,9 @@ def _refuse(reading: _Reading) -> None:
     if reading.wrong and (found or reading.in_list):
         raise wrong_lines(name, reading.wrong)
     if reading.wrong:
-        raise ManifestError(
-            f"{name} is no manifest: {no_uids(reading.wrong[:1])}", "name a .tcia, a list of UIDs or a table"
-        )
+        has_uid = any(map(is_identifier, words(reading.wrong[0].text)))
+        hint = _HEADINGS_HINT if has_uid else "name a .tcia, a list of UIDs or a table"
+        raise ManifestError(f"{name} is no manifest: {no_uids(reading.wrong[:1])}", hint)
     if not found:
         raise ManifestError(
             f"{name} holds no series",

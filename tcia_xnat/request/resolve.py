@@ -111,6 +111,9 @@ def studies_beside(
                 raise _ambiguous(reading, study)
             (beside if others else whole).add(study)
     named = set(reading.entries)
+    alone = {uid for row in reading.rows if len(set(row) - {""}) == 1 for uid in row if uid in whole}
+    if beside and alone:  # the series of its row is missing
+        raise _ambiguous(reading, min(alone))
     for study in whole:
         if study in beside or not named.isdisjoint(studies[study]):
             raise _ambiguous(reading, study)

@@ -55,6 +55,12 @@ SERIES_A = {
     "study, patient, series": f"{STUDY},P1,{A}\n",
     "series, study, patient": f"{A},{STUDY},P1\n",
     "a number behind": f"{A},1.5\n",
+    "patient, series": f"P1,{A}\n",
+    "patient; series in quotes": f'"Doe, J";"{A}"\n',
+    "patient, tab, series": f"P1\t{A}\n",
+    "patient, pipe, series": f"P1|{A}\n",
+    "patient, study, series": f"P1,{STUDY},{A}\n",
+    "number, patient, series, description": f"1,P1,{A},chest 1.5 mm\n",
     "a key with a colon": f"ListOfSeriesToDownload:\n{A}\n",
     "a bare cell of Excel": f'="{A}"\n',
     "all images of a series": f"cp s3://b/{FOLDER}/{IMAGE}0.dcm .\ncp s3://b/{FOLDER}/{IMAGE}1.dcm .\n",
@@ -118,6 +124,17 @@ REFUSED = {
         r"m\.csv, line 3 names a study and no series",
         "leave the line out",
     ),
+    "a broken UID before a series": (
+        f"1.3.6.1.4.1.14519.5.2.1.1O1,{A}\n",
+        "a UID that is none, line 1",
+        "headings, such as PatientID,SeriesInstanceUID",
+    ),
+    "blanks between patient and series": (f"P1 {A}\n", "a UID that is none, line 1", "headings, such as"),
+    "a broken UID in a list": (f"{A}\n{B}x\n", "a UID that is none, line 2", "mend or delete the line"),
+    "a patient and a study of several": (f"P1,{STUDY}\nP1,{A}\n", f"names study {STUDY}", "headings"),
+    "a series, and a broken one beside it": (f"{A},{B}x\n", "a UID that is none, line 1", "headings, such as"),
+    "a row without its series": (f"P1,{STUDY},{A}\nP2,{OTHER_STUDY},\n", f"names study {OTHER_STUDY}", "headings"),
+    "a line of pipes that was cut": (f"c1|P1|{STUDY}\n", "a UID that is none, line 1", "headings, such as"),
     "JSON rows and something else": (f'[{{"SeriesInstanceUID": "{A}"}}, "{B}"]', "not a list of series", "rows"),
     "studies that nobody knows": ("StudyInstanceUID\n1.2.3\n", "knows none of the 1", "SeriesInstanceUID"),
 }
@@ -162,6 +179,7 @@ SAID = {
     f"{A}\n{STUDY[:-3]}200\n": "m.csv: 2 lines, 1 series and 1 study: 2 series",
     f"{A},{STUDY}\n{B},{STUDY}\n": "m.csv: 2 lines, 2 series; 1 study beside their series not taken",
     f"cp s3://b/{FOLDER}/* .\n": "m.csv: 1 line, 1 folder of IDC: 1 series",
+    f"P1,{STUDY}\n": "m.csv: 1 line, 1 study: 2 series",
     f"PatientID,crdc_series_uuid\nP,{FOLDER}\n": "m.csv: 1 line, 1 folder of IDC in column crdc_series_uuid: 1 series",
 }
 
