@@ -98,6 +98,6 @@ def _work(job: Job, manifest: Manifest, patience: Patience) -> Iterator[Work]:
         )
 
 
-def _labelled(manifest: Manifest, catalogue: Catalogue, labels: Mapping[str, Label]) -> Kept:
+def _labelled(manifest: Manifest, catalogue: Catalogue, labels: Mapping[str, Label]) -> list[Kept]:
     sessions = {uid: labels[uid].session for uid in catalogue.series}
-    return Kept("MANIFEST_MODIFIED", manifest.name, manifests.write_modified(manifest, sessions).encode())
+    return [Kept("MANIFEST_MODIFIED", manifest.name, manifests.write_modified(manifest, sessions).encode())]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tcia_xnat import plan as plans
 from tcia_xnat.core.run_lock import RunLock, is_alive, is_over
+from tcia_xnat.destinations.xnat.counts import ask
 from tcia_xnat.destinations.xnat.files import ProjectFiles
 from tcia_xnat.destinations.xnat.turns import Turns
 from tcia_xnat.destinations.xnat.turns import tidy as tidy_turns
@@ -20,7 +21,7 @@ from tcia_xnat.events import Noted, NotKept, Tell, both
 from tcia_xnat.holdings import look
 from tcia_xnat.jobs.prepare import announce, asked_part, patience_of, prepare
 from tcia_xnat.jobs.record import RunRecord, with_report
-from tcia_xnat.jobs.work import Kept, Prepared, Run, Work, WorkOf
+from tcia_xnat.jobs.work import Kept, Prepared, ReadKept, Run, Work, WorkOf, nothing_kept
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
 from tcia_xnat.pictures import painter
@@ -45,9 +46,11 @@ def dry_run(settings: Settings, work_of: WorkOf, login: Login | None, stop: Stop
     patience = patience_of(settings, stop)
     with work_of(patience) as work:
         if login is None:
+            work.agree(nothing_kept)
             return prepare(settings, work.manifest, work.catalogue, Held())
         with connection_of(settings, login, patience) as connection:
             opened = _open(connection, settings)
+            work.agree(_reader(opened))
             asked = asked_part(settings, work.catalogue)
             expected = plans.expected_labels(work.catalogue, settings.templates)
             held = (
@@ -98,6 +101,7 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
         project = opened.project
         record.job = settings = settings.of_project(project.project)
         stop.check()
+        work.agree(_reader(opened))
         kept = _claim(opened, settings, work.asked, tell_all)
         with RunLock(settings.state_dir / "runs", project.prearchive.mark):
             tidy_turns(project.prearchive, partial(is_over, settings.state_dir / "runs"), datetime.now(UTC))
@@ -119,7 +123,8 @@ def _prepared(files: ProjectFiles, settings: Settings, work: Work, held: Held) -
     """Plan beside what is there; the labels are kept in the project."""
     prepared = prepare(settings, work.manifest, work.catalogue, held)
     _make_room(settings, work, prepared.plan)
-    _keep(files, work.labelled(prepared.labels))
+    for kept in work.labelled(prepared.labels):
+        _keep(files, kept)
     return prepared
 
 
@@ -193,6 +198,16 @@ def _progress(settings: Settings, connection: XnatConnection, tell: Tell) -> Ite
 def _open(connection: XnatConnection, settings: Settings) -> OpenProject:
     hint = settings.missing_project_hint
     return open_project(connection, settings.project, may_create=settings.create_project, hint=hint)
+
+
+def _reader(opened: OpenProject) -> ReadKept:
+    """Return how to read what earlier runs have kept in the project; what XNAT does not show is not there."""
+    project = opened.project
+
+    def read(resource: str, name: str, limit: int) -> bytes | None:
+        return ask(project, lambda: project.read_resource(resource, name, limit))
+
+    return read if opened.is_there else nothing_kept
 
 
 def _claim(opened: OpenProject, settings: Settings, asked: Iterable[Kept], tell: Tell) -> ProjectFiles:

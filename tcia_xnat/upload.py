@@ -17,7 +17,7 @@ from tcia_xnat.core.tables import TableWriter, table
 from tcia_xnat.errors import UsageError
 from tcia_xnat.events import FilesRead, Noted, Tell
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded
-from tcia_xnat.jobs.work import Kept, Prepared, Run, Work
+from tcia_xnat.jobs.work import Kept, Prepared, ReadKept, Run, Work
 from tcia_xnat.local import remembered
 from tcia_xnat.local.choice import Filters, ZipMode
 from tcia_xnat.local.inventory import Inventory
@@ -151,35 +151,56 @@ def _gather(upload: Upload, inventory: Inventory, stop: Stop, tell: Tell) -> Tre
     tree = gather(wanted, inventory, stop.check, lambda count, total: tell(FilesRead(count, total)))
     if tree.layout in {Layout.FOLDERS, Layout.MAPPING} and upload.session_label != _TEMPLATE:
         raise UsageError(f"--session-label has no effect on layout {tree.layout}, which names sessions", _LABEL_HINT)
-    if upload.project and upload.layout is None:
-        remembered.check(_layouts(upload), upload.project, Decision(tree.layout, tree.why))
     return tree
 
 
-def _layouts(upload: Upload) -> Path:
-    return upload.state_dir / "layouts.json"
+@dataclass(slots=True)
+class _Names:
+    """Where the names of a project come from: the same in every run, as long as nobody says otherwise."""
+
+    upload: Upload
+    tree: Tree
+    _in_project: str = ""
+
+    def agree(self, read: ReadKept) -> None:
+        """Refuse a tree that was only recognised and that gives names otherwise than the last one did."""
+        self._in_project = remembered.decoded(
+            read(self.upload.report_resource, remembered.FILE, remembered.MAX_BYTES) if self.upload.project else None
+        )
+        if self.upload.project and self.upload.layout is None:
+            before = self._in_project or remembered.here(self._file, self.upload.project)
+            remembered.check(before, self.upload.project, Decision(self.tree.layout, self.tree.why))
+
+    def kept(self) -> Iterator[Kept]:
+        """Keep it here, and yield what the project is to keep."""
+        name = remembered.name_of(self.tree.layout) if self.tree.catalogue.series else ""
+        remembered.remember(self._file, self.upload.project, name)
+        if name and name != self._in_project:
+            yield Kept(self.upload.report_resource, remembered.FILE, remembered.encoded(name))
+
+    @property
+    def _file(self) -> Path:
+        return self.upload.state_dir / "layouts.json"
 
 
-def _say(upload: Upload, tree: Tree, labels: Mapping[str, Label], tell: Tell) -> None:
-    """Say where names come from, and the first of them; the next run must take them from there, too."""
+def _say(tree: Tree, labels: Mapping[str, Label], tell: Tell) -> None:
+    """Say where names come from, and the first of them."""
     first: dict[Label, str] = {}
     for uid in tree.catalogue.series:
         first.setdefault(labels[uid], uid)
     named = [f"{tree.folders[uid]}: {label.subject}, {label.session}" for label, uid in first.items()]
     tell(Noted(f"layout {tree.layout} ({tree.why}); subject and session: {'; '.join(named[:_SHOWN])}"))
-    if first:
-        remembered.remember(_layouts(upload), upload.project, tree.layout)
 
 
 def _work(upload: Upload, tree: Tree, inventory: Inventory, patience: Patience, tell: Tell | None = None) -> Work:
     name, catalogue = clean(upload.root.name), tree.catalogue
-    room = Room(lambda series: min(series.byte_count, upload.spool_limit))
+    room, names = Room(lambda series: min(series.byte_count, upload.spool_limit)), _Names(upload, tree)
 
-    def labelled(labels: Mapping[str, Label]) -> Kept:
+    def labelled(labels: Mapping[str, Label]) -> list[Kept]:
         if tell:  # a dry run shows all of them
-            _say(upload, tree, labels, tell)
+            _say(tree, labels, tell)
         kept = _labelled(tree, labels, with_folders=upload.keep_paths)
-        return Kept(upload.report_resource, f"{name}.csv", kept)
+        return [Kept(upload.report_resource, f"{name}.csv", kept), *names.kept()]
 
     source = LocalSource(inventory, tree.problems, tree.notes, upload.spool_limit)
     return Work(
@@ -191,6 +212,7 @@ def _work(upload: Upload, tree: Tree, inventory: Inventory, patience: Patience, 
         partial(_listed, catalogue),
         room,
         partial(_write_left_out, inventory, leaves=upload.keep_paths),
+        names.agree,
     )
 
 

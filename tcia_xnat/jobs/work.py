@@ -29,6 +29,14 @@ class Kept:
     content: bytes
 
 
+ReadKept = Callable[[str, str, int], bytes | None]
+"""Project resource, name of a file, largest number of bytes → the file; None when the project has no such one."""
+
+
+def nothing_kept(_resource: str, _name: str, _limit: int) -> None:
+    """Return None: there is no project that could have kept a file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What is asked for, and where it comes from: all that differs between runs.
@@ -39,6 +47,9 @@ class Work:
         Kept in the project before anything else: the proof that this user may write there.
     labelled
         Makes of the labels by SeriesInstanceUID what is kept when they are known.
+    agree
+        Told how to read what earlier runs have kept in the project, before anything is changed; raises UsageError when
+        this run would contradict it.
     sources
         Where series come from, the one that is tried first first.
     listed
@@ -52,11 +63,12 @@ class Work:
     manifest: Manifest
     catalogue: Catalogue
     asked: Sequence[Kept]
-    labelled: Callable[[Mapping[str, Label]], Kept]
+    labelled: Callable[[Mapping[str, Label]], Sequence[Kept]]
     sources: Mapping[SourceName, Source]
     listed: Listed
     room: Room
     report: Callable[[Path], Iterable[Path]] = lambda _folder: ()
+    agree: Callable[[ReadKept], None] = lambda _read: None
 
 
 WorkOf = Callable[[Patience], AbstractContextManager[Work]]

@@ -170,6 +170,10 @@ class XnatProject:
             "ask an owner of the project to make this user an owner, if the file is to be kept there",
         )
 
+    def read_resource(self, resource: str, name: str, limit: int) -> bytes | None:
+        """Return a file of a project resource; None when there is none, or one of more than `limit` bytes."""
+        return self._read_file(f"{self._data}/resources/{quote(resource)}/files", name, limit)
+
     def _lists(self, path: str, name: str, size: int) -> bool:
         rows = (row for row in self._xnat.rows(path) if row.get("Size") == str(size))
         return any(name == row.get("Name") or unquote(row.get("URI", "")).endswith(f"/files/{name}") for row in rows)
@@ -263,7 +267,11 @@ class XnatProject:
 
     def read_session_file(self, experiment_id: str, resource: str, name: str, limit: int) -> bytes | None:
         """Return a file of a resource of a session; None when it has none, or one of more than `limit` bytes."""
-        path = f"/data/experiments/{quote(experiment_id)}/resources/{quote(resource)}/files"
+        return self._read_file(
+            f"/data/experiments/{quote(experiment_id)}/resources/{quote(resource)}/files", name, limit
+        )
+
+    def _read_file(self, path: str, name: str, limit: int) -> bytes | None:
         answer = self._found(path)
         sizes = [row.get("Size", "") for row in table(answer) if row.get("Name") == name] if answer.status in OK else []
         if not sizes or not sizes[0].isdigit() or int(sizes[0]) > limit:

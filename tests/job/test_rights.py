@@ -58,7 +58,11 @@ def test_a_member_uploads_and_keeps_the_lists_on_disk(sandbox: Sandbox, tmp_path
     done = upload(sandbox, tmp_path / "work", tree, "MEMBERSUPLOADS", XNAT_USER=user, XNAT_PASS=SECRET)
     assert done.code == 0, done.err
     assert (done.err + done.out).count("only owners may write to the project") == 1
-    assert {path.name for path in (tmp_path / "work" / "UPLOAD").iterdir()} == {"tree.json", "tree.csv"}
+    assert {path.name for path in (tmp_path / "work" / "UPLOAD").iterdir()} == {
+        "tree.json",
+        "tree.csv",
+        "layout.json",
+    }
     assert len(images(sandbox, "MEMBERSUPLOADS")) == 2
 
 

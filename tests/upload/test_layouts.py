@@ -194,3 +194,17 @@ def test_names_that_become_the_same_label_stay_apart(sandbox: Sandbox, tmp_path:
     assert_holds(sandbox, "APART", {"a_b_pre": [B1], "a_b_pre_01": [A1]})  # a_b loses nothing as a label
     assert subjects(sandbox, "APART") == {"a_b_pre": "a_b", "a_b_pre_01": "a_b_c8687a08"}
     assert ask(sandbox, "/data/projects/APART/subjects")
+
+
+def test_another_machine_gives_names_as_the_project_does_or_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    write(tmp_path / "a/S1/v1", Scan("MRN1", 7801, 1).all_images())
+    write(tmp_path / "b", Scan("MRN2", 7802, 1).all_images())
+    assert upload(sandbox, tmp_path / "w", tmp_path / "a", "REMEMBERS").code == 0
+    assert json.loads(resource(sandbox, "REMEMBERS", "UPLOAD", "layout.json")) == {"layout": "folders"}
+    for more in ((), ("--dry-run",)):
+        done = upload(sandbox, tmp_path / "elsewhere", tmp_path / "b", "REMEMBERS", *more)
+        assert (done.code, "gave its names by folders" in done.err) == (2, True), done.err
+        assert "--layout folders or --layout headers" in done.err
+    assert set(archived(sandbox, "REMEMBERS")) == {"S1_v1"}
+    assert upload(sandbox, tmp_path / "elsewhere", tmp_path / "b", "REMEMBERS", "--layout", "headers").code == 0
+    assert json.loads(resource(sandbox, "REMEMBERS", "UPLOAD", "layout.json")) == {"layout": "headers"}

@@ -58,18 +58,31 @@ def test_what_is_excluded_does_not_decide_the_layout(tmp_path: Path) -> None:
 
 def test_a_project_keeps_the_layout_that_nobody_chose(tmp_path: Path) -> None:
     file = tmp_path / "state/layouts.json"
-    remembered.check(file, "P", Decision(Layout.FOLDERS, ""))
-    remembered.remember(file, "P", Layout.FOLDERS)
+    assert not remembered.here(file, "P")
+    remembered.remember(file, "P", remembered.name_of(Layout.FOLDERS))
+    before = remembered.here(file, "P")
+    assert (before, remembered.here(file, "Q")) == ("folders", "")
     for layout in (Layout.FOLDERS, Layout.MAPPING):
-        remembered.check(file, "P", Decision(layout, ""))
-    remembered.check(file, "Q", Decision(Layout.HEADERS, ""))
+        remembered.check(before, "P", Decision(layout, ""))
     for layout in (Layout.HEADERS, Layout.ZIPS):
+        remembered.check("", "Q", Decision(layout, ""))
         with pytest.raises(UsageError, match="gave its names by folders"):
-            remembered.check(file, "P", Decision(layout, ""))
-    remembered.remember(file, "P", Layout.HEADERS)
-    remembered.check(file, "P", Decision(Layout.ZIPS, ""))
-    file.write_text("{")
-    remembered.check(file, "P", Decision(Layout.FOLDERS, ""))
+            remembered.check(before, "P", Decision(layout, ""))
+    remembered.remember(file, "P", remembered.name_of(Layout.MAPPING))
+    assert remembered.here(file, "P") == "folders"
+    remembered.remember(file, "P", remembered.name_of(Layout.HEADERS))
+    remembered.check(remembered.here(file, "P"), "P", Decision(Layout.ZIPS, ""))
+    for damaged in ("{", "[]", '{"P": 7}', '{"P": "mapping"}'):
+        file.write_text(damaged)
+        assert not remembered.here(file, "P")
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"{", b"[]", b'{"layout": 7}', b'{"layout": ["folders"]}', b'{"layout": "x"}']
+)
+def test_what_is_no_layout_of_ours_decides_nothing(content: bytes | None) -> None:
+    assert not remembered.decoded(content)
+    assert remembered.decoded(remembered.encoded("folders")) == "folders"
 
 
 def test_a_series_with_images_of_two_patients_is_nobodys_and_the_others_of_its_study_are_sent(tmp_path: Path) -> None:
