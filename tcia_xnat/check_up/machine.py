@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from tcia_xnat.check_up.finding import Finding, failed, ok, warning, wrong
+from tcia_xnat.clients.environment import certificates, proxies_of
 from tcia_xnat.clients.idc import index_path
 from tcia_xnat.errors import Error, SpaceError, UsageError
 from tcia_xnat.progress import size
@@ -29,6 +31,16 @@ class Index:
     version: str
     released: date
     sample: tuple[str, str, str]  # SeriesInstanceUID, bucket, folder
+
+
+def environment(urls: Iterable[str]) -> Finding:
+    """Judge what the environment says of certificates, and of proxies to these servers."""
+    try:
+        trusted, proxies = certificates(), proxies_of(urls)
+    except Error as error:
+        return failed("environment", error)
+    through = f"proxy {', '.join(proxies)}" if proxies else "no proxy"
+    return ok("environment", f"{through}; certificates of {trusted}")
 
 
 def spool(folder: Path | None, transfers: int, spool_limit: int) -> Finding:

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from tcia_xnat.check_up import anonymisation, machine, project, server, site, sources
-from tcia_xnat.check_up.finding import Finding, failed, ok, warning
+from tcia_xnat.check_up.finding import Finding, Verdict, failed, ok, warning
 from tcia_xnat.check_up.machine import Index
 from tcia_xnat.check_up.server import Seen
 from tcia_xnat.errors import Error, SourceUnreachable, XnatUnreachable
@@ -40,14 +40,34 @@ class Asked:
 def check_up(asked: Asked) -> Iterator[Finding]:
     """Yield what each check found, as soon as it did."""
     job = asked.job
-    if job.manifest:
+    environment = machine.environment(_urls(asked))
+    yield environment
+    has_network = environment.state is not Verdict.WRONG
+    if job.manifest and has_network:
         yield _manifest(job)
     found = machine.read_index(job.idc_index)
     yield machine.index(found) if isinstance(found, Index) else found
     yield machine.spool(job.spool_dir, job.transfers, job.spool_limit)
     yield machine.output(job.output_dir)
+    if has_network:
+        yield from _servers(asked, found if isinstance(found, Index) else None)
+    else:
+        yield warning("network", "no server was asked", "correct the environment, and check again")
+
+
+def _urls(asked: Asked) -> list[str]:
+    """Return the addresses of the servers that a run would ask."""
+    job = asked.job
+    urls = {SourceName.IDC: job.idc_url, SourceName.NBIA: job.nbia_url}
+    return [
+        *(url for name, url in urls.items() if name in SOURCES[job.source]),
+        *([asked.login.host] if isinstance(asked.login, Login) else []),
+    ]
+
+
+def _servers(asked: Asked, index: Index | None) -> Iterator[Finding]:
     servers: list[Seen] = []
-    yield from _sources(job, found if isinstance(found, Index) else None, servers)
+    yield from _sources(asked.job, index, servers)
     yield from _xnat(asked, servers)
     yield server.clock(servers)
 

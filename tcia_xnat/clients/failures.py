@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import ProxyError
 
-from tcia_xnat.clients.environment import proxy_of
+from tcia_xnat.clients.environment import host_of, proxy_of
 from tcia_xnat.clients.session import AnswerTooLarge
 from tcia_xnat.errors import SourceError, SourceUnreachable, UsageError
 
@@ -86,7 +86,6 @@ def _in_words(error: BaseException) -> str:
 def _proxy_name(url: str) -> str:
     """Return host and port of the proxy, without a password."""
     try:
-        proxy = urlsplit(proxy_of(url) or "")
-        return f"{proxy.hostname}:{proxy.port}" if proxy.port else proxy.hostname or ""
-    except (UsageError, ValueError):
+        return host_of(proxy_of(url) or "")
+    except UsageError:
         return ""

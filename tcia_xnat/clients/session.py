@@ -9,7 +9,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from tcia_xnat import __version__
-from tcia_xnat.clients.environment import certificates
+from tcia_xnat.clients.environment import certificates, proxy_of
 from tcia_xnat.core import limits
 
 USER_AGENT = f"xnat-tcia-download/{__version__}"  # no browser's name: XNAT and NBIA treat those otherwise
@@ -44,7 +44,14 @@ class Session(requests.Session):
         """Follow nothing: credentials and questions go to the host that was named; callers judge `Location`."""
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401  as requests has it
-        """Send a request; an answer that is not streamed is read here, up to the limit."""
+        """Send a request; an answer that is not streamed is read here, up to the limit.
+
+        Raises
+        ------
+        UsageError
+            The proxy that the environment has for it cannot be used.
+        """
+        proxy_of(request.url or "")  # requests would only say what it does not understand
         is_streamed = kwargs.pop("stream", False)
         response = super().send(request, stream=True, **kwargs)
         if not is_streamed:

@@ -117,6 +117,43 @@ def test_a_clock_that_differs() -> None:
     assert server.clock([replace(seen, skew=-3.0)]).state is Verdict.OK
 
 
+# the environment
+
+BAD_VARIABLES = {
+    "HTTPS_PROXY": ("socks5://127.0.0.1:9", "PySocks"),
+    "https_proxy": ("http://user:secret@[::1", "[::1 of https_proxy is not the address of a proxy"),
+    "ALL_PROXY": ("ftp://proxy", "the proxy of ALL_PROXY speaks ftp"),
+    "REQUESTS_CA_BUNDLE": ("/nowhere/ca.pem", "REQUESTS_CA_BUNDLE names /nowhere/ca.pem, which is not there"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_VARIABLES)
+def test_a_variable_that_cannot_be_used_is_named_and_the_rest_is_looked_at(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    value, words = BAD_VARIABLES[name]
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv(name, value)
+    found = findings(asked(sandbox, tmp_path, idc_url="https://idc.invalid"))
+    assert (found["environment"].state, found["environment"].exit_code) == (Verdict.WRONG, 2)
+    assert words in found["environment"].seen
+    assert name in found["environment"].seen + found["environment"].to_do
+    assert "secret" not in str(found)
+    assert found["output"].state is Verdict.OK
+    assert (found["network"].state, exit_code(found.values())) == (Verdict.WARNING, 2)
+
+
+def test_a_proxy_that_is_used_is_named_without_its_password(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "user:secret@127.0.0.1:9")
+    found = findings(without_xnat(asked(sandbox, tmp_path, idc_url="https://idc.invalid", source="idc")))
+    assert found["environment"].seen.startswith("proxy 127.0.0.1:9; ")
+    assert "the proxy 127.0.0.1:9 does not lead there" in found["connection to IDC"].seen
+    assert "secret" not in str(found)
+    assert exit_code(found.values()) == 4
+
+
 # certificates
 
 

@@ -24,7 +24,8 @@ def test_all_is_well(sandbox: Sandbox, settings: Settings, tmp_path: Path) -> No
     found = findings(asked(sandbox, tmp_path, "OPEN"))
     assert {finding.name for finding in found.values() if finding.state is not Verdict.OK} == set()
     assert set(found) == {
-        "index", "spool", "output", "connection to IDC", "IDC", "connection to NBIA", "NBIA", "connection to XNAT",
+        "environment", "index", "spool", "output",
+        "connection to IDC", "IDC", "connection to NBIA", "NBIA", "connection to XNAT",
         "login", "XNAT version", "sessions", "series-import filter, site", "anonymisation, site", "file names",
         "project", "rights", "auto-archive", "series-import filter, project", "anonymisation, project", "clock",
     }  # fmt: skip

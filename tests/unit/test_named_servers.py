@@ -13,6 +13,7 @@ from tcia_xnat.clients.environment import certificates, proxy_of
 from tcia_xnat.clients.failures import explain
 from tcia_xnat.clients.idc_buckets import IdcBuckets
 from tcia_xnat.clients.questions import Query
+from tcia_xnat.clients.session import Session
 from tcia_xnat.clients.tcia_connection import NbiaConnection
 from tcia_xnat.errors import Stopped, UsageError
 from tcia_xnat.options import FiniteRange
@@ -52,6 +53,16 @@ def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_pa
         certificates()
 
 
+@pytest.mark.parametrize("content", ["", "host\n", "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"])
+def test_a_file_without_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str) -> None:
+    (tmp_path / "ca.pem").write_text(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with pytest.raises(UsageError, match="holds no certificates"):
+        certificates()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+    assert certificates() == str(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("given", "proxy"), [("proxy.org:3128", "http://proxy.org:3128"), ("http://p.org:1", "http://p.org:1")]
 )
@@ -62,14 +73,17 @@ def test_a_proxy_without_a_scheme_is_one_of_http(monkeypatch: pytest.MonkeyPatch
     assert proxy_of("https://x.org") == proxy
 
 
-@pytest.mark.parametrize("given", ["socks5://p.org:1", "gopher://p.org:1"])
+@pytest.mark.parametrize("given", ["socks5://p.org:1", "gopher://p.org:1", "http://[::1", "p.org:99999", "http://"])
 def test_a_proxy_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("https_proxy", given)
     monkeypatch.setattr("tcia_xnat.clients.environment.find_spec", lambda _name: None)
-    with pytest.raises(UsageError, match="proxy"):
+    with pytest.raises(UsageError, match="proxy") as caught:
         proxy_of("https://x.org")
+    assert "https_proxy" in caught.value.hint
+    with pytest.raises(UsageError), Session() as session:
+        session.get("https://x.invalid", timeout=1)
 
 
 def test_failures_are_explained() -> None:
