@@ -110,7 +110,8 @@ _RUN = (
         "--same-patient",
         multiple=True,
         metavar="HELD=PATIENTID",
-        help="These are one patient: a subject or PatientID that XNAT holds, and a PatientID; or a CSV of such pairs.",
+        help="These are one patient: a subject or PatientID that XNAT holds, and a PatientID; or a CSV of such "
+        "pairs. May be repeated.",
     ),
     click.option(
         "--split-session",

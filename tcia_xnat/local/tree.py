@@ -77,8 +77,16 @@ def find_root(root: Path, mapping: Path | None, layout: Layout | None) -> tuple[
     Raises
     ------
     UsageError
-        There is no such tree, or no mapping although one was asked for.
+        There is no such tree, or no mapping although one was asked for; or it cannot be seen which.
     """
+    try:
+        return _found_root(root, mapping, layout)
+    except OSError as error:  # a folder or a table that this user may not read: what it says might name the patients
+        said = f"{error.filename or root} cannot be read: {error.strerror or error}"
+        raise UsageError(said, "have it made readable, or name --layout and --mapping") from error
+
+
+def _found_root(root: Path, mapping: Path | None, layout: Layout | None) -> tuple[Path, Path | None]:
     if not root.exists():
         raise UsageError(f"no such folder: {root}", "name a folder, a zip, or a CSV of path, subject and session")
     if mapping is None and is_mapping(root):

@@ -1,12 +1,23 @@
 """What lies in a tree: links that stay in it are followed, others are named, and no entry ends the walk."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tcia_xnat.errors import UsageError
+from tcia_xnat.local.layout import Layout
 from tcia_xnat.local.model import Weight
+from tcia_xnat.local.tree import find_root
 from tcia_xnat.local.walk import Found, walk
+from tcia_xnat.model import Label
+from tcia_xnat.plan import make
+from tcia_xnat.planning.held import Held
+from tcia_xnat.report.verdict import plan_exit_code
+from tests.unit.local.look import look
+from tests.upload.trees import Scan, write
 
 
 @pytest.fixture
@@ -71,3 +82,49 @@ def test_a_root_that_is_a_link_is_what_it_leads_to(root: Path) -> None:
     link = root.parent / "link"
     link.symlink_to(root)
     assert found(link)["s/one.dcm"].passed is None
+
+
+def closed(*names: str) -> Callable[..., Any]:
+    """Return a `scandir` for a user who may not read some folders: root may read all, so no mode bits can be used."""
+    real = os.scandir
+
+    def scandir(path: str) -> Any:  # noqa: ANN401  as `os.scandir`
+        if Path(path).name in names:
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    return scandir
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_makes_the_exit_code_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = Scan("P", 91, 1), Scan("P", 91, 2)
+    write(tmp_path / "t/open", one.all_images())
+    write(tmp_path / "t/closed/deep", other.all_images())
+    assert len(look(tmp_path / "t").images) == 2  # what was known of it before does not count
+    monkeypatch.setattr("tcia_xnat.local.walk.os.scandir", closed("closed"))
+    found = look(tmp_path / "t")
+    assert found.images == {one.series_instance_uid: 3}
+    assert found.lost == {"closed": "cannot be read: Permission denied"}
+    catalogue = found.tree.catalogue
+    assert "closed cannot be read: Permission denied" in str(catalogue.missing["closed"])
+    plan = make(catalogue, Held(), dict.fromkeys(catalogue.series, Label("P", "P")))
+    assert plan_exit_code(plan) == 3
+
+
+def test_a_tree_that_cannot_be_seen_is_a_usage_error_with_its_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_more: object, **_options: object) -> Any:  # noqa: ANN401  as the methods of Path
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for method in ("exists", "iterdir"):
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, method, refuse)
+            with pytest.raises(UsageError, match="root cannot be read: Permission denied"):
+                find_root(root, None, None)
+    (root / "names.csv").write_bytes(b"path,subject,session\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", refuse)
+        with pytest.raises(UsageError, match=r"names\.csv cannot be read"):
+            find_root(root, None, None)
+        assert find_root(root, None, Layout.HEADERS) == (root, None)
