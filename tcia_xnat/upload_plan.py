@@ -1,6 +1,7 @@
 """What an upload would do: which folder becomes which subject, session and scan, and what is left out and why."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -13,7 +14,7 @@ from tcia_xnat.jobs.work import Prepared
 from tcia_xnat.local.layout import Layout
 from tcia_xnat.local.model import PassedOver, Weight
 from tcia_xnat.local.tree import Tree
-from tcia_xnat.model import Series, State
+from tcia_xnat.model import Outcome, Series, State
 from tcia_xnat.progress import counted, size
 from tcia_xnat.report.verdict import plan_exit_code
 
@@ -23,7 +24,8 @@ _HOW = {
     Layout.HEADERS: "subject and session are those of the headers",
     Layout.MAPPING: "subject and session are those of the mapping",
 }
-_HELD = "cannot be sent: "
+_HELD, _REFUSED = "cannot be sent: ", "cannot be sent, see below"
+_SHOWN = 3  # series that are named for a reason
 _SERIES_COLUMNS = (
     Column("folder"),
     Column("subject", rank=3),
@@ -59,6 +61,7 @@ def plan_summary(
     if listed:
         parts.append(_passed_table(listed))
     parts += [Text(f"Cannot be sent: series {uid}: {one_line(str(why))}.") for uid, why in _missing(tree)]
+    parts += [Text(one_line(f"Cannot be sent: {said}.")) for said in _refusals(prepared, tree)]
     if tree.catalogue.left_out:
         parts.append(Text(one_line(tree.catalogue.left_out)))
     parts.append(Text(_to_send(prepared, tree, listed, project, asked_xnat=asked_xnat), style="bold"))
@@ -70,6 +73,22 @@ def _missing(tree: Tree) -> list[tuple[str, Error]]:
     return [(uid, why) for uid, why in tree.catalogue.missing.items() if is_uid(uid)]
 
 
+def _refused(prepared: Prepared, tree: Tree) -> list[Outcome]:
+    """Return the series that could be sent, and may not go where they would."""
+    known = tree.catalogue.series.keys() - tree.problems.keys()
+    return [one for one in prepared.plan.settled if one.state.is_missing and one.series_instance_uid in known]
+
+
+def _refusals(prepared: Prepared, tree: Tree) -> Iterator[str]:
+    """Yield each reason with the series that it keeps out, and what to do."""
+    grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in _refused(prepared, tree):
+        grouped[one.reason, one.hint].append(one.series_instance_uid)
+    for (reason, hint), uids in grouped.items():
+        more = f" and {len(uids) - _SHOWN:,} more" if len(uids) > _SHOWN else ""
+        yield f"series {', '.join(uids[:_SHOWN])}{more}: {reason}" + (f" ({hint})" if hint else "")
+
+
 def exit_code(prepared: Prepared, tree: Tree) -> int:
     """Return 0 when everything that is wanted is there or can be sent, else 3."""
     return max(plan_exit_code(prepared.plan), 3 if tree.problems else 0)
@@ -77,6 +96,7 @@ def exit_code(prepared: Prepared, tree: Tree) -> int:
 
 def _series_table(prepared: Prepared, tree: Tree) -> RenderableType:
     present = {outcome.series_instance_uid for outcome in prepared.plan.settled if outcome.state is State.PRESENT}
+    refused = {outcome.series_instance_uid for outcome in _refused(prepared, tree)}
     rows = []
     for uid, series in tree.catalogue.series.items():
         label = prepared.labels[uid]
@@ -89,7 +109,7 @@ def _series_table(prepared: Prepared, tree: Tree) -> RenderableType:
                 series.modality,
                 series.series_description,
                 str(series.image_count),
-                _remark(series, tree, is_present=uid in present),
+                _REFUSED if uid in refused else _remark(series, tree, is_present=uid in present),
             )
         )
     return FittingTable(_SERIES_COLUMNS, rows)
@@ -138,5 +158,5 @@ def _to_send(prepared: Prepared, tree: Tree, listed: Iterable[PassedOver], proje
         f"To send: {len(send):,} series, {counted(images, 'image')}, {size(total)}"
         f" in {counted(len(plan.studies), 'session')} to {where}.\n"
         f"There already: {there:,} series. Left out: {counted(left, 'file')}. "
-        f"Cannot be sent: {len(tree.problems):,} series, {counted(lost, 'file')}."
+        f"Cannot be sent: {len(tree.problems) + len(_refused(prepared, tree)):,} series, {counted(lost, 'file')}."
     )
