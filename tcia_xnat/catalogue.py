@@ -34,7 +34,8 @@ class Catalogue:
     of the list, of those that are known and of the others; empty when it has none. `notes` are what people should know
     of the answers. `studies` are the facts of whole studies by StudyInstanceUID, as far as an index knows them.
     `images_of` tells the SOPInstanceUIDs of a series, None where nobody knows them before it is fetched. `left_out` is
-    a sentence about what was found and is not asked for.
+    a sentence about what was found and is not asked for; `unwanted` has by StudyInstanceUID the series of which an
+    option leaves out all images, or some.
     """
 
     series: Mapping[str, Series]
@@ -44,6 +45,7 @@ class Catalogue:
     notes: tuple[str, ...] = ()
     studies: Mapping[str, StudyFacts] = field(default_factory=dict)
     left_out: str = ""
+    unwanted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     images_of: Callable[[str], frozenset[str] | None] = field(default=unknown_images, compare=False)
 
     def wanted(self, series_instance_uid: str) -> Wanted:

@@ -32,6 +32,8 @@ class StudyPlan:
         URLs of the study's sessions in the prearchive, from earlier runs.
     overwrite
         A series of the archive is completed or replaced, so XNAT must be told to overwrite.
+    unwanted
+        SeriesInstanceUIDs of which an option leaves out all images, or some: they must not wait in the session.
     """
 
     study_instance_uid: str
@@ -40,6 +42,7 @@ class StudyPlan:
     imported: tuple[tuple[Series, Imported], ...] = ()
     overwrite: bool = False
     prearchive: tuple[str, ...] = ()
+    unwanted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,8 @@ def make(  # noqa: PLR0913  what a plan depends on
             left = []
         done += stays
         if left:
-            studies.append(_study_plan(label, left, held, existing, is_alone=is_alone))
+            planned = _study_plan(label, left, held, existing, is_alone=is_alone)
+            studies.append(replace(planned, unwanted=catalogue.unwanted.get(study, frozenset())))
         elif not stays and (urls := _in_prearchive(all_series[0], label, held, is_alone=is_alone)):
             leftovers.append(Leftover(label, urls))
     return Plan(tuple(studies), tuple(done), tuple(leftovers))
@@ -155,7 +159,11 @@ def limited(catalogue: Catalogue, limit: int | None) -> Catalogue:
 def allowed(catalogue: Catalogue, patterns: Sequence[str]) -> Catalogue:
     """Return the part of a catalogue whose licences are wanted, as `licences.allows` takes them."""
     kept = {uid: one for uid, one in catalogue.series.items() if licences.allows(patterns, one.licence)}
-    return replace(catalogue, series=kept)
+    unwanted = dict(catalogue.unwanted)
+    for uid, one in catalogue.series.items():
+        if uid not in kept:
+            unwanted[one.study_instance_uid] = unwanted.get(one.study_instance_uid, frozenset()) | {uid}
+    return replace(catalogue, series=kept, unwanted=unwanted)
 
 
 def left_out(catalogue: Catalogue, patterns: Sequence[str]) -> tuple[Outcome, ...]:

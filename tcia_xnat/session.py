@@ -11,6 +11,8 @@ from tcia_xnat.model import Label
 from tcia_xnat.planning import left_out
 from tcia_xnat.planning.completeness import Holding, Judgement, Wanted, judge, shortages
 from tcia_xnat.planning.pairing import Scan, SentSeries, pair
+from tcia_xnat.planning.unwanted import HINT as UNWANTED_HINT
+from tcia_xnat.planning.unwanted import find_unwanted
 from tcia_xnat.xnat.project import XnatProject
 
 _POLL_SECONDS = 0.5, 10.0  # between two looks at a session that XNAT works on, first and last
@@ -55,6 +57,8 @@ class SessionSteps:
         Whether scripts of XNAT may change UIDs, so that scans are also recognized by number and count.
     listed
         Tells the number of images that the catalogue lists, for series that others have put into the session.
+    unwanted
+        SeriesInstanceUIDs of which an option of this run leaves out all images, or some.
     overwrite
         Replace what the archive has of these series.
     at_step
@@ -66,6 +70,7 @@ class SessionSteps:
     label: Label
     sent: Mapping[str, Shipment]
     listed: Listed = lambda _uids: {}
+    unwanted: frozenset[str] = frozenset()
     overwrite: bool = False
     study: tuple[str, str] | None = None
     may_change_uids: bool = False
@@ -141,6 +146,7 @@ class SessionSteps:
             scans = self._scans(self._url)
             pairs = pair(self._numbers, scans) if self.may_change_uids else {uid: uid for uid in wanted if uid in scans}
             self._refuse_fragments({uid: scan for uid, scan in scans.items() if uid not in pairs.values()})
+            self._refuse_unwanted(scans, pairs)
         except (XnatBusy, XnatRefused, XnatUnreachable, ArchiveConflict) as error:
             if not self._has_left(error):
                 raise
@@ -168,6 +174,21 @@ class SessionSteps:
                     f"its session also holds {judged}, of series {uid} that this run did not send",
                     "run the manifest that has this series, or delete its scan in the prearchive; then run this again",
                 )
+
+    def _refuse_unwanted(self, scans: Mapping[str, Scan], pairs: Mapping[str, str]) -> None:
+        """Refuse to archive what an earlier run has put into the session and an option of this one leaves out.
+
+        Raises
+        ------
+        ArchiveConflict
+        """
+        counts = {uid: one.as_sent.count for uid, one in self.sent.items()}
+        if uid := find_unwanted(scans, pairs, counts, self.unwanted):
+            raise ArchiveConflict(
+                f"its session {self._url} also holds images of series {uid}, from an earlier run, that an option of"
+                " this run leaves out",
+                UNWANTED_HINT,
+            )
 
     def _built(self, url: str) -> bool:
         """Build a session that may be gone, or in use: then it is not built."""

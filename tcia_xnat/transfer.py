@@ -212,6 +212,7 @@ class _Run:
             study.plan.label,
             study.shipments,
             self._lane.listed,
+            unwanted=study.plan.unwanted,
             overwrite=study.overwrite,
             study=study.published,
             may_change_uids=self._scripts.changes_uids is not False,

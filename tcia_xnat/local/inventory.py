@@ -191,6 +191,13 @@ class Inventory(Closing):
         """Return how many images and other files are not sent, by reason."""
         return [LeftOut(*row) for row in self._ask(sql.LEFT_OUT)]
 
+    def unwanted(self) -> dict[str, frozenset[str]]:
+        """Return by StudyInstanceUID the series of which the user leaves out all images, or some."""
+        found: dict[str, frozenset[str]] = {}
+        for study, series in self._ask(sql.UNWANTED):
+            found[study] = found.get(study, frozenset()) | {series}
+        return found
+
     def passed_one_by_one(self) -> Iterator[tuple[Any, ...]]:
         """Yield name, weight and reason of everything that is not sent."""
         return self._ask(sql.PASSED)

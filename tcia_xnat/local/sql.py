@@ -102,6 +102,10 @@ LEFT_OUT = """
 SELECT reason, count(*), count(DISTINCT series) FROM passed WHERE sop <> '' GROUP BY reason
 UNION ALL SELECT '', count(*), 0 FROM passed WHERE sop = '' HAVING count(*) > 0
 """
+UNWANTED = """
+SELECT DISTINCT entries.study, passed.series FROM passed JOIN entries USING (path, place, member)
+WHERE passed.sop <> '' AND passed.weight = 'left out'
+"""
 PASSED = "SELECT name(path, member), weight, reason FROM passed ORDER BY path, place"
 PASSED_OVER = """
 SELECT holder, reason, weight, count(*), name(path, member), min(path)

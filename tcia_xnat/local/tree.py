@@ -226,6 +226,7 @@ def _tree(
             notes=notes,
             images_of=inventory.images_of,
             left_out=sentence(inventory.left_out()),
+            unwanted=inventory.unwanted(),
         ),
         _problems(layout, sent, inventory),
         {uid: (f"{one.copies} copies of its images were left out",) for uid, one in sent.items() if one.copies},
