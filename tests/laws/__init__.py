@@ -1,0 +1,1 @@
+"""The three laws of uploads, checked after every run on random trees in random orders."""
