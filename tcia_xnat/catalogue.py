@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tcia_xnat.clients.idc_index import Earlier, IdcIndex
-from tcia_xnat.clients.nbia_series import from_nbia
+from tcia_xnat.clients.nbia_series import one_series
 from tcia_xnat.clients.tcia import METADATA_BATCH, SeriesRows, TCIAClient
 from tcia_xnat.errors import Error, SeriesUnavailable, SourceError
 from tcia_xnat.manifest import Manifest
@@ -146,24 +146,10 @@ def _ask_nbia(
         unasked += answer.unasked
         for uid, rows in answer.rows.items():
             try:
-                found[uid] = _one_series(rows)
+                found[uid] = one_series(rows)
             except SourceError as error:
                 missing[uid] = error
     return unasked
-
-
-def _one_series(rows: Sequence[Mapping[str, object]]) -> Series:
-    """Return the series of which NBIA sent these rows.
-
-    Raises
-    ------
-    SourceError
-        They are wrong, or tell different things.
-    """
-    first, *others = map(from_nbia, rows)
-    if any(other != first for other in others):
-        raise SourceError(f"NBIA sent {len(rows)} different rows of this series")
-    return first
 
 
 def _asking(nbia: TCIAClient, batch: Sequence[str]) -> Callable[[], SeriesRows]:

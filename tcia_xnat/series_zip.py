@@ -3,14 +3,13 @@
 import os
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from tcia_xnat.clients.nbia_series import from_nbia
+from tcia_xnat.clients.nbia_series import one_series
 from tcia_xnat.clients.tcia import TCIAClient, Write
-from tcia_xnat.clients.tcia_rows import NbiaSeriesMetadata
 from tcia_xnat.core.foreign import parsing
 from tcia_xnat.core.storage import FULL
 from tcia_xnat.dicom import read_identity
@@ -40,14 +39,14 @@ def save_series(client: TCIAClient, series_instance_uid: str, path: Path, patien
     SpaceError, UsageError
         No room at `path`, or no file can be written there.
     """
-    rows = patience.call(lambda: client.get_series_metadata([series_instance_uid]))
-    if not rows:
+    answer = patience.call(lambda: client.series_rows([series_instance_uid]))
+    if not (rows := answer.rows.get(series_instance_uid)):
         raise SeriesUnavailable(f"NBIA does not offer series {series_instance_uid} to the public", _ELSEWHERE)
     with _moved_there(path) as file, Spool(path.parent) as spool:
-        (package,) = NbiaSource(client, patience).fetch(from_nbia(rows[0]), spool, lambda _count: None)
+        (package,) = NbiaSource(client, patience).fetch(one_series(rows), spool, lambda _count: None)
         file.writelines(ZipStream(spool, package.members))
         with zipfile.ZipFile(file, "a") as archive:
-            archive.writestr(_LICENSE, _terms(rows[0]))
+            archive.writestr(_LICENSE, _terms(rows[0]).encode("utf-8", "replace"))
     return len(package.members)
 
 
@@ -145,7 +144,7 @@ def _unwritable(path: Path, error: OSError) -> Error:
     return SpaceError(message, "free some space") if is_full else UsageError(message, "choose another folder")
 
 
-def _terms(row: NbiaSeriesMetadata) -> str:
+def _terms(row: Mapping[str, object]) -> str:
     name, uri = row.get("LicenseName", "a licence that NBIA does not name"), row.get("LicenseURI", "")
     return (
         f"The images of collection {row.get('Collection', '')} are distributed under {name} {uri}.\n"

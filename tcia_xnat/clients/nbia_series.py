@@ -1,7 +1,8 @@
 """A row of NBIA's metadata as a series, or the reason why it cannot be one (tcia-nbia-and-idc.md §2.8)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from tcia_xnat.core import limits
@@ -40,6 +41,39 @@ def from_nbia(row: Mapping[str, object]) -> Series:
         licence=_short_licence(_text(row, "LicenseName")),
         source_doi=bare_doi(_text(row, "DataDescriptionURI")),
     )
+
+
+def one_series(rows: Sequence[Mapping[str, object]]) -> Series:
+    """Return the series of which NBIA sent these rows.
+
+    Raises
+    ------
+    SourceError
+        They are wrong, or tell different things.
+    """
+    return _agreed([from_nbia(row) for row in rows])
+
+
+def with_numbers_of(series: Series, rows: Sequence[Mapping[str, object]]) -> Series:
+    """Return a series with the numbers that NBIA's rows of it tell: another source may hold another version.
+
+    Raises
+    ------
+    SourceError
+        They are wrong, or tell different things.
+    """
+    return _agreed([_with_numbers(series, row) for row in rows])
+
+
+def _with_numbers(series: Series, row: Mapping[str, object]) -> Series:
+    image_count = _image_count(row.get("ImageCount"))
+    return replace(series, image_count=image_count, byte_count=_byte_count(row.get("FileSize"), image_count))
+
+
+def _agreed(told: Sequence[Series]) -> Series:
+    if any(other != told[0] for other in told):
+        raise SourceError(f"NBIA sent {len(told)} different rows of this series")
+    return told[0]
 
 
 def _uid(row: Mapping[str, object], column: str) -> str:

@@ -4,10 +4,11 @@ import os
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from tcia_xnat.clients import web
+from tcia_xnat.clients.nbia_series import with_numbers_of
 from tcia_xnat.clients.tcia import TCIAClient, Write
 from tcia_xnat.core.foreign import files_of, parsing
 from tcia_xnat.dicom import read_identity
@@ -75,10 +76,10 @@ class NbiaSource:
         """Return the series with NBIA's own numbers: IDC may hold another version of it."""
         if not series.is_in_idc:
             return series
-        rows = self._client.get_series_metadata([series.series_instance_uid])
-        if not rows:
+        answer = self._client.series_rows([series.series_instance_uid])
+        if not (rows := answer.rows.get(series.series_instance_uid)):
             raise SeriesUnavailable("NBIA does not offer this series to the public")
-        return replace(series, image_count=rows[0].get("ImageCount", 0), byte_count=rows[0].get("FileSize", 0))
+        return with_numbers_of(series, rows)
 
     def _try(self, series: Series, spool: Spool, on_bytes: OnBytes) -> tuple[tuple[Member, ...], str]:
         spool.clear()

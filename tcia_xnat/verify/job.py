@@ -1,7 +1,7 @@
 """Comparing without moving anything: what was asked for beside the output folder, or beside a project of XNAT."""
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tcia_xnat.catalogue import Catalogue, look_up
 from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.clients.nbia_series import with_numbers_of
 from tcia_xnat.clients.tcia import TCIAClient
 from tcia_xnat.errors import FolderError, SourceError, SpaceError, UsageError, XnatError
 from tcia_xnat.folder.job import FolderJob, remembered
@@ -177,13 +178,12 @@ def _offered(nbia: TCIAClient | None, patience: Patience) -> Offered:
 
 
 def _count(nbia: TCIAClient, series: Series, patience: Patience) -> int | None:
+    uid = series.series_instance_uid
     try:
-        rows: Sequence[Mapping[str, object]] = patience.call(
-            lambda: nbia.get_series_metadata([series.series_instance_uid])
-        )
+        rows = patience.call(lambda: nbia.series_rows([uid])).rows.get(uid)
+        return with_numbers_of(series, rows).image_count if rows else None
     except SourceError:
         return None
-    return int(str(rows[0].get("ImageCount") or 0)) if rows else None
 
 
 def _images(nbia: TCIAClient, series: Series, patience: Patience) -> frozenset[str] | None:

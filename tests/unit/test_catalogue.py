@@ -129,11 +129,16 @@ def test_a_wrong_series_number_is_no_reason_to_lose_a_series() -> None:
     assert from_nbia(ROW | {"SeriesNumber": "abc"}).series_number == "abc"
 
 
+def test_half_a_character_in_a_text_is_replaced() -> None:
+    assert from_nbia(ROW | {"Collection": "CMB\ud800", "SeriesDescription": "\ud800"}).collection_id == "cmb?"
+
+
 def test_rows_that_nobody_asked_for_are_dropped_and_named() -> None:
     stray = ROW | {"SeriesInstanceUID": "9.9"}
-    found = look_up(ASKED, None, Nbia(rows(stray, ROW, None, [], "x", {"SeriesInstanceUID": "../../x"})), PATIENCE)
+    others: tuple[object, ...] = (None, [], "x", {"SeriesInstanceUID": "../../x"}, {"SeriesInstanceUID": ["1.2.3"]})
+    found = look_up(ASKED, None, Nbia(rows(stray, ROW, *others)), PATIENCE)
     assert list(found.series) == ["1.2.3"]
-    assert found.notes == ("NBIA sent 5 series that nobody asked for, which were dropped: 9.9",)
+    assert found.notes == ("NBIA sent 6 series that nobody asked for, which were dropped: 9.9",)
 
 
 def test_two_rows_that_name_two_patients_are_no_series() -> None:
