@@ -20,7 +20,7 @@ from tcia_xnat.errors import Error, SpaceError, Stopped, XnatUnreachable
 from tcia_xnat.events import Noted, NotKept, Tell, both
 from tcia_xnat.holdings import look
 from tcia_xnat.jobs.prepare import announce, asked_part, patience_of, prepare
-from tcia_xnat.jobs.record import RunRecord, with_report
+from tcia_xnat.jobs.record import RunRecord
 from tcia_xnat.jobs.work import Kept, Prepared, ReadKept, Run, Work, WorkOf, nothing_kept
 from tcia_xnat.lane import Lane
 from tcia_xnat.ledger import Ledger
@@ -113,8 +113,7 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
             with _lane(settings, work, record.prepared, project, turns, tell_all, stop) as lane:
                 record.is_moving = True
                 record.result = _transferred(settings, record.prepared, lane, ledger, tell_all, stop)
-            done, files = with_report(record.run(), report, lambda _run: work.report(settings.report_dir))
-            record.reported = done
+            done, files = record.report(report, lambda _run: work.report(settings.report_dir))
             _keep_report(kept, done, files, tell)
     return done
 

@@ -25,7 +25,7 @@ from tcia_xnat.folder.metadata import write_metadata
 from tcia_xnat.folder.survey import survey
 from tcia_xnat.job import Job, clients_of, read_manifest
 from tcia_xnat.jobs.prepare import announce, asked_part, patience_of, prepare
-from tcia_xnat.jobs.record import Reports, RunRecord, recorded, with_report
+from tcia_xnat.jobs.record import Reports, RunRecord, recorded
 from tcia_xnat.jobs.work import Prepared, Run
 from tcia_xnat.model import Outcome
 from tcia_xnat.pictures import painter
@@ -142,8 +142,8 @@ def _run(record: RunRecord, job: FolderJob, stop: Stop, report: Reports, tell: T
                 record.is_moving = True
                 result = _transfer(prepared.plan, lane, tell, stop, job.transfers)
             record.result = _with_metadata(job, catalogue, kept, result)
-        record.reported, _ = with_report(record.run(), report)
-    return record.reported
+        done, _ = record.report(report)
+    return done
 
 
 def _transfer(plan: Plan, lane: FolderLane, tell: Tell, stop: Stop, transfers: int) -> TransferResult:

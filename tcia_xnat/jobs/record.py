@@ -5,6 +5,7 @@ ours, or a wish to end that it cannot hear since it hangs, the thread that waits
 """
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -61,6 +62,8 @@ class RunRecord:
         self.result: TransferResult | None = None
         self.is_moving = False
         self.reported: Run | None = None
+        self._files: list[Path] = []
+        self._reporting = threading.Lock()
         self._started, self._timeline = datetime.now(UTC), Timeline()
         self._settled: dict[str, Outcome] = {}
 
@@ -91,6 +94,24 @@ class RunRecord:
             result = replace(result, ended_by=ended_by)
         measured = self._timeline.measured()
         return Run(self.job, prepared, result, self._started, datetime.now(UTC), self.host, measured)
+
+    def report(self, *reports: "Reports", ended_by: Error | None = None) -> tuple[Run, list[Path]]:
+        """Write the report, once: the run itself may come to its end while it is left alone.
+
+        Parameters
+        ----------
+        ended_by
+            As `run` has it.
+
+        Returns
+        -------
+        tuple
+            The run as it is reported, with the error that kept the report from being written, and the files.
+        """
+        with self._reporting:
+            if self.reported is None:
+                self.reported, self._files = _written(self.run(ended_by), reports)
+            return self.reported, self._files
 
     def _outcomes(self, error: Error) -> Iterator[Outcome]:
         """Yield an outcome for each series that was asked for; those that nothing is known of share the error."""
@@ -138,14 +159,14 @@ def recorded(record: RunRecord, work: Callable[[Tell], Run], stop: Stop, tell: T
         ended_by = unexpected(error)
         if type(ended_by) is Error:
             _LOGGER.debug("a defect ended the run", exc_info=error)
-    if record.reported and (isinstance(ended_by, Stopped) or ended_by is stop.cause):
-        return record.reported  # all is done: only the copy of the report in XNAT is not
     if record.manifest is None or (record.catalogue is None and isinstance(ended_by, UsageError)):
         raise ended_by
-    return with_report(record.run(ended_by), report)[0]
+    if isinstance(ended_by, Stopped) or ended_by is stop.cause:  # where all is done, only the copy in XNAT is missing
+        return record.report(report, ended_by=ended_by)[0]
+    return _written(record.run(ended_by), [report])[0]
 
 
-def with_report(done: Run, *reports: Reports) -> tuple[Run, list[Path]]:
+def _written(done: Run, reports: Iterable[Reports]) -> tuple[Run, list[Path]]:
     """Write the report of a run; return the run, with the error that kept the report from being written, and its files.
 
     A report that cannot be written costs neither the summary nor what the run came to.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tcia_xnat.errors import UsageError
+from tcia_xnat.errors import Error, Stopped, UsageError
 from tcia_xnat.model import State
 from tcia_xnat.report.asked import Request, joined
 from tcia_xnat.report.document import Document, Row, is_short, outcome_of, requests, tallies
@@ -19,6 +19,7 @@ from tcia_xnat.transfer import TransferResult
 
 RUNS = "runs"
 _SOME_MISSING = 3
+_SIGNAL = 128  # above it are the exit codes that signals give
 
 
 def run_folder(report_dir: Path, name: str) -> Path:
@@ -90,11 +91,18 @@ def _place(document: Document) -> tuple[str, ...]:
     return document["host"], document["project"], document["place"], "local" if document["source"] == "local" else ""
 
 
+def _ended_by(document: Document) -> Error | None:
+    """Return what ended a run early, None when nothing did."""
+    if document["exit_code"] > _SIGNAL:
+        return Stopped(document["exit_code"])
+    return Error(document["ended_by"]) if document["ended_by"] else None
+
+
 def _of_all(before: Sequence[Document], now: Document) -> Mapping[str, Any]:
     in_order = [*sorted(before, key=lambda document: str(document["ended"])), now]
     rows = later_rows(in_order)
     asked: list[Request] = joined(request for document in in_order for request in requests(document))
-    result = TransferResult(tuple(map(outcome_of, rows)))
+    result = TransferResult(tuple(map(outcome_of, rows)), _ended_by(now))
     is_missing = is_short(rows)
     command = next((document["next_command"] for document in reversed(in_order) if document["next_command"]), "")
     return {

@@ -10,7 +10,7 @@ import pytest
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import Error, LoginRefused, SeriesUnavailable, SpaceError, Stopped, UsageError
 from tcia_xnat.events import SeriesSettled, Tell
-from tcia_xnat.jobs.record import RunRecord, recorded, with_report
+from tcia_xnat.jobs.record import RunRecord, recorded
 from tcia_xnat.jobs.work import Prepared, Run
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.model import Label, Outcome, Series, State
@@ -124,6 +124,25 @@ def test_a_stop_while_the_report_is_kept_changes_nothing(record: RunRecord) -> N
     assert recorded(record, work, Stop(), lambda _event: None, Reports()) is record.reported
 
 
+def test_a_run_that_comes_to_its_end_while_it_is_left_writes_no_second_report(
+    record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tcia_xnat.jobs.record._PLANNING_SECONDS", 0.05)
+    stop, reports, left, written = Stop(), Reports(), threading.Event(), threading.Event()
+
+    def work(_tell: Tell) -> Run:
+        stop.request()
+        left.wait(60)
+        done, _ = record.report(reports)
+        written.set()
+        return done
+
+    done = recorded(record, work, stop, lambda _event: None, reports)
+    left.set()
+    assert written.wait(60)
+    assert reports.runs == [done]
+
+
 @pytest.mark.parametrize("error", [UsageError("an option"), Error("anything")])
 def test_what_was_not_understood_has_no_report(record: RunRecord, error: Error) -> None:
     record.manifest = None
@@ -140,7 +159,7 @@ def test_a_report_that_cannot_be_written_costs_the_report(record: RunRecord) -> 
         raise OSError(errno.ENOSPC, "No space left on device", "/out/report.json")
 
     record.result = TransferResult((Outcome("1.1", State.ARCHIVED, LABEL),))
-    done, files = with_report(record.run(), full)
+    done, files = record.report(full)
     assert (done.result, files) == (record.result, [])
     assert isinstance(done.unwritten, SpaceError)
     assert "/out/report.json" in str(done.unwritten)
