@@ -5,7 +5,7 @@ from typing import Any
 
 from tcia_xnat.core.foreign import parse_json, parsing
 from tcia_xnat.errors import ManifestError
-from tcia_xnat.manifest.columns import ELSEWHERE, found, has_headings, heading
+from tcia_xnat.manifest.columns import ELSEWHERE, NAME_IT, found, has_headings, heading, no_column, no_series
 from tcia_xnat.manifest.model import Manifest
 from tcia_xnat.manifest.table import from_sheets, text_of
 from tcia_xnat.manifest.text import parse_text
@@ -23,9 +23,9 @@ def parse_rows(content: str, name: str, column: str = "") -> Manifest:
     inner = content.strip()
     if inner[:1] == "[" and inner[-1:] == "]" and not any(sign in inner[1:-1] for sign in "[]{}"):
         return parse_text("\n".join(_flat(inner[1:-1])), name)
-    table = _table(_loaded(content, name))
+    table = _table(_loaded(content, name), column)
     if not table or not has_headings(table[0], column):
-        raise _no_list(table[0] if table else (), name)
+        raise _no_list(table, name, column)
     return from_sheets({"": list(enumerate(table))}, name, column)
 
 
@@ -42,10 +42,10 @@ def _loaded(content: str, name: str) -> Any:  # noqa: ANN401  whatever the file 
         return parse_json(content)
 
 
-def _table(value: Any) -> list[list[str]]:  # noqa: ANN401  as above
+def _table(value: Any, column: str) -> list[list[str]]:  # noqa: ANN401  as above
     """Return headings and rows; nothing where no form is recognised."""
     if isinstance(value, Mapping):
-        value = _unwrapped(value)
+        value = _unwrapped(value, column)
     if isinstance(value, Mapping):
         return _of_columns(value)
     if not isinstance(value, list):
@@ -55,18 +55,19 @@ def _table(value: Any) -> list[list[str]]:  # noqa: ANN401  as above
     return _of_rows(value) if all(isinstance(row, Mapping) for row in value) else []
 
 
-def _unwrapped(value: Mapping[str, Any]) -> Any:  # noqa: ANN401  as above
+def _unwrapped(value: Mapping[str, Any], column: str) -> Any:  # noqa: ANN401  as above
     """Return the rows of pandas' `split`, `table` and `index`, and of an object around one list."""
     columns, data = value.get("columns"), value.get("data")
     if isinstance(columns, list) and isinstance(data, list):
         return [columns, *data]
     if "schema" in value and isinstance(data, list):
         return data
-    if has_headings(value):
+    if has_headings(value, column):
         return value
     inner = list(value.values())
     if inner and all(isinstance(row, Mapping) for row in inner):
-        return inner  # index
+        is_index = has_headings(inner[0], column) or all(key.isdecimal() for key in value)
+        return inner if is_index else value
     lists = [one for one in inner if isinstance(one, list)]
     return lists[0] if len(lists) == 1 else value
 
@@ -94,10 +95,14 @@ def _text(value: Any) -> str:  # noqa: ANN401  as above
     return " ".join(map(text_of, value)) if isinstance(value, list) else text_of(value)
 
 
-def _no_list(keys: Sequence[str], name: str) -> ManifestError:
-    if ELSEWHERE.isdisjoint(map(heading, keys)) and "objectid" not in map(heading, keys):
-        return ManifestError(f"{name} is JSON, but not a list of series{found(keys)}", _HINT)
-    return ManifestError(
-        f"{name} is JSON without a series, as for controlled access",
-        "such data are fetched with an account of their own, not here",
-    )
+def _no_list(table: Sequence[Sequence[str]], name: str, column: str) -> ManifestError:
+    keys = list(table[0]) if table else []
+    if not ELSEWHERE.isdisjoint(map(heading, keys)) or "objectid" in map(heading, keys):
+        return ManifestError(
+            f"{name} is JSON without a series, as for controlled access",
+            "such data are fetched with an account of their own, not here",
+        )
+    if column:
+        return no_column(keys, name, column)
+    hint = no_series(keys, [(number, list(row)) for number, row in enumerate(table[1:], 1)], name).hint
+    return ManifestError(f"{name} is JSON, but not a list of series{found(keys)}", _HINT if hint == NAME_IT else hint)

@@ -295,3 +295,13 @@ def test_what_is_written_is_read_back(listed: list[str]) -> None:
 def test_any_bytes_are_a_manifest_or_one_of_our_errors(content: bytes) -> None:
     with contextlib.suppress(ManifestError):
         assert parse(content, "m").series_instance_uids
+
+
+def test_a_table_as_pandas_writes_it_has_the_column_that_is_named() -> None:
+    content = b'{"subject_id": {"0": "P12", "1": "P13"}, "CT": {"0": "1.2.3.4.5", "1": "1.2.3.4.6"}}'
+    assert parse(content, "m.json", "subject_id").patient_ids == ("P12", "P13")
+    with pytest.raises(ManifestError, match="found: subject_id, CT") as refused:
+        parse(content, "m.json")
+    assert "--column CT" in refused.value.hint
+    with pytest.raises(ManifestError, match="no column MR"):
+        parse(content, "m.json", "MR")

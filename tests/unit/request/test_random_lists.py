@@ -62,14 +62,18 @@ NOISE: dict[str, Callable[[Series], str]] = {
 
 @dataclass(frozen=True)
 class Table:
-    """A table, what it means, and whether it must be read: a refusal is right only where it is not certain."""
+    """A table, what it means, and whether it must be read: a refusal is right only where it is not certain.
+
+    `column` is the heading that the user chooses.
+    """
 
     rows: list[list[str]]
     series: frozenset[str]
     is_certain: bool
+    column: str = ""
 
 
-def make_table(chance: random.Random) -> Table:
+def make_table(chance: random.Random, *, may_choose: bool = True) -> Table:
     kind = chance.choice(["study", *NAMES])
     chosen = chance.sample(ALL if kind in {"uid", "excel"} else LISTED, chance.randint(1, 6))
     chosen += chance.choices(chosen, k=chance.randint(0, 2))
@@ -79,9 +83,38 @@ def make_table(chance: random.Random) -> Table:
         columns.append((chance.choice(STUDIES), lambda one: one.study_instance_uid))
     if kind != "study":
         columns.append((chance.choice(KNOWN[kind] if is_known else UNKNOWN), NAMES[kind]))
+    named = columns[-1][0]
     chance.shuffle(columns)
     rows = [[name for name, _ in columns], *([value(one) for _, value in columns] for one in chosen)]
+    if (
+        may_choose and kind != "study" and chance.random() < 0.3
+    ):  # --column says which; it means the same where it is certain anyhow
+        return Table(rows, meant(kind, chosen), is_certain=True, column=named)
     return Table(rows, meant(kind, chosen), kind == "study" or is_known)
+
+
+def make_patients(chance: random.Random) -> Table:
+    """Return a table of patients, which are only taken when the user says so."""
+    patients = chance.sample(sorted({one.patient_id for one in LISTED}), chance.randint(1, 2))
+    head = chance.choice(["PatientID", "Patient ID", "subject_id"])
+    rows = [[head, "age"], *([patient, "50"] for patient in patients)]
+    chance.shuffle(rows[1:])
+    is_chosen = chance.random() < 0.7
+    series = frozenset(one.series_instance_uid for one in LISTED if one.patient_id in patients)
+    return Table(rows, series, is_chosen, head if is_chosen else "")
+
+
+def make_pairs(chance: random.Random) -> Table:
+    """Return a table of pairs in two columns, or of several UIDs in a cell, as query.py and others write them."""
+    chosen = chance.sample(ALL, 2 * chance.randint(1, 3))
+    uids = [one.series_instance_uid for one in chosen]
+    pairs = list(zip(uids[::2], uids[1::2], strict=True))
+    if chance.random() < 0.5:
+        heads = ["PET SeriesInstanceUID", "CT SeriesInstanceUID"]
+        chance.shuffle(heads)
+        return Table([heads, *map(list, pairs)], frozenset(uids), is_certain=True)
+    head, between = chance.choice([("SeriesInstanceUIDs", " "), ("SeriesInstanceUID", "|")])
+    return Table([[head, "note"], *([between.join(pair), "x"] for pair in pairs)], frozenset(uids), is_certain=True)
 
 
 def meant(kind: str, chosen: Sequence[Series]) -> frozenset[str]:
@@ -96,7 +129,8 @@ def as_text(chance: random.Random, rows: list[list[str]]) -> bytes:
     end = chance.choice(["\n", "\r\n"])
     lines = [separator.join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows]
     head = f"sep={separator}{end}" if separator == ";" and chance.random() < 0.5 else ""
-    return ("\ufeff" * chance.randint(0, 1) + head + end.join(lines) + end).encode()
+    text = head + end.join(lines) + end
+    return text.encode(chance.choice(["utf-8", "utf-8-sig", "utf-16"]))
 
 
 def as_json(chance: random.Random, rows: list[list[str]]) -> bytes:
@@ -143,17 +177,17 @@ def make_list(chance: random.Random) -> tuple[str, bytes, Table]:
         head = "ListOfSeriesToDownload=\n" if chance.random() < 0.3 else ""
         return "m.txt", (head + "".join(",".join(row) + "\n" for row in table.rows)).encode(), table
     if form == "workbook":
-        tables = [make_table(chance) for _ in range(chance.randint(1, 3))]
+        tables = [make_table(chance, may_choose=False) for _ in range(chance.randint(1, 3))]
         whole = frozenset[str]().union(*(one.series for one in tables))
         certain = all(one.is_certain for one in tables)
         return "m.xlsx", as_workbook(chance, [one.rows for one in tables]), Table([], whole, certain)
-    table = make_table(chance)
+    table = chance.choice([make_table, make_table, make_table, make_patients, make_pairs])(chance)
     return f"m.{form}", (as_text if form == "text" else as_json)(chance, table.rows), table
 
 
-def outcome(name: str, content: bytes) -> Manifest | ManifestError:
+def outcome(name: str, content: bytes, column: str) -> Manifest | ManifestError:
     try:
-        return resolve(parse(content, name), INDEX)
+        return resolve(parse(content, name, column), INDEX)
     except ManifestError as error:
         return error
 
@@ -163,8 +197,8 @@ def test_what_is_named_comes_and_nothing_else(part: int) -> None:
     known = {one.series_instance_uid for one in LISTED}
     for number in range(part, LISTS, 3):
         name, content, table = make_list(random.Random(f"{SEED} {number}"))  # noqa: S311  a case that can be repeated
-        found = outcome(name, content)
-        shown = f"list {SEED} {number}: {found} of {content[:2000]!r}"
+        found = outcome(name, content, table.column)
+        shown = f"list {SEED} {number}: {found} of {content[:2000]!r}, --column {table.column!r}"
         if isinstance(found, ManifestError):
             assert found.hint, shown
             assert not table.is_certain or not table.series & known, shown
