@@ -189,6 +189,8 @@ def runs(draw: st.DrawFn, made: list[Tree], base: tuple[str, ...], people: Seque
     if mapping and rarely(draw, 3):
         options.append("--partial")
     config = (drawn(draw, ("loc", "t1", "S1", "nowhere")),) if rarely(draw, 10) else ()
+    if (config or {"--exclude", "--include"} & {*options}) and not rarely(draw, 4):
+        options.append("--allow-unmatched")
     workdir = drawn(draw, ("w", "w", "v", "u"))
     return Run(number, tuple(options), mapping, config, workdir, again=rarely(draw, 3))
 
@@ -202,7 +204,7 @@ def _filters(draw: st.DrawFn, tree: Tree) -> list[str]:
         options += ["--include", drawn(draw, patterns(tree))]
     if rarely(draw, 10):
         options += ["--modality", drawn(draw, ("MR", "CT", "PET", "mr,CT", "US"))]
-    return options + (["--allow-unmatched"] if options and rarely(draw, 2) else [])
+    return options
 
 
 def patterns(tree: Tree) -> list[str]:
