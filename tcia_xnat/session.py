@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from tcia_xnat.confirm import Finished, confirm
 from tcia_xnat.destinations.xnat import provenance
+from tcia_xnat.destinations.xnat.leftovers import is_archived
 from tcia_xnat.destinations.xnat.shipment import Shipment
 from tcia_xnat.errors import ArchiveConflict, XnatBusy, XnatError, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
@@ -99,11 +100,8 @@ class SessionSteps:
     def tidy(self) -> None:
         """Drop what lies in the prearchive and is whole in the archive; nothing else."""
         for url in self.urls:
-            if self._built(url):
-                scans = self._scans(url)
-                wanted = {uid: Wanted(scan.count) for uid, scan in scans.items() if scan.count is not None}
-                if scans and len(wanted) == len(scans) and confirm(self.project, self.label, wanted).is_whole:
-                    self.project.prearchive.delete(url)
+            if self._built(url) and is_archived(self.project, url, self.label):
+                self.project.prearchive.delete(url)
 
     @property
     def _url(self) -> str:

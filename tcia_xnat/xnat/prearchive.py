@@ -8,7 +8,7 @@ from tcia_xnat.clients import web
 from tcia_xnat.core.foreign import parse_xml
 from tcia_xnat.errors import RightsRefused, XnatBusy, XnatGarbled, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
-from tcia_xnat.xnat.answers import ASK_FOR_RIGHT, OK, Answer, Row, image_counts, refusal, table
+from tcia_xnat.xnat.answers import ASK_FOR_RIGHT, DICOM_RESOURCES, OK, Answer, Row, image_counts, refusal, table
 from tcia_xnat.xnat.connection import Body, XnatConnection
 
 _IMPORT_SECONDS = 1800.0  # XNAT reads, anonymises and stores every image before it answers
@@ -144,11 +144,22 @@ class Prearchive:
 
     def image_count(self, url: str, scan_id: str) -> int | None:
         """Return the number of DICOM files of a scan; None when XNAT does not tell: a renamed scan has no page."""
+        rows = self._table(f"/data{url}/scans/{quote(scan_id)}/resources")
+        return image_counts([{**row, "scan": scan_id} for row in rows or ()], "scan").get(scan_id)
+
+    def file_names(self, url: str, scan_id: str) -> frozenset[str] | None:
+        """Return the names of the DICOM files of a scan; None when XNAT does not tell, as of a renamed scan."""
         path = f"/data{url}/scans/{quote(scan_id)}/resources"
-        answer = self._xnat.patience.call(lambda: self._xnat.ask("GET", path, _JSON, accepted={200, 404, 500}))
-        if answer.status not in OK or not answer.text.strip():
+        labels = [row.get("label", "") for row in self._table(path) or ()]
+        tables = [self._table(f"{path}/{label}/files") for label in DICOM_RESOURCES if label in labels]
+        if not tables or None in tables:
             return None
-        return image_counts([{**row, "scan": scan_id} for row in table(answer)], "scan").get(scan_id)
+        return frozenset(row.get("Name", "") for rows in tables for row in rows or ())
+
+    def _table(self, path: str) -> list[Row] | None:
+        """Return the rows of a page; None where a session or scan has none."""
+        answer = self._xnat.patience.call(lambda: self._xnat.ask("GET", path, _JSON, accepted={200, 404, 500}))
+        return table(answer) if answer.status in OK and answer.text.strip() else None
 
     def archive(self, url: str, label: Label, *, overwrite: bool) -> None:
         """Archive a built session (§8.1).

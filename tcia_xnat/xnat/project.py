@@ -232,8 +232,21 @@ class XnatProject:
         XnatError
             A resource that the scan has cannot be listed: how many files it holds is unknown.
         """
+        return len(self._files(experiment_id, scan_id))
+
+    def file_names(self, experiment_id: str, scan_id: str) -> frozenset[str]:
+        """Return the names of the DICOM files of one scan.
+
+        Raises
+        ------
+        XnatError
+            As `file_count`.
+        """
+        return frozenset(row.get("Name", "") for row in self._files(experiment_id, scan_id))
+
+    def _files(self, experiment_id: str, scan_id: str) -> list[Row]:
         paths = self._dicom_resources(experiment_id, scan_id)
-        return sum(len(self._xnat.rows(f"{path}/files")) for path in paths)
+        return [row for path in paths for row in self._xnat.rows(f"{path}/files")]
 
     def sop_instance_uids(self, experiment_id: str, scan_id: str) -> tuple[str, ...] | None:
         """Return what the catalogs of a scan list (§4.1, §11.5); None when they tell no UIDs or cannot be read."""

@@ -129,6 +129,9 @@ class FakeXnat:
     def image_count(self, url: str, scan_id: str) -> int | None:
         return len(self.waiting[url].images[scan_id])
 
+    def file_names(self, place: str, scan_id: str) -> frozenset[str] | None:
+        return None if self.unlisted else frozenset(f"{sop}.dcm" for sop in self._session(place).images[scan_id])
+
     def archive(self, url: str, label: Label, *, overwrite: bool) -> None:
         self._call("archive")
         del overwrite
