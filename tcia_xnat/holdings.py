@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.core.uid_set import UidSet
-from tcia_xnat.destinations.xnat import provenance
+from tcia_xnat.destinations.xnat import provenance, rejected
 from tcia_xnat.destinations.xnat.inventory import Found, find, images_recorded
 from tcia_xnat.destinations.xnat.provenance import Records
 from tcia_xnat.destinations.xnat.recognize import left_out, recognize
@@ -85,7 +85,9 @@ def look(  # noqa: PLR0913  what decides, each once
         holdings={uid: one.holding for uid, one in counted.items()} | images_recorded(changed.holdings, asked),
         changed=changed.notes,
         changed_studies=frozenset(changed.labels),
-        left_out=changed.left_out | left_out(project, records, ours, _short(asked, counted)),
+        left_out=changed.left_out
+        | left_out(project, records, ours, _short(asked, counted))
+        | rejected.find(project, records, asked, missing.keys()),
         unclear=changed.unclear,
         imported={
             entry.series_instance_uid: entry

@@ -75,6 +75,8 @@ class Lane:
         Which run may send into which session.
     wanted
         What a series is to have, as far as that is known before it is fetched.
+    keep
+        Keeps a file in a resource of the project, or where else the user has such files.
     """
 
     project: XnatProject
@@ -88,6 +90,7 @@ class Lane:
     uploads: AbstractContextManager[object] = field(default_factory=nullcontext)
     depict: Depict = no_picture
     wanted: Callable[[Series], Wanted] = counted_only
+    keep: Callable[[str, str, bytes], None] = lambda _resource, _name, _content: None
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:
         """Fetch, prove and import one series.

@@ -110,7 +110,7 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
             record.prepared = _prepared(kept, settings, work, held)
             announce(record.prepared, tell_all)
             turns = Turns(project.prearchive, held.left, min(settings.max_outage, _QUIET_SECONDS))
-            with _lane(settings, work, record.prepared, project, turns, tell_all, stop) as lane:
+            with _lane(settings, work, record.prepared, project, turns, tell_all, stop, kept) as lane:
                 record.is_moving = True
                 record.result = _transferred(settings, record.prepared, lane, ledger, tell_all, stop)
             done, files = record.report(report, lambda _run: work.report(settings.report_dir))
@@ -163,7 +163,14 @@ def _transferred(  # noqa: PLR0913, PLR0917  what a transfer needs, each once
 
 @contextmanager
 def _lane(  # noqa: PLR0913, PLR0917  what all lanes share
-    settings: Settings, work: Work, prepared: Prepared, project: XnatProject, turns: Turns, tell: Tell, stop: Stop
+    settings: Settings,
+    work: Work,
+    prepared: Prepared,
+    project: XnatProject,
+    turns: Turns,
+    tell: Tell,
+    stop: Stop,
+    files: ProjectFiles,
 ) -> Iterator[Lane]:
     uploads = threading.BoundedSemaphore(settings.uploads or settings.transfers)
     with painter(settings.pictures_dir, settings.thumbnails, len(prepared.plan.send)) as depict:
@@ -179,6 +186,7 @@ def _lane(  # noqa: PLR0913, PLR0917  what all lanes share
             uploads,
             depict,
             lambda series: work.catalogue.wanted(series.series_instance_uid),
+            files.keep,
         )
 
 

@@ -33,7 +33,7 @@ from tcia_xnat.planning.settle import nothing_kept_outcome, present_outcome, unb
 from tcia_xnat.session import SessionSteps
 from tcia_xnat.stop import Stop
 from tcia_xnat.transfer_state import Study, entry, nothing_kept, whereabouts
-from tcia_xnat.transfer_steps import MEET_SECONDS, after_others, timed, try_to_tidy
+from tcia_xnat.transfer_steps import MEET_SECONDS, after_others, timed, try_to_record, try_to_tidy
 from tcia_xnat.workers import Workers
 from tcia_xnat.xnat.prearchive import NothingStored
 from tcia_xnat.xnat.scripts import Scripts
@@ -164,7 +164,8 @@ class _Run:
             self._ledger.add(entry(result))
             self._tell(study.imported(result))
         elif self._may_drop(result.error):
-            study.sent[uid] = nothing_kept(result.series, self._lane.order[0])
+            images = self._lane.wanted(result.series).images
+            study.sent[uid] = nothing_kept(result.series, self._lane.order[0], images)
             self._leave_out(study, uid, Judgement(Completeness.ABSENT, 0, result.series.image_count))
         else:
             study.not_sent[uid] = result
@@ -204,6 +205,7 @@ class _Run:
     def _proceed(self, study: Study) -> None:
         """Start the session steps when all series of a study are in."""
         if study.waiting or study.may_still_come or not study.sent or self._workers.ended_by:
+            self._keep_rejected(study)
             return
         self._lane.turns.leave(study.plan.label)
         steps = SessionSteps(
@@ -237,6 +239,14 @@ class _Run:
         else:
             self._archived(study, result)
         study.step = ""
+        self._keep_rejected(study)
+
+    def _keep_rejected(self, study: Study) -> None:
+        """Record what XNAT keeps nothing of, when nothing else of the study is under way."""
+        is_busy = study.waiting or (study.sent and not study.may_still_come)
+        if study.rejected and (published := study.published) and not is_busy and not self._workers.ended_by:
+            work = partial(try_to_record, self._lane, published, study.plan.label, study.take_rejected())
+            self._workers.hand_out(self._sessions, work, lambda _result: None)
 
     def _archived(self, study: Study, result: Finished) -> None:
         """Settle what the archive has whole."""
@@ -291,6 +301,8 @@ class _Run:
         self._settle(nothing_kept_outcome(sent.series, study.plan.label) if self._accept_rejected else outcome)
         if left_out.cause(self._scripts):
             self._ledger.add(entry(sent, judged.held))
+            if not judged.held:
+                study.rejected[uid] = sent
 
     def _hold(self, study: Study, reason: str, error: Error | None = None, hint: str = "") -> None:
         state, said = whereabouts(study.step, reason, error)

@@ -32,6 +32,8 @@ class Study:
         How many images of a series XNAT held when it was found short.
     accepted
         How many images of a series count as all, because XNAT leaves out the others and the user accepts that.
+    rejected
+        Series of which XNAT keeps nothing, which is not recorded there yet.
     step
         The session step that is under way.
     """
@@ -44,6 +46,7 @@ class Study:
     sends: dict[str, int] = field(default_factory=dict)
     shortages: dict[str, int | None] = field(default_factory=dict)
     accepted: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, Sent] = field(default_factory=dict)
     step: str = ""
     resends: int = 0
     overwrite: bool = False
@@ -64,7 +67,7 @@ class Study:
     @property
     def published(self) -> tuple[str, str] | None:
         """PatientID and StudyInstanceUID as they were published; None without a series to tell them."""
-        sent = next(iter(self.sent.values()), None)
+        sent = next(iter((self.sent or self.rejected).values()), None)
         return (sent.series.patient_id, self.plan.study_instance_uid) if sent else None
 
     @property
@@ -82,18 +85,23 @@ class Study:
     @property
     def shipments(self) -> dict[str, Shipment]:
         """What was sent, for the session steps."""
-        return {
-            uid: Shipment(
-                sent.series.series_number,
-                sent.source,
-                sent.image_count,
-                sent.images,
-                self.sends.get(uid, 1) if uid not in self.accepted else max(self.sends.get(uid, 2), 2),
-                self.accepted.get(uid),
-                sent.series.crdc_series_uuid if sent.source is SourceName.IDC else "",
-            )
-            for uid, sent in self.sent.items()
-        }
+        return {uid: self._shipment(uid, sent) for uid, sent in self.sent.items()}
+
+    def take_rejected(self) -> dict[str, Shipment]:
+        """Return what is to be recorded of series of which XNAT keeps nothing, once."""
+        taken, self.rejected = self.rejected, {}
+        return {uid: self._shipment(uid, sent) for uid, sent in taken.items()}
+
+    def _shipment(self, uid: str, sent: Sent) -> Shipment:
+        return Shipment(
+            sent.series.series_number,
+            sent.source,
+            sent.image_count,
+            sent.images,
+            self.sends.get(uid, 1) if uid not in self.accepted else max(self.sends.get(uid, 2), 2),
+            self.accepted.get(uid),
+            sent.series.crdc_series_uuid if sent.source is SourceName.IDC else "",
+        )
 
     def is_left_out(self, uid: str, judged: Judgement, scripts: Scripts) -> bool:
         """Whether a series is short in the same way as before, after another send: then it is not lost on the way.
@@ -148,9 +156,11 @@ def entry(sent: Sent, kept: int | None = None) -> Imported:
     )
 
 
-def nothing_kept(series: Series, source: SourceName) -> Sent:
+def nothing_kept(series: Series, source: SourceName, images: frozenset[str] | None) -> Sent:
     """Return what is remembered of a series that was sent and of which XNAT kept no image on import."""
-    return Sent(series, source, "", series.image_count, series.byte_count)
+    return Sent(
+        series, source, "", series.image_count, series.byte_count, images=None if images is None else UidSet.of(images)
+    )
 
 
 def whereabouts(step: str, reason: str, error: Error | None) -> tuple[State, str]:

@@ -6,12 +6,13 @@ from functools import partial
 
 from tcia_xnat.confirm import Finished, confirm
 from tcia_xnat.core.unexpected import unexpected
-from tcia_xnat.destinations.xnat import provenance
+from tcia_xnat.destinations.xnat import provenance, rejected
 from tcia_xnat.destinations.xnat.counts import ask
+from tcia_xnat.destinations.xnat.shipment import Shipment
 from tcia_xnat.errors import FATAL, ArchiveConflict, Error, XnatError, XnatUnreachable
 from tcia_xnat.events import Step, StepDone, Tell
 from tcia_xnat.lane import Lane
-from tcia_xnat.model import Series
+from tcia_xnat.model import Label, Series
 from tcia_xnat.session import SessionSteps
 from tcia_xnat.transfer_state import Study
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
@@ -77,6 +78,16 @@ def _taken(project: XnatProject, study: Study, archived: Iterable[ArchivedSessio
                     "run the same command again: the study gets a label of its own",
                 )
     return None
+
+
+def try_to_record(lane: Lane, study: tuple[str, str], label: Label, series: Mapping[str, Shipment]) -> None:
+    """Record series of which XNAT keeps nothing, as far as that works: else another machine sends them once more."""
+    try:
+        rejected.keep(lane.project, study, label, series, lane.keep)
+    except FATAL:
+        raise
+    except Exception:  # noqa: BLE001  a record that is lacking costs time
+        return
 
 
 def try_to_tidy(steps: SessionSteps) -> None:

@@ -34,7 +34,8 @@ class Held:
     changed_studies
         StudyInstanceUIDs that the archive has under another UID.
     left_out
-        SeriesInstanceUID → how many of its images XNAT has left out, twice in the same way.
+        SeriesInstanceUID → how many of its images XNAT has left out, twice in the same way; also of series of which it
+        holds nothing.
     unclear
         StudyInstanceUID → label of a session that may be this study under another UID, and nobody knows.
     imported

@@ -28,7 +28,8 @@ class SeriesProvenance:
     image_count, images
         Number of images that were sent, and their SOPInstanceUIDs as they were published; None when not recorded.
     scan_id, archived_uid, archived_count
-        Scan ID, SeriesInstanceUID and number of images in the archive.
+        Scan ID, SeriesInstanceUID and number of images in the archive; where XNAT keeps no image they are empty, the
+        published one, and 0.
     sends
         How often it was sent. What is short in the same way after two sends is left out by XNAT.
     version
@@ -47,7 +48,8 @@ class SeriesProvenance:
 
     def and_also(self, later: "SeriesProvenance") -> "SeriesProvenance":
         """Return what is there after something was added: XNAT keeps what it had."""
-        if self.images is None or later.images is None or self.archived_uid != later.archived_uid:
+        is_added = self.archived_count and self.archived_uid == later.archived_uid
+        if not is_added or self.images is None or later.images is None:
             return later
         images = self.images | later.images
         return replace(later, images=images, image_count=len(images))

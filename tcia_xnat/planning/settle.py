@@ -40,17 +40,23 @@ def settled(series: Series, label: Label, held: Held, existing: Existing, *, acc
         return _unclear_outcome(series, held.unclear[series.study_instance_uid])
     if (entry := held.imported.get(uid)) and (entry.kept != 0 or uid not in held.holdings):
         is_wanted = entry.kept is None or accept_rejected or existing is Existing.APPEND
-        if entry.kept == 0 and accept_rejected and existing is not Existing.APPEND:
-            return nothing_kept_outcome(series, label)
+        if entry.kept == 0 and existing is not Existing.APPEND:
+            return _unkept_outcome(series, label, accept_rejected=accept_rejected)
         return None if is_wanted else _left_out_outcome(series, label, entry.kept or 0)
     if uid not in held.holdings:
-        return None
+        is_unkept = uid in held.left_out and existing is not Existing.APPEND
+        return _unkept_outcome(series, label, accept_rejected=accept_rejected) if is_unkept else None
     if existing is Existing.ERROR:
         raise UsageError(
             f"series {uid} is there already",
             "with --existing skip what is there is left alone, with --existing append it is replaced",
         )
     return _archived_outcome(series, label, held, existing, accept_rejected=accept_rejected)
+
+
+def _unkept_outcome(series: Series, label: Label, *, accept_rejected: bool) -> Outcome:
+    """Return the outcome of a series of which XNAT is known to keep no image."""
+    return nothing_kept_outcome(series, label) if accept_rejected else _left_out_outcome(series, label, 0)
 
 
 def _archived_outcome(

@@ -174,6 +174,11 @@ class XnatProject:
         """Return a file of a project resource; None when there is none, or one of more than `limit` bytes."""
         return self._read_file(f"{self._data}/resources/{quote(resource)}/files", name, limit)
 
+    def resource_files(self, resource: str) -> frozenset[str]:
+        """Return the names of the files of a project resource; none when there is no such resource."""
+        answer = self._found(f"{self._data}/resources/{quote(resource)}/files")
+        return frozenset(row.get("Name", "") for row in table(answer)) if answer.status in OK else frozenset()
+
     def _lists(self, path: str, name: str, size: int) -> bool:
         rows = (row for row in self._xnat.rows(path) if row.get("Size") == str(size))
         return any(name == row.get("Name") or unquote(row.get("URI", "")).endswith(f"/files/{name}") for row in rows)

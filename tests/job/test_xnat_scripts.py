@@ -113,9 +113,9 @@ def test_a_series_that_is_rejected_whole_keeps_no_other_from_the_archive(
     else:
         settings.sitewide_anonymization_script = script
     sent = 0
-    for words in ("0 of its 3 images after two sends", "not sent again"):
+    for machine, words in (("out", "0 of its 3 images after two sends"), ("another", "not sent again")):
         sent = len(site.xnat.requests)
-        done = download(site, listed, tmp_path / "out", "WHOLE", *quick())
+        done = download(site, listed, tmp_path / machine, "WHOLE", *quick())
         assert done.code == 3, done.out + done.err
         assert done.states()[uids[0]] in {"archived", "present"}
         (failed,) = [row for row in done.rows if row["SeriesInstanceUID"] == uids[1]]

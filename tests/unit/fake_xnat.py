@@ -67,6 +67,7 @@ class FakeXnat:
     fails: dict[str, list[Exception]] = field(default_factory=dict)
     uncounted: bool = False
     unlisted: bool = False
+    is_of_member: bool = False
     patience: Patience = QUICK
     archived: dict[Label, Session] = field(default_factory=dict)
     waiting: dict[str, Session] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class FakeXnat:
     project: str = "P1"
     mark: str = "tcia-xnat-this"
     scripts: Scripts = field(default_factory=Scripts)
+    resources: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     @property
     def prearchive(self) -> "FakeXnat":
@@ -201,6 +203,13 @@ class FakeXnat:
         self._call("read_session_file")
         return self._session(experiment_id).files.get(f"{resource}/{name}")
 
+    def resource_files(self, resource: str) -> frozenset[str]:
+        return frozenset(name for kept, name in self.resources if kept == resource)
+
+    def read_resource(self, resource: str, name: str, limit: int) -> bytes | None:
+        del limit
+        return self.resources.get((resource, name))
+
     def put_session_file(self, experiment_id: str, resource: str, name: str, content: bytes) -> None:
         self._call("put_session_file")
         self._session(experiment_id).files[f"{resource}/{name}"] = content
@@ -246,6 +255,10 @@ class FakeLane:
 
     def wanted(self, series: Series) -> Wanted:
         return Wanted(series.image_count)
+
+    def keep(self, resource: str, name: str, content: bytes) -> None:
+        if not self.xnat.is_of_member:
+            self.xnat.resources[resource, name] = content
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:
         uid = series.series_instance_uid

@@ -1,6 +1,7 @@
 """XNATs whose scripts change UIDs or reject images: one copy, a cause, and a repeat that sends nothing."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,10 +182,14 @@ def test_a_series_that_is_rejected_whole_ends_with_the_cause_and_the_others_are_
     assert "--accept-rejected" in outcomes["1.2.2"].hint
     assert (lane.sent.count("1.2.1"), lane.sent.count("1.2.2")) == (1, 2)
     assert not lane.xnat.waiting
-    again = run(tmp_path, lane, BOTH)
-    assert again["1.2.1"].state is State.PRESENT
-    assert "not sent again" in again["1.2.2"].reason
+    for folder in (tmp_path, tmp_path / "other machine"):
+        again = run(folder, lane, BOTH)
+        assert again["1.2.1"].state is State.PRESENT
+        assert "not sent again" in again["1.2.2"].reason
+        assert run(folder, lane, BOTH, accept=True)["1.2.2"].state is State.PRESENT
     assert lane.sent.count("1.2.2") == 2
+    assert run(tmp_path / "other machine", lane, BOTH, existing=Existing.APPEND)["1.2.2"].state is State.FAILED
+    assert lane.sent.count("1.2.2") == 4
 
 
 @pytest.mark.parametrize(("at", "scripts"), [("archive", PROJECT_REJECTS), ("import", SITE_REJECTS)])
@@ -210,9 +215,36 @@ def test_a_session_that_is_rejected_whole_is_not_sent_a_third_time(tmp_path: Pat
     outcomes = run(tmp_path, lane, BOTH)
     assert states(outcomes) == {State.FAILED}
     assert all("the project's anonymisation script may reject" in one.reason for one in outcomes.values())
-    assert states(run(tmp_path, lane, BOTH)) == {State.FAILED}
-    assert len(lane.sent) == 4
+    for folder in (tmp_path, tmp_path / "other machine"):
+        again = run(folder, lane, BOTH)
+        assert states(again) == {State.FAILED}
+        assert all("not sent again" in one.reason for one in again.values())
+        assert len(lane.sent) == 4
     assert not lane.xnat.waiting
+    (name,) = lane.xnat.resource_files("TCIA_PROVENANCE")
+    assert name == "rejected-1.2.json"
+    lane.xnat.rejects = lambda _sop: False
+    lane.xnat.scripts = Scripts(template=NameTemplate("${SOPInstanceUID}"))  # nothing can reject any more
+    assert states(run(tmp_path / "third", lane, BOTH)) == {State.ARCHIVED}
+
+
+def test_a_member_whose_study_is_rejected_whole_has_nowhere_to_record_it_and_another_machine_tries_again(
+    tmp_path: Path,
+) -> None:
+    lane = FakeLane(FakeXnat(rejects=lambda _sop: True, scripts=PROJECT_REJECTS, is_of_member=True))
+    for folder in (tmp_path, tmp_path, tmp_path / "other machine"):
+        assert states(run(folder, lane, BOTH[:1])) == {State.FAILED}
+    assert len(lane.sent) == 4
+
+
+@pytest.mark.parametrize(("at", "scripts"), [("archive", PROJECT_REJECTS), ("import", SITE_REJECTS)])
+def test_other_images_of_a_series_that_was_rejected_whole_are_sent(tmp_path: Path, at: str, scripts: Scripts) -> None:
+    lane = FakeLane(FakeXnat(rejects=lambda sop: sop.startswith("1.2.2."), rejects_at=at, scripts=scripts))
+    run(tmp_path, lane, BOTH)
+    lane.xnat.rejects = lambda _sop: False
+    grown = [BOTH[0], replace(BOTH[1], image_count=5)]
+    assert run(tmp_path / "other machine", lane, grown)["1.2.2"].state is State.ARCHIVED
+    assert states(run(tmp_path / "third", lane, grown)) == {State.PRESENT}
 
 
 def test_a_failure_to_archive_is_no_rejection(tmp_path: Path) -> None:

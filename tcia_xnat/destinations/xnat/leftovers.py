@@ -1,6 +1,6 @@
 """Whether all that lies in a session of the prearchive is in the archive, so that the copy there may go.
 
-The prearchive shows names of files, no SOPInstanceUIDs. Where XNAT, or our zip, makes the names of SOPInstanceUIDs, they
+The prearchive shows names of files, no SOPInstanceUIDs. Where XNAT, or our zip, makes names of SOPInstanceUIDs, names
 are compared as sets. Where it does not, only numbers are left: equal numbers then count as the same images.
 """
 

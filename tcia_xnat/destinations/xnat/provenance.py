@@ -42,6 +42,10 @@ class Records:
         with ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "provenance") as pool:
             self._known.update(zip(new, pool.map(self._read_one, new), strict=True))
 
+    def known(self) -> list[Provenance]:
+        """Return all that was read."""
+        return [one for one in self._known.values() if one]
+
     def of(self, experiment_id: str) -> Provenance | None:
         """Return that of one session."""
         if experiment_id not in self._known:
@@ -65,26 +69,38 @@ def keep(
     study
         PatientID and StudyInstanceUID as they were published.
     """
-    made = Provenance(
-        *study,
-        label,
-        f"xnat-tcia-download {tcia_xnat.__version__}",
-        datetime.now(UTC).isoformat(timespec="seconds"),
-        {uid: _series(sent[uid], finished, uid) for uid in sent if uid in finished.scans},
-    )
+    series = {uid: _series(sent[uid], finished, uid) for uid in sent if uid in finished.scans}
     try:
-        before = read(project, finished.experiment_id)
-        if before and before.study_instance_uid != made.study_instance_uid:
-            return f"session {label.session} has the provenance of another study: {before.study_instance_uid}"
-        if before:  # the user may have said that another PatientID is the same patient: the first one stays
-            made = before.updated(replace(made, patient_id=before.patient_id))
-        content = made.encoded()
-        project.put_session_file(finished.experiment_id, RESOURCE, FILE, content)
+        return put(project, finished.experiment_id, made(study, label, series))
     except (LoginRefused, Stopped):
         raise
     except XnatError as error:
         return f"its provenance could not be kept in XNAT: {error}"
+
+
+def put(project: XnatProject, experiment_id: str, new: Provenance) -> str:
+    """Add to the provenance of a session; return why not, empty when it was added.
+
+    Raises
+    ------
+    XnatError
+    """
+    before = read(project, experiment_id)
+    if before and before.study_instance_uid != new.study_instance_uid:
+        return f"session {new.label.session} has the provenance of another study: {before.study_instance_uid}"
+    project.put_session_file(experiment_id, RESOURCE, FILE, merged(before, new).encoded())
     return ""
+
+
+def made(study: tuple[str, str], label: Label, series: Mapping[str, SeriesProvenance]) -> Provenance:
+    """Return provenance as this tool writes it now; `study` is PatientID and StudyInstanceUID as published."""
+    tool = f"xnat-tcia-download {tcia_xnat.__version__}"
+    return Provenance(*study, label, tool, datetime.now(UTC).isoformat(timespec="seconds"), series)
+
+
+def merged(before: Provenance | None, new: Provenance) -> Provenance:
+    """Return provenance with what is new; where the user says that another PatientID is the same, the first stays."""
+    return before.updated(replace(new, patient_id=before.patient_id)) if before else new
 
 
 def _series(shipment: Shipment, finished: Finished, uid: str) -> SeriesProvenance:
