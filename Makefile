@@ -1,5 +1,5 @@
 # make demo: a real manifest into an XNAT on this machine.  make test: linters, types and all tests.
-# make soak: changed bytes for every reader, kills and faults at many random instants, many random lists.
+# make soak: changed bytes for every reader, kills and faults at many random instants, many random trees and lists.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -18,13 +18,15 @@ test: lint
 
 SECONDS_EACH ?= 600
 KILLS ?= 500
+TREES ?= 6000
 SEED ?= $(shell date +%s)
 
 soak: .venv/installed
 	@echo "seed $(SEED): the same again with make soak SEED=$(SEED)"
 	SECONDS_EACH=$(SECONDS_EACH) SEED=$(SEED) $(BIN)/python -m pytest -n 2 -rP tests/fuzz
 	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 -rP tests/job/test_kills.py tests/job/test_hostile_sites.py
-	LISTS=20000 SEED=$$(date +%s) $(BIN)/python -m pytest tests/unit/request/test_random_lists.py
+	TREES=$(TREES) SEED=$(SEED) $(BIN)/python -m pytest -n 2 tests/laws/test_trees.py
+	LISTS=20000 SEED=$(SEED) $(BIN)/python -m pytest tests/unit/request/test_random_lists.py
 
 # The image, built and run with Docker or Podman; where neither works, Podman is installed (Debian, as root).
 container-test: .venv/installed
