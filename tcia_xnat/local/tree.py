@@ -23,6 +23,7 @@ _GAP = Passed("is named by a DICOMDIR and is not there", Weight.LOST)
 _LOOK_EVERY = 1000  # files between two looks whether the run is to end
 _MEND = "mend it, or leave it out with --exclude; the same command then completes what is there"
 _NOT_THEIRS = "move them to their patient's folder, leave them out with --exclude, or say --same-patient OWN=PATIENTID"
+_ONE_OF_BOTH = "leave one of them out"
 _NAME_IT = "give them names with --layout folders or --layout mapping"
 
 
@@ -77,7 +78,8 @@ def find_root(root: Path, mapping: Path | None, layout: Layout | None) -> tuple[
     Raises
     ------
     UsageError
-        There is no such tree, or no mapping although one was asked for; or it cannot be seen which.
+        There is no such tree, or no mapping although one was asked for, or one beside another layout; or it cannot be
+        seen which.
     """
     try:
         return _found_root(root, mapping, layout)
@@ -91,6 +93,8 @@ def _found_root(root: Path, mapping: Path | None, layout: Layout | None) -> tupl
         raise UsageError(f"no such folder: {root}", "name a folder, a zip, or a CSV of path, subject and session")
     if mapping is None and is_mapping(root):
         root, mapping = root.parent, root
+    if mapping and layout not in {None, Layout.MAPPING}:
+        raise UsageError(f"--layout {layout} and the mapping {mapping} name subjects in two ways", _ONE_OF_BOTH)
     if mapping is None and root.is_dir() and layout in {None, Layout.MAPPING}:
         listed = [file for file in sorted(root.iterdir()) if is_mapping(file)]
         if len(listed) > 1:

@@ -62,7 +62,7 @@ def wanted(tree: Tree, run: Run) -> Wanted:
 def _stands_out(place: _Place, places: Sequence[_Place]) -> bool:
     """Whether a broken file can be told from one that nobody misses."""
     folder, _, name = place.whole.rpartition("/")
-    if place.what.form in {"cut", "pointer"} or name.endswith((".dcm", ".IMA")):
+    if place.what.form in {"cut", "pointer", "nested"} or name.endswith((".dcm", ".IMA")):
         return True
     pattern = re.sub(r"\d+", "#", name)
     beside = [one.whole.rpartition("/") for one in places if not one.what.is_broken]
@@ -128,11 +128,13 @@ def _is_mapped(place: _Place, mapping: Mapped) -> bool:
     return any("/".join(parts[:end]) in listed for end in range(1, len(parts) + 1))
 
 
-def mixed_up(held: Iterable[Held], images: Mapping[str, Image], pairs: Collection[tuple[str, str]]) -> list[str]:
+def mixed_up(
+    held: Iterable[Held], images: Mapping[tuple[str, bytes], Image], pairs: Collection[tuple[str, str]]
+) -> list[str]:
     """Return the subjects that hold what several PatientIDs name, though the user has not said that they are one."""
     people: dict[str, set[str]] = defaultdict(set)
     for one in held:
-        people[one.subject].add(images[one.uid].person)
+        people[one.subject].add(images[one.uid, one.pixels].person)
     return [
         f"subject {subject} holds images of {sorted(those)}"
         for subject, those in people.items()

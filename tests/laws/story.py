@@ -52,6 +52,7 @@ class Image(_Terse):
     modality: str = "MR"
     description: str = "t1"
     born: str = ""
+    edition: int = 0  # of its pixels, under one UID
 
     @property
     def uid(self) -> str:
@@ -69,7 +70,8 @@ class Image(_Terse):
     @property
     def pixels(self) -> bytes:
         """What no other image has."""
-        return f"{self.patient[:40]}{self.study}{self.series}{self.number}".encode().ljust(128, b"\1")[:128]
+        made = f"{self.patient[:40]}{self.study}{self.series}{self.number} {self.edition}"
+        return made.encode().ljust(128, b"\1")[:128]
 
     @property
     def person(self) -> str:
@@ -79,14 +81,17 @@ class Image(_Terse):
 
 @dataclass(frozen=True, repr=False)
 class Stored(_Terse):
-    """An image in a file: as it is, without a preamble, packed with gzip, with something behind it, or broken."""
+    """An image in a file: as it is, without a preamble, packed with gzip, with something behind it, or broken.
+
+    `link` is a link that leads to it, out of the tree; `nested` a zip in a zip.
+    """
 
     image: Image
-    form: str = "plain"  # bare, gzip, padded; cut, empty, zeros, pointer
+    form: str = "plain"  # bare, gzip, padded, link; cut, empty, zeros, pointer, nested
 
     @property
     def is_broken(self) -> bool:
-        return self.form in {"cut", "empty", "zeros", "pointer"}
+        return self.form in {"cut", "empty", "zeros", "pointer", "nested"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,7 +132,7 @@ class Mapped(_Terse):
 
     def content(self) -> bytes:
         lines = ["path,subject,session", *(",".join(f'"{cell}"' for cell in row) for row in self.rows)]
-        return "\n".join(lines).encode(self.encoding)
+        return "\n".join(lines).encode(self.encoding, "replace" if self.encoding == "utf-16" else "surrogateescape")
 
 
 @dataclass(frozen=True, repr=False)
@@ -139,6 +144,7 @@ class Run(_Terse):
     mapping: Mapped | None = None
     config: tuple[str, ...] = ()  # names of folders that --config excludes
     workdir: str = "w"
+    place: str = ""  # where the tree lies; another one may have lain there before
     again: bool = False  # the same command follows once more
 
 
@@ -212,6 +218,8 @@ def stored(what: Stored | Junk) -> bytes:
         "empty": b"",
         "zeros": bytes(len(whole)),
         "pointer": b"/annex/objects/MD5E-s9--0\n",
+        "nested": _zip("zip", {"1.dcm": whole}),
+        "link": whole,
     }
     return made[what.form]
 
@@ -221,15 +229,19 @@ def content(what: Content) -> bytes:
     if not isinstance(what, Pack):
         return stored(what)
     members = {name: stored(member) for name, member in what.members.items()}
-    return _tar(members, "w:gz" if what.form == "tgz" else "w") if what.form in {"tar", "tgz"} else _zip(what, members)
+    return (
+        _tar(members, "w:gz" if what.form == "tgz" else "w")
+        if what.form in {"tar", "tgz"}
+        else _zip(what.form, members)
+    )
 
 
-def _zip(pack: Pack, members: Mapping[str, bytes]) -> bytes:
+def _zip(form: str, members: Mapping[str, bytes]) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
             info = zipfile.ZipInfo("x")
-            info.filename = name.replace("/", "\\") if pack.form == "windows" else name
+            info.filename = name.replace("/", "\\") if form == "windows" else name
             archive.writestr(info, data)
     return made.getvalue()
 

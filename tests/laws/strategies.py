@@ -15,9 +15,14 @@ IDS = (
     "L" * 64 + "a", "L" * 64 + "b", "P ", " P", "P\0", "P.", "", "-",
 )  # fmt: skip
 DESCRIPTIONS = ("t1", "AX T1 [C+]", "loc", "t2 FLAIR", "Жук")
-FOLDERS = ("t1", "AX T1 [C+]", ".5mm bone", "loc", "Block loc 2", "DTI/raw", "t1*", "Протокол")
+FOLDERS = ("t1", "b\udcff", "AX T1 [C+]", ".5mm bone", "loc", "Block loc 2", "DTI/raw", "t1*", "Протокол")
 SUBJECTS = ("S1", "S2", "P", "Q", "s1", "12_3", "DICOM", "S 1")
 SESSIONS = ("v1", "v2", "ses", "ses_01", "2020-01-01", "V1")
+RARE = (
+    ["--no-archive"], ["--existing", "append"], ["--existing", "error"], ["--session-label", "{StudyDate}"],
+    ["--subject-label", "X-{PatientID}"], ["--subject-label", "{StudyDate}"], ["--subject-label", "all"],
+    ["--limit", "1"], ["--shard", "0/2"], ["--shard", "1/2"],
+)  # fmt: skip
 JUNK = {
     "notes.txt": b"seen",
     "._IM10001.dcm": b"\0\5\26\7",
@@ -154,7 +159,10 @@ def _spoiled(draw: st.DrawFn, tree: dict[str, Content]) -> Tree:
         tree.setdefault(f"{folder}/{name}" if folder else name, Junk(JUNK[name]))
     if loose and rarely(draw, 8):
         path = drawn(draw, loose)
-        tree[f"copy/{path.rpartition('/')[2]}"] = tree[path]
+        what = tree[path]
+        if isinstance(what, Stored) and rarely(draw, 2):  # the same UID, and not the same image
+            what = replace(what, image=replace(what.image, edition=1))
+        tree[f"copy/{path.rpartition('/')[2]}"] = what
     if loose and rarely(draw, 8):
         path = drawn(draw, loose)
         if "/" in path:
@@ -164,7 +172,15 @@ def _spoiled(draw: st.DrawFn, tree: dict[str, Content]) -> Tree:
         path = drawn(draw, loose)
         broken = tree[path]
         if isinstance(broken, Stored) and broken.form == "plain":
-            tree[path] = replace(broken, form=drawn(draw, ("cut", "empty", "zeros", "pointer")))
+            tree[path] = replace(broken, form=drawn(draw, ("cut", "empty", "zeros", "pointer", "link")))
+    packs = [path for path, what in tree.items() if isinstance(what, Pack)]
+    if packs and rarely(draw, 8):
+        pack = tree[packs[0]]
+        assert isinstance(pack, Pack)
+        first = next(iter(pack.members.values()))
+        if isinstance(first, Stored):
+            inner = Stored(replace(first.image, series=80), "nested")
+            tree[packs[0]] = replace(pack, members={**pack.members, "inner.zip": inner})
     return tree
 
 
@@ -173,7 +189,7 @@ def runs(draw: st.DrawFn, made: list[Tree], base: tuple[str, ...], people: Seque
     """Return a run of one of the trees, mostly with the layout that all runs of the story have."""
     number = draw(st.integers(0, len(made) - 1))
     tree = made[number]
-    options = list(base)
+    options = list(base) if not rarely(draw, 8) else ["--layout", drawn(draw, ("headers", "folders"))]
     options += _filters(draw, tree)
     if len(people) > 1 and rarely(draw, 8):
         held, patient = draw(st.permutations([one.strip(" \0") for one in people]))[:2]
@@ -183,8 +199,8 @@ def runs(draw: st.DrawFn, made: list[Tree], base: tuple[str, ...], people: Seque
         options += [option] if rarely(draw, 6) else []
     if rarely(draw, 8):
         options += ["--zipmode", drawn(draw, ("process", "nozip", "asis"))]
-    if rarely(draw, 15):
-        options += drawn(draw, (["--existing", "append"], ["--no-archive"], ["--session-label", "{StudyDate}"]))
+    if rarely(draw, 6):
+        options += drawn(draw, RARE)
     mapping = draw(mappings(tree)) if not base and rarely(draw, 5) else None
     if mapping and rarely(draw, 3):
         options.append("--partial")
@@ -192,7 +208,8 @@ def runs(draw: st.DrawFn, made: list[Tree], base: tuple[str, ...], people: Seque
     if (config or {"--exclude", "--include"} & {*options}) and not rarely(draw, 4):
         options.append("--allow-unmatched")
     workdir = drawn(draw, ("w", "w", "v", "u"))
-    return Run(number, tuple(options), mapping, config, workdir, again=rarely(draw, 3))
+    place = drawn(draw, ("", "", "t"))
+    return Run(number, tuple(options), mapping, config, workdir, place, again=rarely(draw, 3))
 
 
 def _filters(draw: st.DrawFn, tree: Tree) -> list[str]:

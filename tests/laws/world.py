@@ -5,6 +5,7 @@ pictures) is left out, since it takes longer than all the rest.
 """
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from tcia_xnat.settings import Login
 from tcia_xnat.stop import Stop
 from tcia_xnat.upload import Upload
 from tcia_xnat.upload import run as run_upload
-from tests.laws.story import Foreign, Run, Tree, content, dicom
+from tests.laws.story import Foreign, Run, Stored, Tree, content, dicom
 from tests.upload.trees import zipped
 
 ADMIN = ("admin", "admin")
@@ -86,13 +87,19 @@ class World:
         answer.raise_for_status()
         return answer.text
 
-    def write(self, number: int, tree: Tree) -> Path:
-        """Write a tree."""
-        root = self._folder / f"t{number}"
+    def write(self, name: str, tree: Tree) -> Path:
+        """Write a tree where another one may have lain; all files have one time, as `cp -p` and others leave them."""
+        root = self._folder / name
+        shutil.rmtree(root, ignore_errors=True)
         root.mkdir()
-        for path, what in tree.items():
+        for number, (path, what) in enumerate(tree.items()):
+            is_link = isinstance(what, Stored) and what.form == "link"
+            file = self._folder / f"linked {name} {number}" if is_link else root / path
             (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_bytes(content(what))
+            file.write_bytes(content(what))
+            os.utime(file, (1e9, 1e9))
+            if is_link:
+                (root / path).symlink_to(file)
         return root
 
     def archive(self) -> list[Held]:

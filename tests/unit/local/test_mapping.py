@@ -7,7 +7,9 @@ from typing import Literal
 import pytest
 
 from tcia_xnat.errors import UsageError
+from tcia_xnat.local.layout import Layout
 from tcia_xnat.local.mapping import is_mapping, mapped, read_mapping
+from tcia_xnat.local.tree import find_root
 from tcia_xnat.model import Label
 from tests.unit.local.look import look
 from tests.upload.trees import Scan, write, zipped
@@ -24,6 +26,16 @@ def test_encodings_and_forms_of_accents(tmp_path: Path, encoding: str, form: Lit
     assert is_mapping(tree / "map.csv")
     names = read_mapping(tree / "map.csv", tree)
     assert mapped(names, unicodedata.normalize(form, "Jörg/m0/1")) == Label("S1", "V1")
+
+
+@pytest.mark.parametrize("layout", [Layout.HEADERS, Layout.FOLDERS, Layout.ZIPS])
+@pytest.mark.parametrize("is_root", [True, False])
+def test_a_mapping_beside_another_layout_is_refused(tmp_path: Path, layout: Layout, *, is_root: bool) -> None:
+    tree = write(tmp_path / "t", {"A/m0/1": b"x", "map.csv": b"path,subject,session\nA/m0,S,V\n"})
+    listed = tree / "map.csv"
+    with pytest.raises(UsageError, match=f"--layout {layout} and the mapping .* in two ways"):
+        find_root(listed if is_root else tree, None if is_root else listed, layout)
+    assert find_root(tree, None, layout) == (tree, None)  # one that only lies there
 
 
 def test_another_encoding_is_refused_with_a_way_out(tmp_path: Path) -> None:
