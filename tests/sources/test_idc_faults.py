@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from sandbox.serve import Server
 from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.core import limits
 from tcia_xnat.errors import (
     SeriesDamaged,
     SeriesIncomplete,
@@ -254,6 +255,14 @@ def test_a_list_that_no_honest_bucket_sends_is_not_followed(bucket: Bucket, spoo
     with pytest.raises((SeriesDamaged, SourceUnreachable), match="IDC"):
         fetch(bucket, spool)
     assert not bucket.asked
+
+
+def test_a_list_of_ever_new_pages_has_an_end(bucket: Bucket, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LISTING_PAGES", 3)
+    bucket.listing = [listing(more=f"t{number}") for number in range(9)]
+    with pytest.raises(SeriesDamaged, match="without an end"):
+        fetch(bucket, spool)
+    assert len(bucket.listing) == 6
 
 
 def test_a_list_that_grows_when_it_is_unpacked_stops_within_its_limit(bucket: Bucket, spool: Spool) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import openpyxl
 import pytest
 
+from tcia_xnat.clients.database import Database
+from tcia_xnat.clients.questions import Query
 from tcia_xnat.errors import ManifestError, SeriesDamaged, SeriesIncomplete, SourceError, UsageError
 from tcia_xnat.local.choice import read_excluded_folders
 from tcia_xnat.local.mapping import read_mapping
@@ -63,13 +66,30 @@ def test_deep_json_and_long_cells_are_refused(tmp_path: Path) -> None:
         read_mapping(mapping, tmp_path)
 
 
-def test_a_workbook_that_unpacks_to_very_much_is_refused() -> None:
+def test_a_workbook_that_unpacks_to_very_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tcia_xnat.manifest.table._WORKBOOK_BYTES", 2 << 20)
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("xl/s.xml", "w") as file:
-        for _ in range(257):
+        for _ in range(3):
             file.write(bytes(1 << 20))
     with pytest.raises(ManifestError, match="would unpack to"):
         parse_workbook(made.getvalue(), "m.xlsx")
+
+
+def test_a_sheet_of_very_many_cells_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tcia_xnat.manifest.table._SHEET_CELLS", 100)
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    for row in range(60):
+        book.active.append([f"1.2.{row}"])
+    book.save(file)
+    with pytest.raises(ManifestError, match="has more than 100 cells"):
+        parse_workbook(file.getvalue(), "m.xlsx")
+
+
+def test_a_question_that_needs_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tcia_xnat.clients.database._MEMORY", "32MB")
+    with pytest.raises(UsageError, match="SQL: Out of Memory"):
+        Database({}).ask(Query("SELECT list(range ORDER BY random()) FROM range(20000000)"))
 
 
 class Failing:

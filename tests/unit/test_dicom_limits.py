@@ -5,8 +5,10 @@ import resource
 import struct
 import subprocess
 import sys
+import tempfile
 import warnings
 import zlib
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -17,6 +19,8 @@ from tcia_xnat.dicom import Limits, read_identity, read_tags, read_whole
 from tcia_xnat.errors import SeriesDamaged
 from tcia_xnat.folder.headers import read_header
 from tcia_xnat.folder.names import read_head
+from tcia_xnat.local.model import Image, Passed
+from tcia_xnat.local.read import read_file
 from tcia_xnat.sources.proof import proved_sop_instance_uid
 from tests.images import SERIES, image, series
 
@@ -124,8 +128,19 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_within_limits(name: str) -> None:
-    done = in_a_child(f"content, refused = {BOMBS[name]}, 0", readers="SOON + ALL")
-    assert done.stdout.split() == ["4", "refused"], done.stderr[-500:]
+    done = in_a_child(f"content, refused = {BOMBS[name]}, 0", readers="[*SOON, *ALL, by_upload]")
+    assert done.stdout.split() == ["5", "refused"], done.stderr[-500:]
+
+
+def by_upload(file: io.BytesIO) -> Image:
+    """Read an image as uploads do, from a file on disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "x.dcm")
+        path.write_bytes(file.read())
+        thing = next(read_file(path, path.stat().st_size))
+    if isinstance(thing, Passed):
+        raise SeriesDamaged(thing.reason)
+    return thing
 
 
 def in_a_child(made: str, readers: str = "ALL", seconds: int = 240) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,7 @@ from tcia_xnat.manifest.wrapper import parse_wrapper
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.xnat.answers import Answer
 from tcia_xnat.xnat.connection import XnatConnection
+from tcia_xnat.xnat.prearchive import Prearchive
 from tcia_xnat.xnat.preferences import read_scripts
 from tcia_xnat.xnat.project import XnatProject, find_project
 from tcia_xnat.xnat.roles import ask_rights
@@ -33,6 +34,9 @@ HOSTILE = {
     "a list as ID": '{"items": [{"data_fields": {"ID": ["x"]}}]}',
     "a number as ID": '{"items": [{"data_fields": {"ID": 7}}]}',
     "nothing": "",
+    "a document with a type": '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+    "a document of another kind": "<a><scan/><scan ID='1'/></a>",
+    "deep documents": "<a>" * 50_000,
 }
 
 
@@ -57,6 +61,7 @@ READERS: dict[str, Callable[[XnatConnection], object]] = {
     "logins": lambda xnat: site.session_cap(xnat, "somebody"),
     "a filter of the site": site.import_filter,
     "a filter of the project": lambda xnat: import_filter(xnat, "P"),
+    "a session in the prearchive": lambda xnat: Prearchive(xnat, "P").scans("/prearchive/projects/P/1/S"),
 }
 
 

@@ -2,11 +2,14 @@
 
 import csv
 import io
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcia_xnat.core import tables
 from tcia_xnat.core.tables import cell, original, printable, table, table_of
 
 FORMULAS = [
@@ -58,3 +61,11 @@ def test_a_table_reads_back() -> None:
     assert table(["a"], [["b\r\nc\rd"]]) == 'a\n"b\nc\nd"\n'
     assert cell("\r=1") == "'\n=1"
     assert table_of(["a", "b"], [{"b": "=1"}]) == "a,b\n,'=1\n"
+
+
+def test_no_other_module_writes_tables_by_itself() -> None:
+    package = Path(tables.__file__).parents[1]
+    writers = {
+        path.name for path in package.rglob("*.py") if re.search(r"csv\.(Dict)?[wW]riter|to_csv\(", path.read_text())
+    }
+    assert writers == {"tables.py"}

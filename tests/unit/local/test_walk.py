@@ -1,6 +1,8 @@
 """What lies in a tree: links that stay in it are followed, others are named, and no entry ends the walk."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,11 @@ from tcia_xnat.model import Label
 from tcia_xnat.plan import make
 from tcia_xnat.planning.held import Held
 from tcia_xnat.report.verdict import plan_exit_code
+from tests.folder.case import heed_rights
 from tests.unit.local.look import look
 from tests.upload.trees import Scan, write
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -128,3 +133,23 @@ def test_a_tree_that_cannot_be_seen_is_a_usage_error_with_its_name(root: Path, m
         with pytest.raises(UsageError, match=r"names\.csv cannot be read"):
             find_root(root, None, None)
         assert find_root(root, None, Layout.HEADERS) == (root, None)
+
+
+CLOSED = """
+import sys
+from pathlib import Path
+from tcia_xnat.local.walk import walk
+for one in walk(Path(sys.argv[1])):
+    print(Path(one.path).name, one.passed.reason if one.passed else "taken")
+"""
+
+
+def test_a_folder_that_is_closed_to_this_user_is_that_entry_s_problem(root: Path) -> None:
+    (root / "closed/deep").mkdir(parents=True)
+    (root / "link").symlink_to("closed/deep")
+    (root / "closed").chmod(0)
+    line = [sys.executable, "-c", CLOSED, str(root)]
+    done = subprocess.run(line, preexec_fn=heed_rights, cwd=ROOT, capture_output=True, text=True, check=False)
+    (root / "closed").chmod(0o700)
+    said = "cannot be read: Permission denied"
+    assert sorted(done.stdout.splitlines()) == [f"closed {said}", f"link {said}", "one.dcm taken"], done.stderr
