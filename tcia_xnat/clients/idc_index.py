@@ -12,9 +12,11 @@ from tcia_xnat.clients.database import Database
 from tcia_xnat.clients.idc_selection import (
     BYTES,
     CHECKED,
+    CONTAINED,
     Selection,
     check_values,
     checked_collections,
+    containing,
     modality,
 )
 from tcia_xnat.clients.questions import Answer, Query
@@ -216,7 +218,16 @@ class IdcIndex:
             if values := getattr(meant, name):
                 known = self._found(column, values) if name in {"studies", "series"} else self._values(column)
                 check_values(kind, values, known, f"query.py {_LISTS.get(name, 'search')} shows what there is")
+        for name, kind in CONTAINED.items():
+            self._check_texts(name, kind, getattr(meant, name))
         return meant
+
+    def _check_texts(self, name: str, kind: str, texts: Sequence[str]) -> None:
+        """Refuse texts that no series has anywhere: among several they would be dropped without a word."""
+        for text in texts:
+            condition = containing(name, text)
+            if not self.ask(Query(f"SELECT 1 FROM index WHERE {condition.text} LIMIT 1", condition.values)).rows:  # noqa: S608  columns of ours
+                raise UsageError(f"no series has a {kind} with {text!r}", "* and ? in it stand for any characters")
 
     def _licences(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
         """Return the licences of the index that are named; the patterns themselves where it has none of them."""

@@ -4,7 +4,7 @@ import datetime as dt
 import difflib
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from tcia_xnat.clients.questions import Query
@@ -100,6 +100,15 @@ class Selection:
         for column, uids in (("StudyInstanceUID", self.studies), ("SeriesInstanceUID", self.series)):
             if uids:
                 yield Query(f"{column} IN (SELECT unnest(?::VARCHAR[]))", (list(uids),))
+
+    def several(self) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+        """Yield what the values of a filter are called, their column, and each value with its pattern in small letters.
+
+        Filters of one value are left out, and licences, of which one name may stand for several.
+        """
+        for name, (column, kind) in _SAID.items():
+            if len(values := getattr(self, name)) > 1:
+                yield kind, column, {value: _glob(name, value.lower()) for value in values}
 
     def _bounds(self) -> Iterable[Query]:
         bounds = (
@@ -206,12 +215,37 @@ CHECKED: Mapping[str, tuple[str, str]] = {  # filter → column, and what its va
 }
 """Filters beside the collections whose values must each be those of a series."""
 
+CONTAINED: Mapping[str, str] = {
+    "manufacturers": "manufacturer",
+    "models": "model",
+    "descriptions": "description",
+    "study_descriptions": "study description",
+}
+"""Filters whose texts need only be contained, and what they are looked for in."""
+
+_SAID: Mapping[str, tuple[str, str]] = {
+    "collections": ("collection_id", "collection"),
+    **{name: said for name, said in CHECKED.items() if name != "licences"},
+    **{name: (_TEXTS[name][0], kind) for name, kind in CONTAINED.items()},
+}
+
 _MODALITIES = {"PET": "PT", "MRI": "MR"}  # what people call them, and what DICOM does
+
+
+def containing(name: str, text: str) -> Query:
+    """Return the condition for one text of a filter of `CONTAINED`."""
+    return _containing(_TEXTS[name][0], text)
 
 
 def modality(name: str) -> str:
     """Return the code of a modality: PT for PET, MR for MRI."""
     return _MODALITIES.get(name.strip().upper(), name)
+
+
+def _glob(name: str, value: str) -> str:
+    """Return a pattern of fnmatch for one value of a filter."""
+    escaped = value.replace("[", "[[]")
+    return f"*{escaped}*" if name in CONTAINED else escaped
 
 
 def _has_pattern(text: str) -> bool:

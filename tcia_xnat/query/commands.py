@@ -36,7 +36,8 @@ def query() -> None:
         query.py search --collection CMB-CRC --modality CT --age-max 50
         query.py search -c lidc_idri --limit 10 | download.py - output PROJECT
 
-    Exit: 0 also when nothing fits, 2 usage, 4 TCIA's server unreachable.
+    Exit: 0, also when nothing fits all filters together, 2 usage or a value that no series has, 4 TCIA's server
+    unreachable.
     """  # noqa: D301  \b is click's sign for lines to leave as they are
 
 
@@ -211,10 +212,20 @@ def _opened(place: Place, selection: Selection, writable: Path | None) -> "Itera
 
         database, chosen = fetched(place.nbia_url, selection, writable)
         with closing(database):
+            _warn(database, chosen)
             yield database, chosen
     else:
         with closing(IdcIndex(place.idc_index, writable)) as index:
-            yield index.database, index.resolved(selection)
+            chosen = index.resolved(selection)
+            _warn(index.database, chosen)
+            yield index.database, chosen
+
+
+def _warn(database: "Database", selection: Selection) -> None:
+    from tcia_xnat.query.idle import idle_values  # noqa: PLC0415  as above
+
+    for said in idle_values(database, selection):
+        cli.say_warning(said)
 
 
 def _some(selection: Selection) -> None:

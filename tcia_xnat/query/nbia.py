@@ -12,7 +12,14 @@ from typing import Any
 
 from tcia_xnat import licences
 from tcia_xnat.clients.database import Database
-from tcia_xnat.clients.idc_selection import Selection, checked_collections, collection_id, modality
+from tcia_xnat.clients.idc_selection import (
+    CHECKED,
+    Selection,
+    check_values,
+    checked_collections,
+    collection_id,
+    modality,
+)
 from tcia_xnat.clients.nbia_series import from_nbia
 from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
 from tcia_xnat.errors import UsageError
@@ -78,6 +85,10 @@ def fetched(url: str | None, selection: Selection, writable: Path | None = None)
         questions = [] if chosen.is_empty else _questions(chosen, names)
         answers = [patience.call(partial(client.get_series, **question)) for question in questions]
     series = {row["SeriesInstanceUID"]: _row(row) for rows in answers for row in rows}
+    for name in ("patients", "studies", "series"):
+        column, kind = CHECKED[name]
+        known = {str(row[column]) for row in series.values()}
+        check_values(kind, getattr(chosen, name), known, "TCIA lists none, or none of the other filters")
     collections = [{"collection_id": key, "collection_name": name} for key, name in names.items()]
     tables = {"index": (_COLUMNS, list(series.values())), "collections_index": (_NAMES, collections)}
     found = licences.named(chosen.licences, (row["license_short_name"] for row in series.values()))

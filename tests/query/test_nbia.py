@@ -48,6 +48,19 @@ def test_names_of_collections(archives: Sandbox) -> None:
     assert len(ask(archives, "search", "-c", "cmb_*", "--source", "nbia").lines) == 106
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("-p", "MSB-01723,LIDC-9"), "there is no patient LIDC-9"),
+        (("--series", f"{ONLY_THERE},1.2.3"), "there is no series 1.2.3"),
+        (("--study", "1.2.3"), "there is no study 1.2.3"),
+    ],
+)
+def test_what_tcia_does_not_list_is_named(archives: Sandbox, options: tuple[str, ...], words: str) -> None:
+    done = ask(archives, "search", *options, "--source", "nbia")
+    assert (done.code, done.out, words in done.err) == (2, "", True), done.err
+
+
 def test_everything_is_not_asked_for(archives: Sandbox) -> None:
     archives.nbia.forget()
     done = ask(archives, "search", "-m", "CT", "-p", "MSB*", "--source", "nbia")
