@@ -1,6 +1,7 @@
 """What of a tree is wanted, and under which names: exclude lists, patterns, modalities, zips."""
 
 import fnmatch
+import unicodedata
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -57,7 +58,7 @@ class Filters:
         if not (hits := self.folder_hits(below, takes_parts=takes_parts)):
             return None
         name, part = hits[0]
-        said = f"excluded by the configuration: {name}"
+        said = f"excluded by the configuration: {shown(name)}"
         return Passed(said if is_whole(name, part) else f"{said}, a part of {shown(part)}")
 
     def folder_hits(self, below: Sequence[str], *, takes_parts: bool) -> list[tuple[str, str]]:
@@ -68,7 +69,7 @@ class Filters:
         below
             Folders below the session.
         """
-        hits = [(name, part) for name in self.folders for part in below if name.lower() in part.lower()]
+        hits = [(name, part) for name in self.folders for part in map(shown, below) if _plain(name) in _plain(part)]
         whole = [hit for hit in hits if is_whole(*hit)]
         return whole or (hits if takes_parts else [])
 
@@ -78,7 +79,7 @@ class Filters:
             return None
         names = names_of(path, thing)
         if found := _fitting(self.exclude, names):
-            return Passed(f"excluded: {found}")
+            return Passed(f"excluded: {shown(found)}")
         if isinstance(thing, Image) and self.include and not _fitting(self.include, names):
             return Passed("not included")
         if isinstance(thing, Image) and self.modalities and thing.modality.upper() not in self.modalities:
@@ -174,8 +175,8 @@ def read_excluded_folders(config: Path) -> tuple[str, ...]:
 
 def _fitting(patterns: Sequence[str], names: Sequence[str]) -> str:
     """Return the first pattern that fits one of the names; empty when none does."""
-    lowered = [name.lower() for name in names]
-    return next((one for one in patterns if _fits(one.lower().rstrip("/") or "/", lowered)), "")
+    plain = list(map(_plain, names))
+    return next((one for one in patterns if _fits(_plain(one).rstrip("/") or "/", plain)), "")
 
 
 def _fits(pattern: str, names: Sequence[str]) -> bool:
@@ -189,11 +190,17 @@ def whole_path(path: str, thing: Image | Passed) -> str:
 
 
 def names_of(path: str, thing: Image | Passed) -> list[str]:
-    """Return what a pattern may fit: the path, each folder that it lies in, the parts of both, a SeriesDescription."""
-    parts = shown(path).split("/")
-    folders = ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
-    described = [thing.series_description] if isinstance(thing, Image) else []
-    return [path, *folders, *parts, *described]
+    """Return what a pattern may fit: the path, each folder that it lies in, the parts of both, a SeriesDescription.
+
+    Each is there as it is on disk, as a shell completes it, and as it is shown where some of its bytes are no text.
+    """
+    forms = (form.split("/") for form in dict.fromkeys((path, shown(path))))
+    named = [name for parts in forms for name in (*_folders(parts), *parts)]
+    return [*named, thing.series_description] if isinstance(thing, Image) else named
+
+
+def _folders(parts: Sequence[str]) -> list[str]:
+    return ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
 class Unmatched:
@@ -254,7 +261,12 @@ class Unmatched:
 
 def is_whole(name: str, part: str) -> bool:
     """Whether a name of a configuration is all of a folder's name."""
-    return name.lower() == part.lower()
+    return _plain(name) == _plain(part)
+
+
+def _plain(name: str) -> str:
+    """Return a name as it is compared: without case, and with its accents in one form, since systems differ in both."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def _some(parts: Sequence[str]) -> str:

@@ -56,6 +56,26 @@ def test_a_pattern_that_fits_nothing(tree: Path, filters: Filters, words: str) -
     assert look(tree, filters=filters, allows_unmatched=True).images
 
 
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("M\udcfcller", "M\udcfcller"),  # Latin-1 on disk, as a shell completes it
+        ("M\udcfcller", "M\\xfcller"),  # as left_out.csv and the dry run show it
+        ("Mu\u0308ller", "Müller"),  # as macOS writes it, and as people type it
+        ("Müller", "MU\u0308LLER"),
+    ],
+)
+def test_a_name_that_systems_write_in_other_ways(tmp_path: Path, name: str, pattern: str) -> None:
+    write(tmp_path / f"t/S1/V1/{name}", PLAIN.all_images())
+    write(tmp_path / "t/S1/V1/b", BURNT.all_images())
+    for one in (pattern, f"S1/V1/{pattern}", f"S1/V1/{pattern}/IM0001.dcm", f"{pattern[:4]}*"):
+        found = look(tmp_path / "t", filters=Filters(exclude=[one]))
+        left = {path for path, why in found.left.items() if why.startswith("excluded")}
+        assert len(left) == (1 if one.endswith(".dcm") else 3)
+    by_config = Filters(folders=[pattern.replace("\udcfc", "\\xfc")])
+    assert set(look(tmp_path / "t", filters=by_config).images) == {BURNT.series_instance_uid}
+
+
 def test_the_modalities_that_are_there_are_named(tree: Path) -> None:
     with pytest.raises(UsageError) as caught:
         look(tree, filters=Filters(modalities=["CT"]))
