@@ -33,7 +33,7 @@ def query() -> None:
     by its ending, or down a pipe as a list:
 
     \b
-        query.py search --collection CMB-CRC --modality CT --age-max 50
+        query.py search --collection CPTAC-CCRCC --modality CT --age-max 50
         query.py search -c lidc_idri --limit 10 | download.py - output PROJECT
 
     Exit: 0, also when nothing fits all filters together, 2 usage or a value that no series has, 4 TCIA's server
