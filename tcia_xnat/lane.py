@@ -75,6 +75,8 @@ class Lane:
         Which run may send into which session.
     wanted
         What a series is to have, as far as that is known before it is fetched.
+    claim
+        Makes the subject of a label before anything is sent, or refuses it.
     keep
         Keeps a file in a resource of the project, or where else the user has such files.
     """
@@ -90,6 +92,7 @@ class Lane:
     uploads: AbstractContextManager[object] = field(default_factory=nullcontext)
     depict: Depict = no_picture
     wanted: Callable[[Series], Wanted] = counted_only
+    claim: Callable[[Label], None] = lambda _label: None
     keep: Callable[[str, str, bytes], None] = lambda _resource, _name, _content: None
 
     def run(self, series: Series, label: Label) -> Sent | NotSent:
@@ -147,6 +150,7 @@ class _Journey:
         uid = self.series.series_instance_uid
         first, body = (ZipStream(self.spool, members) for members in (package.members[:1], package.members))
         with self.lane.uploads:
+            patience.call(lambda: self.lane.claim(self.label), uid)
             patience.call(lambda: self.lane.turns.take(self.label, lambda: first), uid)
             self.prearchive = patience.call(lambda: prearchive.import_series(body, self.label), uid)
             patience.call(lambda: self.lane.turns.check(self.label), uid)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tcia_xnat import plan as plans
 from tcia_xnat.core.run_lock import RunLock, is_alive, is_over
+from tcia_xnat.destinations.xnat.claims import Claims
 from tcia_xnat.destinations.xnat.counts import ask
 from tcia_xnat.destinations.xnat.files import ProjectFiles
 from tcia_xnat.destinations.xnat.turns import Turns
@@ -109,8 +110,7 @@ def run(  # noqa: PLR0913, PLR0917  what a run needs, each once
             stop.check()
             record.prepared = _prepared(kept, settings, work, held)
             announce(record.prepared, tell_all)
-            turns = Turns(project.prearchive, held.left, min(settings.max_outage, _QUIET_SECONDS))
-            with _lane(settings, work, record.prepared, project, turns, tell_all, stop, kept) as lane:
+            with _lane(settings, work, record.prepared, project, held, tell_all, stop, kept) as lane:
                 record.is_moving = True
                 record.result = _transferred(settings, record.prepared, lane, ledger, tell_all, stop)
             done, files = record.report(report, lambda _run: work.report(settings.report_dir))
@@ -167,7 +167,7 @@ def _lane(  # noqa: PLR0913, PLR0917  what all lanes share
     work: Work,
     prepared: Prepared,
     project: XnatProject,
-    turns: Turns,
+    held: Held,
     tell: Tell,
     stop: Stop,
     files: ProjectFiles,
@@ -176,7 +176,7 @@ def _lane(  # noqa: PLR0913, PLR0917  what all lanes share
     with painter(settings.pictures_dir, settings.thumbnails, len(prepared.plan.send)) as depict:
         yield Lane(
             project,
-            turns,
+            Turns(project.prearchive, held.left, min(settings.max_outage, _QUIET_SECONDS)),
             work.sources,
             tuple(work.sources),
             tell,
@@ -186,6 +186,7 @@ def _lane(  # noqa: PLR0913, PLR0917  what all lanes share
             uploads,
             depict,
             lambda series: work.catalogue.wanted(series.series_instance_uid),
+            Claims(project, held.subjects).take,
             files.keep,
         )
 

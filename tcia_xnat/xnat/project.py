@@ -79,9 +79,13 @@ def find_project(xnat: XnatConnection, named: str) -> str:
 
 def _id_of(answer: Answer) -> str:
     """Return the ID in a document of XNAT (§0.5); empty when the answer is another thing."""
+    return _field_of(answer, "ID")
+
+
+def _field_of(answer: Answer, name: str) -> str:
     try:
         found: Any = parse_json(answer.text)
-        found = found["items"][0]["data_fields"]["ID"]
+        found = found["items"][0]["data_fields"][name]
     except (ValueError, LookupError, TypeError):
         return ""
     return found if isinstance(found, str) else ""
@@ -205,6 +209,20 @@ class XnatProject:
         """Return the labels of all subjects, those without sessions included."""
         rows = self._xnat.rows(f"{self._data}/subjects", {"columns": "ID,URI,label"})
         return [row["label"] for row in rows if row.get("label")]
+
+    def claim_subject(self, label: str) -> str:
+        """Make a subject unless it is there; return its label as XNAT has it, which may differ in case (§6.4).
+
+        A user who may not make it on its own may yet do so by archiving: then it is not there, and the label is free.
+        """
+        path = f"{self._data}/subjects/{quote(label)}"
+        self.patience.call(lambda: self._xnat.ask("PUT", path, accepted=OK | _REFUSED_IDS))
+        answer = self._found(path)
+        if answer.status == NOT_FOUND:
+            return label
+        if not (found := _field_of(answer, "label")):
+            raise XnatGarbled(web.with_words("XNAT sent something that is no subject", answer.reason))
+        return found
 
     def experiment_uri(self, label: Label) -> str:
         """Return where the archive has, or would have, a session of this label."""

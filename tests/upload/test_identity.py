@@ -1,11 +1,15 @@
 """Uploads into a project that holds something: nobody becomes somebody else, and no image is left behind."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 import requests
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
+from tcia_xnat.planning.identity.words import with_digest
 from tests.job.case import ask, images, in_prearchive, subjects
 from tests.sandbox.xnat_case import zipped
 from tests.upload.case import archived, assert_holds, upload, wanted
@@ -144,3 +148,25 @@ def test_a_study_of_two_patients_is_a_session_for_each_and_two_people_of_one_pat
     (note,) = done.report["notes"]
     assert "PAIR_A (other birth dates, see" in note
     assert note in done.err
+
+
+def test_a_subject_that_another_run_makes_in_other_letters_at_the_same_time_is_not_joined(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    url = f"{sandbox.xnat.url}/data/projects/ATONCE"
+    requests.put(url, auth=ADMIN, timeout=10).raise_for_status()
+    theirs, ours = Scan("Otto", 7701, 1), Scan("OTTO", 7702, 1)
+    write(tmp_path / "a", ours.all_images())
+
+    async def just_after(application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        await application(scope, receive, send)  # the plan is made, and then the other run makes its subject
+        await asyncio.to_thread(requests.put, f"{url}/subjects/{theirs.patient}", auth=ADMIN, timeout=10)
+
+    sandbox.xnat_faults.add(Fault("GET /data/projects/ATONCE/subjects", just_after))
+    done = upload(sandbox, tmp_path / "w", tmp_path / "a", "ATONCE")
+    assert (done.code, "another run has made subject Otto meanwhile" in done.out) == (3, True), done.out + done.err
+    assert not images(sandbox, "ATONCE")
+    assert not in_prearchive(sandbox, "ATONCE")
+    assert upload(sandbox, tmp_path / "w", tmp_path / "a", "ATONCE").code == 0
+    assert archived(sandbox, "ATONCE") == wanted({"OTTO": [ours]})
+    assert subjects(sandbox, "ATONCE") == {"OTTO": with_digest("OTTO", "OTTO")}
