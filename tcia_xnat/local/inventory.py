@@ -148,7 +148,12 @@ class Inventory(Closing):
                     names = (os.fsencode(decided.subject), os.fsencode(decided.session)) if decided else (b"", b"")
                     chosen.append((*_uids(thing), path, thing.place, thing.member, holder, *names))
             self._write((sql.CHOOSE, chosen), (sql.LEAVE, passed))
-        self._write((sql.FIND_COPIES, [()]), (sql.LEAVE_COPIES, [()]), (sql.LOSE_NEIGHBOURS, [NOT_IMAGES]))
+        self._write(
+            (sql.KEEP_COPIES, [()]),
+            (sql.FIND_COPIES, [()]),
+            (sql.LEAVE_COPIES, [()]),
+            (sql.LOSE_NEIGHBOURS, [NOT_IMAGES]),
+        )
 
     def indexes(self) -> list[Path]:
         """Return the DICOMDIR files of the tree, those in zips left out."""

@@ -22,6 +22,9 @@ CREATE TEMP TABLE chosen (
     series TEXT, sop TEXT, path BLOB, place INTEGER, member TEXT, holder BLOB, subject BLOB, session BLOB,
     PRIMARY KEY (series, sop, path, place)
 ) WITHOUT ROWID;
+CREATE TEMP TABLE copies (
+    series TEXT, sop TEXT, path BLOB, place INTEGER, member TEXT, PRIMARY KEY (series, sop, path, place)
+) WITHOUT ROWID;
 CREATE TEMP TABLE passed (
     path BLOB, place INTEGER, member TEXT, holder BLOB, reason TEXT, weight TEXT, series TEXT, sop TEXT
 );
@@ -47,6 +50,10 @@ INSERT INTO passed
 SELECT path, place, member, holder, 'the same instance lies in ' || name(first_path, first_member), 'left out', '', ''
 FROM images WHERE nth > 1
 """
+KEEP_COPIES = """
+INSERT INTO copies SELECT series, sop, path, place, member FROM passed
+WHERE weight = 'lost' AND sop <> '' AND (series, sop) IN (SELECT series, sop FROM chosen)
+"""  # what nobody has left out, and need not be sent if it is the same: that is proved when its image is read
 FIND_COPIES = """
 UPDATE passed SET weight = 'left out', reason = 'the same instance is sent from another place', series = '', sop = ''
 WHERE sop <> '' AND (series, sop) IN (SELECT series, sop FROM chosen)
@@ -91,8 +98,11 @@ FROM images JOIN entries USING (path, place, series, sop, member) GROUP BY serie
 """  # the bare columns are those of the row with the first path (sqlite.org/lang_select.html#bareagg)
 PLACES = """
 SELECT path, size, mtime_ns, ctime_ns, inode, place, member, sop, bytes, patient
-FROM chosen JOIN entries USING (path, place, series, sop, member) JOIN seen USING (path)
-WHERE series = ? ORDER BY path, place
+FROM (
+    SELECT 0 AS nth, series, sop, path, place, member FROM chosen
+    UNION ALL SELECT 1, series, sop, path, place, member FROM copies
+) JOIN entries USING (path, place, series, sop, member) JOIN seen USING (path)
+WHERE series = ? ORDER BY nth, path, place
 """
 SUSPECTS = """
 SELECT chosen.series, name(passed.path, passed.member), passed.reason, min(passed.path)

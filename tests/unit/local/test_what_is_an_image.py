@@ -4,11 +4,14 @@ import gzip
 import io
 import tarfile
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from pydicom.fileset import FileSet
 
+from tcia_xnat.errors import SeriesDamaged
+from tcia_xnat.local.layout import Layout
 from tests.unit.local.look import look, sent
 from tests.upload.trees import Scan, write, zipped
 
@@ -165,6 +168,17 @@ def test_a_dicomdir_in_a_zip_names_what_is_not_there(medium: Path, tmp_path: Pat
     gone = str(images_of(medium)[2].relative_to(medium))
     tree = write(tmp_path / "tree", {"cd.zip": zipped({name: files[name] for name in files if name != gone})})
     assert list(look(tree).lost) == [f"cd.zip/{gone}"]
+
+
+@pytest.mark.parametrize("where", ["S/v1/more.zip", "stray.dcm"])
+def test_a_copy_that_is_not_sent_must_be_the_same_image(tmp_path: Path, where: str) -> None:
+    tree = write(tmp_path / "tree/S/v1/a", {"IM1.dcm": SCAN.image(1)}).parents[2]
+    for image in (SCAN.image(1), SCAN.image(1, SeriesDescription="other")):
+        write(tree, {where: zipped({"x.dcm": image}) if where.endswith(".zip") else image})
+        assert not look(tree, layout=Layout.FOLDERS).lost
+        is_same = image == SCAN.image(1)
+        with nullcontext() if is_same else pytest.raises(SeriesDamaged, match="same instance with different content"):
+            assert sent(tree, layout=Layout.FOLDERS) == {SCAN.series_instance_uid: [SCAN.image(1)]}
 
 
 @pytest.mark.parametrize("holds", ["other images", "the same images"])
