@@ -11,6 +11,7 @@ from tcia_xnat.clients import remote_list
 from tcia_xnat.clients.idc_index import IdcIndex
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest import Manifest
+from tcia_xnat.manifest.columns import heading
 from tcia_xnat.request.addresses import is_address, is_doi, names_of
 from tcia_xnat.request.resolve import resolve
 from tcia_xnat.retry import Patience
@@ -65,7 +66,7 @@ def read_asked(  # noqa: PLR0913  what is asked for, and what may change how it 
             return selector.ask(query)
         files, words = _sorted_out(text, selector)
         read = [_complete(_read(file, column), selector.index, patience, column) for file in files]
-        return manifests.merge([*read, *([selector.select(words)] if words else [])])
+        return _with_column(manifests.merge([*read, *([selector.select(words)] if words else [])]), column)
 
 
 def parts(text: str) -> list[str]:
@@ -81,7 +82,15 @@ def read_each(named: Sequence[str], idc_index: str | Path | None, patience: Pati
     ManifestError, SourceUnreachable
     """
     with closing(IdcIndex(idc_index)) as index:
-        return manifests.merge([_complete(_read(part, column), index, patience, column) for part in named])
+        read = [_complete(_read(part, column), index, patience, column) for part in named]
+        return _with_column(manifests.merge(read), column)
+
+
+def _with_column(manifest: Manifest, column: str) -> Manifest:
+    """Refuse a column that was chosen and that nothing has: it would have no effect."""
+    if column and not any(heading(one.column) == heading(column) for one in manifest.readings):
+        raise ManifestError(f"no list has a column {column}", "leave --column out: it is for tables")
+    return manifest
 
 
 def _read(name: str, column: str) -> Manifest:

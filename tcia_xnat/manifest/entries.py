@@ -9,6 +9,7 @@ _FOLDER = re.compile(
     rf"""(?:\b(?:s3|gs)://[^/\s]+/|^)(?P<folder>{_UUID})(?:/(?P<image>{_UUID})\.dcm|(?=[/*"'\s]|$))""", re.IGNORECASE
 )
 _DOTTED = re.compile(r"\d+(?:\.\w+){3}", re.ASCII)  # a date has two dots
+_OLD_IMAGE = re.compile(rf"\b(?:s3|gs)://[^/\s]+/{_UUID}\.dcm\b", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s|;,]+")
 _AROUND = "[](){}\"'="  # ="1.2.3" keeps Excel from taking a text for a number
 _LONG_UID = re.compile(r"[0-2]\.\d+\.\d[\d.]*", re.ASCII)  # 1.5 and 01.02.2020 are UIDs, too, by their letters
@@ -23,6 +24,11 @@ def folder_in(text: str) -> tuple[str, str]:
     """Return the crdc_series_uuid in a text, and the name of the one image that is named in it; empty without one."""
     found = _FOLDER.search(text.strip(" \"'"))
     return (found["folder"].lower(), (found["image"] or "").lower()) if found else ("", "")
+
+
+def is_old_image(text: str) -> bool:
+    """Whether a text names an image as IDC kept it before it had folders of series."""
+    return _OLD_IMAGE.search(text) is not None
 
 
 def is_broken(word: str) -> bool:

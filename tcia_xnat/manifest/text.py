@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.broken import no_uids, wrong_lines
-from tcia_xnat.manifest.entries import folder_in, is_broken, is_identifier, words
+from tcia_xnat.manifest.entries import folder_in, is_broken, is_identifier, is_old_image, words
 from tcia_xnat.manifest.model import Level, Manifest, Reading, Rejected
 
 LIST_KEY = "listofseriestodownload"
@@ -172,6 +172,11 @@ def _refuse(reading: _Reading) -> None:
         raise ManifestError(
             f"{name} is a manifest of version {version or '1'}, which holds no list of series",
             "it names a basket on TCIA's server; have the manifest made anew there, or list the series yourself",
+        )
+    if single := next((one for one in reading.wrong if is_old_image(one.text)), None):
+        raise ManifestError(
+            f"{name}, line {single.line} names a single file of IDC as it was before version 14",
+            "name the series by their UIDs, as query.py search writes them: IDC has folders of series since then",
         )
     if reading.wrong and (found or reading.in_list):
         raise wrong_lines(name, reading.wrong)

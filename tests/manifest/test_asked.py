@@ -106,6 +106,15 @@ def test_an_empty_stdin_is_refused_in_one_line() -> None:
     assert done.stderr.startswith("error: stdin holds no series\nhint: ")
 
 
+def test_a_column_that_no_list_has_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tcia").write_text(write_tcia([A], "a"))
+    (tmp_path / "b.csv").write_text(f"n,CT\n1,{B}\n")
+    assert asked(f"{tmp_path / 'a.tcia'},{tmp_path / 'b.csv'}", column="ct").series_instance_uids == (A, B)
+    for given in (str(tmp_path / "a.tcia"), "cmb_aml"):
+        with pytest.raises(ManifestError, match="no list has a column CT"):
+            asked(given, column="CT")
+
+
 def test_an_xml_wrapper_is_followed(tmp_path: Path) -> None:
     answers: Answers = {
         "/x/first.tcia": lambda: PlainTextResponse(write_tcia([A, B], "first")),
@@ -322,22 +331,6 @@ def test_a_table_of_studies_brings_their_series(tmp_path: Path) -> None:
     assert "\n  1.2.3\n" in done.stdout
 
 
-def test_a_table_that_is_not_certain_is_refused_until_a_column_is_chosen(tmp_path: Path) -> None:
-    uid, series = study()
-    path = tmp_path / "cohort.csv"
-    path.write_text(f"StudyInstanceUID,CT_Series\n{uid},{series[0]}\n{uid},{series[1]}\n")
-    refused = dry_run(path)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == (
-        "error: cohort.csv has studies in column StudyInstanceUID, and CT_Series may name what is meant\n"
-        "hint: choose the column: --column CT_Series or --column StudyInstanceUID; studies bring all of their series\n"
-    )
-    chosen = dry_run(path, "--column", "CT_Series")
-    assert chosen.returncode == 0
-    assert chosen.stdout.startswith("cohort.csv: 2 lines, 2 series in column CT_Series\n")
-    assert "To send: 2 series" in chosen.stdout
-
-
 def test_studies_that_the_index_does_not_know_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_text("StudyInstanceUID\n1.2.3\n1.2.4\n")
@@ -352,13 +345,3 @@ def test_studies_in_a_list_of_series_bring_their_series(tmp_path: Path) -> None:
     done = dry_run(path)
     assert done.returncode == 0
     assert f"To send: {len(series)} series" in done.stdout
-
-
-def test_a_study_that_stands_beside_its_series_brings_no_others(tmp_path: Path) -> None:
-    uid, series = study()
-    path = tmp_path / "m.txt"
-    path.write_text(f"{uid},{series[0]}\n")
-    done = dry_run(path)
-    assert done.returncode == 0
-    assert "To send: 1 series" in done.stdout
-    assert "m.txt: 1 line, 1 series; 1 study beside their series not taken\n" in done.stdout

@@ -135,6 +135,11 @@ REFUSED = {
     "a series, and a broken one beside it": (f"{A},{B}x\n", "a UID that is none, line 1", "headings, such as"),
     "a row without its series": (f"P1,{STUDY},{A}\nP2,{OTHER_STUDY},\n", f"names study {OTHER_STUDY}", "headings"),
     "a line of pipes that was cut": (f"c1|P1|{STUDY}\n", "a UID that is none, line 1", "headings, such as"),
+    "images as IDC had them before version 14": (
+        f"cp gs://public-datasets-idc/{IMAGE}0.dcm .\n",
+        r"m\.csv, line 1 names a single file of IDC as it was before version 14",
+        "name the series by their UIDs",
+    ),
     "JSON rows and something else": (f'[{{"SeriesInstanceUID": "{A}"}}, "{B}"]', "not a list of series", "rows"),
     "studies that nobody knows": ("StudyInstanceUID\n1.2.3\n", "knows none of the 1", "SeriesInstanceUID"),
 }
