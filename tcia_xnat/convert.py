@@ -9,6 +9,7 @@ import click
 
 from tcia_xnat import cli
 from tcia_xnat.command_list import Command
+from tcia_xnat.core.words import counted
 from tcia_xnat.errors import UsageError
 from tcia_xnat.options import column_option
 
@@ -45,7 +46,7 @@ def convert(manifests: Sequence[str], output: Path, *, idc_index: str | None, co
     left_out = (f"{uid} is not in IDC's index, and left out" for uid in unknown)
     for line in (*(one.text for one in asked.read), *passed_over(asked.rejected), *left_out):
         click.echo(line, err=True)
-    click.echo(f"{len(uids)} series in {output}, {asked.duplicates} lines named one of them again", err=True)
+    click.echo(f"{len(uids)} series in {output}, {counted(asked.duplicates, 'line')} named one of them again", err=True)
     return NOT_ALL if unknown else 0
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tcia_xnat.core.words import counted
 from tcia_xnat.folder.disk import disk_errors
 from tcia_xnat.folder.images import files_in, series_in
 from tcia_xnat.folder.kept import Kept, KeptSeries
@@ -13,7 +14,6 @@ from tcia_xnat.folder.survey import Survey, homes
 from tcia_xnat.model import Series
 from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.planning.held import Held
-from tcia_xnat.progress.words import counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tcia_xnat.core.uids import image_name
+from tcia_xnat.core.words import counted
 from tcia_xnat.errors import FolderError
 from tcia_xnat.folder.kept import KeptFile
 from tcia_xnat.folder.scan import IMAGE_NAMES, File, Image
@@ -173,7 +174,7 @@ def images_of(series_instance_uid: str, files: Iterable[File]) -> list[Image]:
 
 def _wrong(known: Known, files: Sequence[File], images: Sequence[Image]) -> Iterator[str]:
     if known.image_count is not None and len(images) != known.image_count:
-        yield f"{len(images)} images, {known.image_count} expected"
+        yield f"{counted(len(images), 'image')}, {known.image_count} expected"
     if known.files:
         yield from _shortened(_wrong_files(known.files, files))
     elif known.hashes:
@@ -219,9 +220,9 @@ def _wrong_images(hashes: Sequence[str], files: Sequence[File]) -> Iterator[str]
 
 
 def _identity(series: Series, images: Sequence[Image]) -> Iterator[str]:
-    counted = Counter(image.header.sop_instance_uid for image in images)
-    if twice := [uid for uid, count in counted.items() if count > 1]:
-        yield f"{len(twice)} images are there twice, first {twice[0]}"
+    counts = Counter(image.header.sop_instance_uid for image in images)
+    if twice := [uid for uid, count in counts.items() if count > 1]:
+        yield f"{counted(len(twice), 'image is', 'images are')} there twice, first {twice[0]}"
     for what, should, says in (
         ("study", series.study_instance_uid, {image.header.study_instance_uid for image in images}),
         ("patient", series.patient_id, {image.header.patient_id for image in images}),

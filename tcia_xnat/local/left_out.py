@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tcia_xnat.core.words import counted
 from tcia_xnat.harmless import one_line
 
 LIST = "left_out.csv"
@@ -26,16 +27,12 @@ def sentence(left: Sequence[LeftOut]) -> str:
     parts = []
     if images:
         count, series = sum(one.count for one in images), sum(one.series for one in images)
-        parts.append(f"{_counted(count, 'DICOM image')} in {series:,} series ({_reasons(images)})")
+        parts.append(f"{counted(count, 'DICOM image')} in {series:,} series ({_reasons(images)})")
     if others:
-        parts.append(_counted(others, "other file"))
+        parts.append(counted(others, "other file"))
     return f"Left out: {', '.join(parts)}: {LIST}." if parts else ""
 
 
 def _reasons(images: Sequence[LeftOut]) -> str:
-    more = f"; {len(images) - _SHOWN} more reasons" if len(images) > _SHOWN else ""
+    more = f"; {counted(len(images) - _SHOWN, 'more reason')}" if len(images) > _SHOWN else ""
     return "; ".join(one_line(one.reason)[:_LONGEST] for one in images[:_SHOWN]) + more
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from tcia_xnat.core.words import counted
 from tcia_xnat.pairs.rules import Rules, SeriesRules, rank, refusal
 
 
@@ -168,10 +169,10 @@ def _candidates(series: Iterable[SeriesRow], rules: SeriesRules, kind: str) -> t
 
 def _refusal(rules: SeriesRules, row: SeriesRow) -> str:
     if row.image_count < rules.least_images:
-        return f"has fewer than {rules.least_images} images"
+        return f"has fewer than {counted(rules.least_images, 'image')}"
     return refusal(rules, row.series_description)
 
 
 def _named(series: SeriesRow) -> str:
     description = repr(series.series_description) if series.series_description else "without a description"
-    return f"{description} ({series.image_count} images)"
+    return f"{description} ({counted(series.image_count, 'image')})"

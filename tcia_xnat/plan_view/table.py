@@ -88,8 +88,8 @@ def _sessions(sessions: tuple[SessionRow, ...], *, whole: bool) -> RenderableTyp
     hidden = [row for row in sessions if row.patient_id not in shown]
     if not hidden:
         return table
-    more = f"… and {len(patients) - len(shown):,} more patients with {len(hidden):,} sessions; --all shows them\n"
-    return Group(table, Text(more))
+    more = f"{counted(len(patients) - len(shown), 'more patient')} with {counted(len(hidden), 'session')}"
+    return Group(table, Text(f"… and {more}; --all shows them\n"))
 
 
 def _session_table(sessions: list[SessionRow]) -> FittingTable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tcia_xnat.core.words import counted
 from tcia_xnat.planning.completeness import Judgement
 from tcia_xnat.xnat.scripts import Scripts
 
@@ -52,4 +53,4 @@ def is_accepted(notes: Iterable[str]) -> bool:
 
 def accepted_note(kept: int, count: int) -> str:
     """Say that a series counts although images of it were left out."""
-    return f"{_ACCEPTED}{count - kept} of its {count} images; accepted"
+    return f"{_ACCEPTED}{count - kept} of its {counted(count, 'image')}; accepted"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from functools import singledispatchmethod
 
 from tcia_xnat import licences
+from tcia_xnat.core.words import counted
 from tcia_xnat.events import (
     BytesArrived,
     Event,
@@ -26,7 +27,7 @@ from tcia_xnat.events import (
 from tcia_xnat.harmless import one_line
 from tcia_xnat.manifest import passed_over
 from tcia_xnat.model import Label, Series, State
-from tcia_xnat.progress.words import counted, size
+from tcia_xnat.progress.words import size
 
 _QUIET_SECONDS = 30.0  # without a line in between, one says that the run is alive
 _RETRY_SECONDS = 30.0  # between two lines of retries: an outage must not fill XNAT's console

@@ -32,8 +32,3 @@ def rough_duration(seconds: float) -> str:
         return f"about {minutes} min"
     hours, minutes = divmod(minutes, _MINUTE)
     return f"about {hours} h {minutes} min" if hours < 48 else f"about {hours // 24} d {hours % 24} h"  # noqa: PLR2004  two days
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun: 1 image, 1,532 images."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

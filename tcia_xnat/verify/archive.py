@@ -9,6 +9,7 @@ from functools import partial
 
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.confirm import CHANGED
+from tcia_xnat.core.words import counted
 from tcia_xnat.destinations.xnat import provenance
 from tcia_xnat.destinations.xnat.provenance import Records
 from tcia_xnat.errors import FATAL, XnatError, XnatUnreachable
@@ -138,21 +139,21 @@ def _wrong_count(found: Found, series: Series, offered: Offered) -> Iterator[str
         return
     if record and record.left_out and count == record.archived_count:
         lacking = f"XNAT has left out {record.left_out} that it was sent twice"
-        yield f"{count} images, {series.image_count} expected: {lacking}"
+        yield f"{counted(count, 'image')}, {series.image_count} expected: {lacking}"
     elif count != offered.image_count(series):
-        yield f"{count} images, {series.image_count} expected"
+        yield f"{counted(count, 'image')}, {series.image_count} expected"
 
 
 def _wrong_images(held: Found, wanted: frozenset[str] | None) -> Iterator[str]:
     images = held.images or ()
     if twice := [uid for uid, count in Counter(images).items() if count > 1]:
-        yield f"{len(twice)} images are there twice, first {twice[0]}"
+        yield f"{counted(len(twice), 'image is', 'images are')} there twice, first {twice[0]}"
     if held.count is not None and len(images) != held.count:
-        yield f"the catalog lists {len(images)} images, {held.count} files are there"
+        yield f"the catalog lists {counted(len(images), 'image')}, {counted(held.count, 'file is', 'files are')} there"
     if wanted is not None and (lacking := wanted - set(images)):
-        yield f"{len(lacking)} images are missing, first {min(lacking)}"
+        yield f"{counted(len(lacking), 'image is', 'images are')} missing, first {min(lacking)}"
     if wanted is not None and (beyond := set(images) - wanted):
-        yield f"{len(beyond)} images are not of this series, first {min(beyond)}"
+        yield f"{counted(len(beyond), 'image is', 'images are')} not of this series, first {min(beyond)}"
 
 
 def _extra(sessions: Sequence[ArchivedSession], catalogue: Catalogue, recognized: AbstractSet[str]) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
+from tcia_xnat.core.words import counted
 from tcia_xnat.folder.headers import Slice, Vector
 
 _ANGLE = 1e-3  # difference of direction cosines that counts as none: they are written with few digits
@@ -96,7 +97,7 @@ def _gaps(places: Sequence[float]) -> list[str]:
     if holes:
         missing = sum(round(gap / spacing) - 1 for _, gap in holes)
         where = ", ".join(f"{before:g} and {before + gap:g} mm" for before, gap in holes[:_SHOWN])
-        return [f"{missing} slices missing, between {where}"]
+        return [f"{counted(missing, 'slice')} missing, between {where}"]
     allowed = max(_MILLIMETRE, _SHARE * spacing)
     if any(abs(gap - spacing) > allowed for gap in gaps):
         return [f"spacings from {min(gaps):g} to {max(gaps):g} mm"]

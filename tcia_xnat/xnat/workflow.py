@@ -3,6 +3,7 @@
 import logging
 import threading
 
+from tcia_xnat.core.words import counted
 from tcia_xnat.errors import Error
 from tcia_xnat.events import Event, Planned, SeriesImported, SeriesSettled, SessionArchived
 from tcia_xnat.model import Outcome, State
@@ -71,7 +72,7 @@ class WorkflowProgress:
         done, lost = len(self._done), len(self._lost)
         percentage = min(100 * done // self._planned, _MOST) if self._planned else 0
         failed = f"{lost} failed, " if lost else ""
-        step = f"{done - lost} of {self._planned} series in, {failed}{self._sessions} sessions archived"
+        step = f"{done - lost} of {self._planned} series in, {failed}{counted(self._sessions, 'session')} archived"
         return dict(zip(_FIELDS, (str(percentage), step if self._planned else "planning"), strict=True))
 
     def _tell(self, connection: XnatConnection) -> None:

@@ -51,7 +51,7 @@ def settled(uid: str, state: State) -> SeriesSettled:
                 settled("1.1", State.ARCHIVED),
             ],
             "99",
-            "2 of 2 series in, 1 sessions archived",
+            "2 of 2 series in, 1 session archived",
         ),
     ],
 )

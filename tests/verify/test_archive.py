@@ -109,7 +109,7 @@ def test_images_that_only_nbia_can_name(tmp_path: Path) -> None:
         catalog.write_text(text.replace(f' UID="{first}"', ' UID="1.2.3"'))
         found = verify(sandbox, path, tmp_path / "out", "NAMED")
         assert (found.code, found.signs()) == (3, {uid: "*"})
-        assert f"1 images are missing, first {first}" in found.reasons(uid)
+        assert f"1 image is missing, first {first}" in found.reasons(uid)
 
 
 def test_a_session_that_xnat_cannot_tell_of(sandbox: Sandbox, tmp_path: Path, listed: Path) -> None:

@@ -207,7 +207,7 @@ def test_geometry(sandbox: Sandbox, output: Path, listed: Path, hit: str) -> Non
     images(output, hit)[6].unlink()
     found = verify(sandbox, listed, output, "--check-geometry", "--source", "nbia")
     assert (found.code, found.signs()[hit]) == (3, "*")
-    assert "1 slices missing, between 12.5 and 17.5 mm" in found.reasons(hit)
+    assert "1 slice missing, between 12.5 and 17.5 mm" in found.reasons(hit)
     twin = images(output, hit)[3]
     dataset = pydicom.dcmread(twin)
     dataset.ImagePositionPatient[2] = 5.0

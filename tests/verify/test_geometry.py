@@ -51,7 +51,7 @@ def test_every_phase_of_a_series_in_time_is_one_volume() -> None:
 
 
 WRONG: dict[str, tuple[Callable[[list[Slice]], list[Slice]], str]] = {
-    "a slice missing": (lambda v: without(v, "7.dcm"), "1 slices missing, between -85 and -80 mm"),
+    "a slice missing": (lambda v: without(v, "7.dcm"), "1 slice missing, between -85 and -80 mm"),
     "two missing side by side": (lambda v: without(v, "7.dcm", "8.dcm"), "2 slices missing"),
     "two missing apart": (lambda v: without(v, "3.dcm", "12.dcm"), "2 slices missing"),
     "a doubled place": (

@@ -85,7 +85,7 @@ def test_equal_numbers_of_other_images_are_not_the_same(tmp_path: Path) -> None:
     session.images["1"] = {"1.2.1.1", "1.2.1.2", "9.9"}
     row = verified(xnat)["1.2.1"]
     assert row.sign is Sign.DIFFERS
-    assert row.reasons == ("1 images are missing, first 1.2.1.3", "1 images are not of this series, first 9.9")
+    assert row.reasons == ("1 image is missing, first 1.2.1.3", "1 image is not of this series, first 9.9")
 
 
 def test_images_that_xnat_left_out_are_named_so(tmp_path: Path) -> None:
