@@ -54,6 +54,7 @@ def _bids_without_a_session() -> Kind:
         {
             "in one run": [Run(first | last, asked), *twice(first | last, left, *_FOLDERS)],
             "in two": [came, other],
+            "in two, on two machines": [came, replace(other, machine=2)],
         }
     )
 

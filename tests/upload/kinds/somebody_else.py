@@ -91,6 +91,15 @@ def _ids_that_differ_by_case() -> Kind:
     )
 
 
+def _one_id_for_two_people() -> Kind:
+    alpha = {"PatientName": "Alpha^A", "PatientBirthDate": "19400101", "PatientSex": "M"}
+    beta = {"PatientName": "Beta^B", "PatientBirthDate": "19900101", "PatientSex": "F"}
+    first = images_of(Scan("ANON", 8250, 1), folder="x", **alpha)
+    second = images_of(Scan("ANON", 8251, 1, date=_LATER), folder="y", **beta)
+    words = ("perhaps several people", "ANON (other names and birth dates and sexes")
+    return alone(first | second, Ends(0, {"ANON/ANON": first, "ANON/ANON_01": second}, words))
+
+
 def _what_xnat_adds_no_more(first: str, second: str) -> Kind:
     one, two = (
         images_of(Scan("P4", 8260, nth, modality=kind), folder=kind) for nth, kind in enumerate((first, second), 1)
@@ -135,6 +144,7 @@ SOMEBODY_ELSE: dict[str, Callable[[], Kind]] = {
     "PatientIDs that clean alike": lambda: _ids_that_become_alike("12/3", "12^3"),
     "PatientIDs that are cut alike": lambda: _ids_that_become_alike(f"{'L' * 64}1", f"{'L' * 64}2"),
     "PatientIDs that differ by case": _ids_that_differ_by_case,
+    "one PatientID for two people": _one_id_for_two_people,
     "PET after CT": lambda: _what_xnat_adds_no_more("CT", "PT"),
     "CT after RTSTRUCT": lambda: _what_xnat_adds_no_more("RTSTRUCT", "CT"),
     "a session of somebody else": _in_a_session_of_somebody_else,
