@@ -92,10 +92,14 @@ def _ids_that_differ_by_case() -> Kind:
 
 
 def _one_id_for_two_people() -> Kind:
-    alpha = {"PatientName": "Alpha^A", "PatientBirthDate": "19400101", "PatientSex": "M"}
-    beta = {"PatientName": "Beta^B", "PatientBirthDate": "19900101", "PatientSex": "F"}
-    first = images_of(Scan("ANON", 8250, 1), folder="x", **alpha)
-    second = images_of(Scan("ANON", 8251, 1, date=_LATER), folder="y", **beta)
+    names = {"first": ("Alpha^A", "19400101", "M"), "second": ("Beta^B", "19900101", "F")}
+    first, second = (
+        images_of(
+            Scan("ANON", 8250 + nth, 1, date=f"202{nth}0101"),
+            folder=folder, PatientName=name, PatientBirthDate=born, PatientSex=sex,
+        )
+        for nth, (folder, (name, born, sex)) in enumerate(names.items())
+    )  # fmt: skip
     words = ("perhaps several people", "ANON (other names and birth dates and sexes")
     return alone(first | second, Ends(0, {"ANON/ANON": first, "ANON/ANON_01": second}, words))
 
