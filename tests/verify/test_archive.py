@@ -85,7 +85,7 @@ def test_what_waits_in_the_prearchive_is_missing(sandbox: Sandbox, tmp_path: Pat
     assert "prearchive" in found.reasons(uid)
 
 
-def test_an_image_that_xnat_has_lost(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_image_that_xnat_has_lost_and_a_session_of_somebody_else(sandbox: Sandbox, tmp_path: Path) -> None:
     uid = large(sandbox, ONE_PATIENT)
     path = manifest(tmp_path / "m.tcia", [uid])
     assert download(sandbox, path, tmp_path / "out", "LOST").code == 0
@@ -95,6 +95,15 @@ def test_an_image_that_xnat_has_lost(sandbox: Sandbox, tmp_path: Path) -> None:
     found = verify(sandbox, path, tmp_path / "out", "LOST")
     assert (found.code, found.signs()) == (3, {uid: "*"})
     assert "14 images, 15 expected" in found.reasons(uid)
+    kept = f"{sandbox.xnat.url}{files.split('/scans/', maxsplit=1)[0]}/resources/TCIA_PROVENANCE/files/provenance.json"
+    record = requests.get(kept, auth=ADMIN, timeout=10).json() | {"patient_id": "SOMEBODY"}
+    query = {"inbody": "true", "overwrite": "true"}
+    requests.put(kept, json=record, params=query, auth=ADMIN, timeout=10).raise_for_status()
+    found = verify(sandbox, path, tmp_path / "out", "LOST")
+    assert (found.code, found.signs()) == (3, {uid: "@"})
+    assert "of PatientID SOMEBODY" in found.reasons(uid)
+    assert "14 images, 15 expected" in found.reasons(uid)
+    assert "under another patient's subject" in found.out
 
 
 def test_images_that_only_nbia_can_name(tmp_path: Path) -> None:
