@@ -31,7 +31,7 @@ _PLACEHOLDERS = {
     r"\bUID\b": next(line for line in (ROOT / _READY).read_text().splitlines() if line[:1].isdigit()),
     r"WHERE …": "WHERE collection_id = 'cmb_aml'",
 }
-_COLLECTIONS = ["acrin_nsclc_fdg_pet", "cmb_aml", "cmb_crc", "lidc_idri", "nsclc_radiogenomics"]
+_COLLECTIONS = ["acrin_nsclc_fdg_pet", "cmb_aml", "cmb_crc", "cptac_ccrcc", "lidc_idri", "nsclc_radiogenomics"]
 _TUTORIAL = ROOT / "docs" / "tutorial.md"
 _SAID = {
     "output CMB-AML": "All 8 series are in the archive: 8 new, 0 were there.",
@@ -112,6 +112,7 @@ def test_the_commands_of_a_page_do_what_it_says(
         done = shell(filled_in(line, f"DOCS-{page.stem}"), folder, variables | few)
         assert done.returncode == 0, line + done.stdout + done.stderr
         assert "Traceback" not in done.stderr
+        assert "nothing fits" not in done.stderr, line  # an example shows something
         for end, said in _SAID.items() if page == _TUTORIAL else ():
             assert not line.endswith(end) or said in done.stdout + done.stderr, line
 
