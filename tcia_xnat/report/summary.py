@@ -31,12 +31,12 @@ _SHOWN = 40  # rows of a table of sessions; all of them are in the files
 def summary(run: Run) -> RenderableType:
     """Return the sessions that are in the archive, failures by cause, and the verdict."""
     parts: list[RenderableType] = []
-    outcomes = run.result.outcomes
+    outcomes, more = run.result.outcomes, "more" if run.unwritten else "more in report.csv"
     if sessions := _sessions(outcomes):
-        parts.append(_session_table(sessions))
+        parts.append(_session_table(sessions, more))
     is_missing = any(outcome.state.is_missing for outcome in outcomes)
     if is_missing:
-        parts.append(_causes(series_rows(run), in_sessions=bool(run.job.project)))
+        parts.append(_causes(series_rows(run), more, in_sessions=bool(run.job.project)))
     parts.append(Text(verdict_of(run), style="bold"))
     if run.unwritten:
         parts.append(Text(f"The report could not be written to {run.job.report_dir}."))
@@ -64,7 +64,7 @@ def _sessions(outcomes: Iterable[Outcome]) -> Mapping[tuple[str, str], list[Outc
     return grouped
 
 
-def _session_table(sessions: Mapping[tuple[str, str], list[Outcome]]) -> RenderableType:
+def _session_table(sessions: Mapping[tuple[str, str], list[Outcome]], more: str) -> RenderableType:
     rows = [
         (
             subject,
@@ -77,7 +77,7 @@ def _session_table(sessions: Mapping[tuple[str, str], list[Outcome]]) -> Rendera
         for (subject, session), outcomes in sorted(sessions.items())[:_SHOWN]
     ]
     if len(sessions) > _SHOWN:
-        rows.append(("", f"… {len(sessions) - _SHOWN} more in report.csv", "", "", "", ""))
+        rows.append(("", f"… {len(sessions) - _SHOWN} {more}", "", "", "", ""))
     return FittingTable(_COLUMNS, rows)
 
 
@@ -85,7 +85,7 @@ def _bytes(outcomes: Iterable[Outcome]) -> int:
     return sum(outcome.byte_count for outcome in outcomes)
 
 
-def _causes(rows: Sequence[Row], *, in_sessions: bool) -> RenderableType:
+def _causes(rows: Sequence[Row], more: str, *, in_sessions: bool) -> RenderableType:
     """Return what is not in, grouped by cause: the way out, and patients and UIDs that can be copied."""
     by_uid = {row["SeriesInstanceUID"]: row for row in rows}
     found = causes(rows)
@@ -95,9 +95,9 @@ def _causes(rows: Sequence[Row], *, in_sessions: bool) -> RenderableType:
         lines += [f"  what to do: {cause.hint}"] if cause.hint else []
         lines += [_named(by_uid[uid], cause.reason, in_sessions) for uid in cause.series_instance_uids[:_EXAMPLES]]
         if cause.count > _EXAMPLES:
-            lines.append(f"  and {cause.count - _EXAMPLES} more in report.csv")
+            lines.append(f"  and {cause.count - _EXAMPLES} {more}")
     if len(found) > _SHOWN:
-        lines.append(f"{len(found) - _SHOWN} more causes in report.csv")
+        lines.append(f"causes: {len(found) - _SHOWN} {more}")
     return Text("\n".join([*lines, ""]))
 
 

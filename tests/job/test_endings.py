@@ -1,8 +1,10 @@
 """A signal ends a run within eight seconds in every phase, with its report; so does whatever keeps it from starting."""
 
+import resource
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from sandbox import faults
 from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
-from tests.job.case import ONE_SERIES, Done, command, download, environment, manifest
+from tests.job.case import ONE_SERIES, WHOLE, Done, command, download, environment, expected, images, manifest
 
 UNKNOWN = "1.2.826.0.1.3680043.2.1125.1"
 PHASES = {
@@ -92,3 +94,26 @@ def test_a_login_that_is_refused_has_a_report(sandbox: Sandbox, tmp_path: Path) 
     assert done.code == 5
     assert "refuses the login" in done.report["ended_by"]
     assert len(done.rows) == 1
+
+
+def test_an_output_folder_that_takes_no_more_costs_no_image(sandbox: Sandbox, tmp_path: Path) -> None:
+    wanted = expected(sandbox, WHOLE)
+    ones = [uid for uid, count in wanted.images.items() if count == 1]
+    listed, output, project = manifest(tmp_path / "m.tcia", ones), tmp_path / "out", "FULL_OUTPUT"
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (33_000, 33_000))  # no report.html fits
+    process = subprocess.Popen(
+        command(listed, output, project, "--quiet"),
+        env=environment(sandbox),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=limit,  # noqa: PLW1509  nothing else runs in this process yet
+    )
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 6, err
+    assert f"All {len(ones)} series are in the archive" in out
+    assert f"The report could not be written to {output / 'report'}." in out
+    assert f"error: the disk is full ({output}" in err
+    assert {image.series_instance_uid for image in images(sandbox, project)} == set(ones)
+    again = download(sandbox, listed, output, project)
+    assert (again.code, set(again.states().values())) == (0, {"present"})

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from tcia_xnat.core.program import command_line
-from tcia_xnat.errors import Error
+from tcia_xnat.errors import Error, SpaceError
 from tcia_xnat.model import Label, Outcome, Series, State
 from tcia_xnat.report.causes import causes
 from tcia_xnat.report.page import page
@@ -100,6 +100,13 @@ def test_terminal_json_and_page_tell_the_same(tmp_path: Path) -> None:
     missing = text(by_id(parsed(page(report_json(tmp_path, given()), {})), "missing"))
     for words in ("4 series failed", "… images", "What to do: try again", "1.2.3.0.3 3 of 99 images"):
         assert words in missing
+
+
+def test_a_report_that_was_not_written_is_no_place_to_look_at(tmp_path: Path) -> None:
+    shown = as_text(summary(replace(run(tmp_path, given()), unwritten=SpaceError("full"))))
+    assert "The report could not be written" in shown
+    assert "and 1 more\n" in shown
+    assert "report.csv" not in shown
 
 
 def test_a_narrow_terminal_has_fewer_columns_and_whole_names(tmp_path: Path) -> None:
