@@ -136,6 +136,12 @@ _RUN = (
         type=FiniteRange(0),
         help="Seconds, at the most, before the second try; doubled before each further one.  [default: 2]",
     ),
+    click.option(
+        "--thumbnails",
+        type=Pixels(),
+        default="96",
+        help="Pixels of the picture of each series in the report, or off.",
+    ),
 )
 
 
@@ -167,12 +173,6 @@ _SOURCES = (
         "--source-timeout",
         type=FiniteRange(0, min_open=True),
         help="Seconds that IDC or NBIA may say nothing.  [default: 300]",
-    ),
-    click.option(
-        "--thumbnails",
-        type=Pixels(),
-        default="96",
-        help="Pixels of the picture of each series in the report, or off.",
     ),
     click.option("--nbia-url", metavar="URL", help="NBIA's services, the part before /v4/.  [default: TCIA's]"),
     click.option("--idc-url", metavar="URL", help="S3 endpoint of IDC's buckets, path style.  [default: Amazon's]"),

@@ -39,6 +39,7 @@ class RunSettings(TypedDict):
     spool_limit: int
     max_outage: float
     retry_wait: float
+    thumbnails: int
 
 
 class SourceSettings(RunSettings):
@@ -48,7 +49,6 @@ class SourceSettings(RunSettings):
     licence_filter: tuple[str, ...]
     bwlimit: float | None
     source_timeout: float
-    thumbnails: int
     nbia_url: str
     idc_url: str
     idc_index: str | None
@@ -80,6 +80,7 @@ def run_settings(options: Mapping[str, Any]) -> RunSettings:
         "spool_limit": _or(options["spool_limit"], SPOOL_LIMIT),
         "max_outage": _or(options["max_outage"], MAX_OUTAGE),
         "retry_wait": _or(options["retry_wait"], RETRY_WAIT),
+        "thumbnails": options["thumbnails"],
     }
 
 
@@ -96,7 +97,6 @@ def source_settings(options: Mapping[str, Any]) -> SourceSettings:
         "licence_filter": licences.parsed(options["licence_filter"]),
         "bwlimit": options["bwlimit"],
         "source_timeout": _or(options["source_timeout"], SILENT_SECONDS),
-        "thumbnails": options["thumbnails"],
         "nbia_url": _or(options["nbia_url"], NBIA_URL),
         "idc_url": _or(options["idc_url"], IDC_URL),
         "idc_index": options["idc_index"],

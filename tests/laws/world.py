@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from tests.laws.story import Foreign, Run, Stored, Tree, content, dicom
 from tests.upload.trees import zipped
 
 ADMIN = ("admin", "admin")
-_QUICK = ("--retries", "2", "--retry-wait", "0.02", "--max-outage", "1")
+_QUICK = ("--retries", "2", "--retry-wait", "0.02", "--max-outage", "1", "--thumbnails", "off")
 _SUBJECTS = """
 SELECT experiments.label AS session, subjects.label AS subject
 FROM experiments JOIN subjects ON subjects.id = experiments.subject WHERE experiments.project = ?"""
@@ -150,7 +150,7 @@ def _carried_out(arguments: Sequence[str]) -> tuple[int, str, str, tuple[str, ..
     events: list[Event] = []
 
     def carry_out(upload: Upload, login: Login, _options: dict[str, Any]) -> int:
-        done = run_upload(replace(upload, thumbnails=0), login, Stop(), events.append)
+        done = run_upload(upload, login, Stop(), events.append)
         missing = [one for one in done.result.outcomes if one.state.is_missing]
         said.extend(f"{one.series_instance_uid}: {one.reason or '(no reason)'}" for one in missing)
         said.extend(str(error) for error in (done.result.ended_by, done.unwritten) if error)

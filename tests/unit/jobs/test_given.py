@@ -20,7 +20,7 @@ OF_TREES = {
     "filters",
     "follow_links",
 }
-NEVER_OF_AN_UPLOAD = {"source", "report_resource", "bwlimit", "licence_filter", "thumbnails"}
+NEVER_OF_AN_UPLOAD = {"source", "report_resource", "bwlimit", "licence_filter"}
 
 
 def names(kind: type) -> set[str]:
