@@ -46,6 +46,13 @@ def test_an_endless_body_is_a_damaged_series_after_bounded_bytes() -> None:
     assert sum(arrived) < 80 << 20
 
 
+def test_a_zip_that_would_unpack_to_far_more_than_is_listed_is_not_unpacked() -> None:
+    content = nbia_zip(images(2) | {"1-03.dcm": bytes(70 << 20)})
+    source = NbiaSource(OneAnswer(content), ONCE)
+    with Spool() as spool, pytest.raises(SeriesDamaged, match="would unpack to"):
+        list(source.fetch(replace(series(3), byte_count=4096), spool, lambda _count: None))
+
+
 @pytest.mark.parametrize("hashes", [{"x": "1" * 200_000}, {"1-01.dcm": "a\rb"}])
 def test_a_list_of_hashes_that_csv_cannot_read(hashes: dict[str, str]) -> None:
     content = nbia_zip(images(3), hashes)

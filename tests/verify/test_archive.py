@@ -1,5 +1,6 @@
 """What --verify finds in XNAT, and that it changes nothing there."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +63,7 @@ def test_what_is_there_is_right_and_nothing_is_changed(sandbox: Sandbox, tmp_pat
     }
     names = {"verify.json", "verify.csv", "verify.html"}
     assert {path.name for path in (tmp_path / "out" / "report").iterdir()} == {"verify", *names}
+    assert json.loads((tmp_path / "out" / "report" / "verify.json").read_text())["host"] == sandbox.xnat.url
 
 
 def test_what_is_missing_and_what_is_beyond(sandbox: Sandbox, tmp_path: Path) -> None:
