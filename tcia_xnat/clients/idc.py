@@ -16,6 +16,7 @@ from tcia_xnat.clients.questions import Answer, Query
 from tcia_xnat.core.viewers import viewer_link
 from tcia_xnat.doi import DOI_URL, IDC_PAPER, CitationFormat
 from tcia_xnat.errors import SeriesUnavailable, SourceError, UsageError
+from tcia_xnat.model import Series
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.sources.idc import IdcSource
 
@@ -200,9 +201,7 @@ class IDCClient(IdcIndex, IdcBuckets):
             No filter is given, IDC lists no such series, or the folder cannot be written.
         SpaceError
         """
-        found = self.select_series(self._some(collection, patient, study, series))
-        if not found:
-            raise UsageError("IDC lists no such series", "query.py search finds what it lists")
+        found = self.select_meant(collection, patient, study, series)
         source = IdcSource(self, Patience(RetryPolicy(), time.sleep), _SPOOL_LIMIT)
         known = {one.series_instance_uid for one in found}
         lost = {uid: SeriesUnavailable(_NOT_AMONG) for uid in _several(series) if uid not in known}
@@ -216,6 +215,21 @@ class IDCClient(IdcIndex, IdcBuckets):
             else:
                 done.folders[one.series_instance_uid] = folder
         return done
+
+    def select_meant(
+        self, collection: Texts = None, patient: Texts = None, study: Texts = None, series: Texts = None
+    ) -> list[Series]:
+        """Return the series that a download of this selection is about.
+
+        Raises
+        ------
+        UsageError
+            No filter is given, or IDC lists no such series.
+        """
+        found = self.select_series(self._some(collection, patient, study, series))
+        if not found:
+            raise UsageError("IDC lists no such series", "query.py search finds what it lists")
+        return found
 
     def close(self) -> None:
         """Close all connections, let go of the files."""

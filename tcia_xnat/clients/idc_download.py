@@ -3,13 +3,14 @@
 import re
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from tcia_xnat.core.storage import FULL
 from tcia_xnat.core.uids import image_name
 from tcia_xnat.dicom import Identity, read_identity
-from tcia_xnat.errors import SeriesDamaged, SpaceError, UsageError
+from tcia_xnat.errors import SeriesDamaged, SourceError, SpaceError, UsageError
 from tcia_xnat.model import Member, Series
 from tcia_xnat.sources.idc import IdcSource
 from tcia_xnat.spool import Spool
@@ -68,7 +69,7 @@ def download(source: IdcSource, series: Series, folder: Path, leftovers: Leftove
     Raises
     ------
     SourceError
-        The series did not arrive whole; the folder is as it was.
+        The series did not arrive whole, or another one has a name of it there; the folder is as it was.
     SpaceError, UsageError
         The folder cannot take it.
     """
@@ -80,6 +81,7 @@ def download(source: IdcSource, series: Series, folder: Path, leftovers: Leftove
                 for member in package.members:
                     _write(spool, member, Path(arriving))
             names = {path.name for path in Path(arriving).iterdir()}
+            _refuse_others(folder, names, series.series_instance_uid)
             for sop_instance_uid, path in there:
                 if path.name not in names and f"{sop_instance_uid}.dcm" in names:
                     path.unlink(missing_ok=True)
@@ -88,6 +90,17 @@ def download(source: IdcSource, series: Series, folder: Path, leftovers: Leftove
         if error.errno in FULL:
             raise SpaceError(f"the disk of {folder} is full", "free some space, or choose another folder") from error
         raise UsageError(f"{folder} cannot be written: {error.strerror}", "choose another folder") from error
+
+
+def _refuse_others(folder: Path, names: Iterable[str], series_instance_uid: str) -> None:
+    """Refuse names that images of other series have in a folder."""
+    others = dict[str, Path]()
+    for name in names:
+        with suppress(SeriesDamaged):
+            others[_identity(folder / name).series_instance_uid] = folder / name
+    others.pop(series_instance_uid, None)
+    for other, path in others.items():
+        raise SourceError(f"{path} is an image of series {other}", "choose folders with %SeriesInstanceUID in them")
 
 
 def _identity(path: Path) -> Identity:
