@@ -20,9 +20,10 @@ _UNMATCHED = "correct it, or say --allow-unmatched where filters are for many tr
 _CONFIGURED = "Exclude"  # of a configuration
 _SHOWN = 5  # folders
 _HINT = 'write it as {"Exclude": ["Localizers", "AAHEAD"]}'
-_UNMAPPED = "not in the mapping: name it there, or leave it out with --partial"
+IN_NO_SESSION = "lies in no session folder"
+UNMAPPED = "not in the mapping: name it there, or leave it out with --partial"
 _ZIP = Passed("a zip; --zipmode process or asis opens it")
-_IN_ZIP = "lies in a zip: --zipmode process opens it, --zipmode nozip leaves it out"
+IN_ZIP = "lies in a zip: --zipmode process opens it, --zipmode nozip leaves it out"
 
 
 class ZipMode(StrEnum):
@@ -115,7 +116,7 @@ class Chooser:
         if refused := self._refusal(path, thing):
             return refused
         if self._stays_shut(path) and isinstance(thing, Image):
-            return Passed(_IN_ZIP, Weight.LOST)
+            return Passed(IN_ZIP, Weight.LOST)
         if isinstance(thing, Passed):
             return replace(thing, weight=Weight.LOST) if self._lacks_series(path, thing) else thing
         return self._named(path)
@@ -147,10 +148,10 @@ class Chooser:
     def _named(self, path: str) -> Label | Passed | None:
         if self.layout is Layout.MAPPING:
             weight = Weight.LEFT_OUT if self.is_partial else Weight.LOST
-            return mapped(self.mapping, path) or Passed(_UNMAPPED, weight)
+            return mapped(self.mapping, path) or Passed(UNMAPPED, weight)
         if self.layout is not Layout.FOLDERS:
             return None
-        return folder_label(path.split("/")) or Passed("lies in no session folder", Weight.LOST)
+        return folder_label(path.split("/")) or Passed(IN_NO_SESSION, Weight.LOST)
 
 
 def read_excluded_folders(config: Path) -> tuple[str, ...]:

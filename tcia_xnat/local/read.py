@@ -176,7 +176,7 @@ def _read(file: BinaryIO, name: str, size: int, place: int, member: str) -> Imag
 def _no_dicom(file: BinaryIO, head: bytes, name: str, place: int, member: str) -> Passed:
     if kind := packed.other_archive(head, name):
         return Passed(
-            f"is a {kind} archive, which this tool does not open: unpack it first", Weight.LOST, place, member
+            f"is packed as {kind}, which this tool does not open: unpack it first", Weight.LOST, place, member
         )
     if head.startswith(_POINTERS):
         return Passed(_POINTER, Weight.LOST, place, member)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.errors import Error, SeriesDamaged, UsageError
-from tcia_xnat.local.choice import Chooser, Filters, ZipMode, whole_path
+from tcia_xnat.local.choice import IN_NO_SESSION, IN_ZIP, UNMAPPED, Chooser, Filters, ZipMode, whole_path
 from tcia_xnat.local.dicomdir import files_not_on_disk, referenced
 from tcia_xnat.local.inventory import Inventory
 from tcia_xnat.local.layout import Layout, below_session, downloaded_series
@@ -21,7 +21,12 @@ from tcia_xnat.model import Series
 
 _GAP = Passed("is named by a DICOMDIR and is not there", Weight.LOST)
 _LOOK_EVERY = 1000  # files between two looks whether the run is to end
-_MEND = "mend it, or leave it out with --exclude; the same command then completes what is there"
+_REPAIR = "repair it, or leave it out with --exclude; the same command then completes what is there"
+_WAYS_OUT = {
+    UNMAPPED: "name it in the mapping, or leave out with --partial what is not named there",
+    IN_ZIP: "--zipmode process opens zips, --zipmode nozip leaves them out",
+    IN_NO_SESSION: "move it into a session folder, leave it out with --exclude, or choose another --layout",
+}
 _NOT_THEIRS = "move them to their patient's folder, leave them out with --exclude, or say --same-patient OWN=PATIENTID"
 _ONE_OF_BOTH = "leave one of them out"
 _NAME_IT = "give them names with --layout folders or --layout mapping"
@@ -214,7 +219,9 @@ def _tree(
     missing: dict[str, Error] = {}
     for passed in inventory.passed_over():
         if passed.weight is not Weight.LEFT_OUT:
-            missing[downloaded_series(passed.first) or passed.first] = SeriesDamaged(_lost(passed), _MEND)
+            missing[downloaded_series(passed.first) or passed.first] = SeriesDamaged(
+                _lost(passed), _WAYS_OUT.get(passed.reason, _REPAIR)
+            )
     for one in gathered:
         if one.folder is None and not one.first.patient_id:
             missing[one.first.series_instance_uid] = SeriesDamaged("its images have no PatientID", _NAME_IT)
@@ -273,7 +280,7 @@ def _problems(layout: Layout, sent: Mapping[str, Gathered], inventory: Inventory
             found[uid] = f"it lies in the folder of series {named}"
         elif uid in suspects:
             found[uid] = "beside its images, {} {}, and may be one of them".format(*suspects[uid])
-    return {uid: SeriesDamaged(why, _MEND) for uid, why in found.items()}
+    return {uid: SeriesDamaged(why, _REPAIR) for uid, why in found.items()}
 
 
 def _lost(passed: PassedOver) -> str:

@@ -2,12 +2,15 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tcia_xnat.catalogue import NOT_PUBLIC
+from tcia_xnat.core.uids import is_uid
+from tcia_xnat.errors import SeriesDamaged
 from tcia_xnat.model import State
+from tcia_xnat.progress import counted
 
 _VARIES = re.compile(
     r"\d+(?:\.\d+){4,}"  # UIDs
@@ -70,6 +73,18 @@ def causes(rows: Iterable[Mapping[str, Any]]) -> tuple[Cause, ...]:
             grouped[state, row["kind"], _VARIES.sub(_ELLIPSIS, row["reason"]), row["hint"]].append(row)
     made = (_cause(*key, members) for key, members in grouped.items())
     return tuple(sorted(made, key=lambda cause: (_ORDER.index(cause.state), -cause.count)))
+
+
+def is_file(name: str, kind: str) -> bool:
+    """Whether an outcome is that of files which are, or may be, images, and belong to no series that is known."""
+    return kind == SeriesDamaged.__name__ and not is_uid(name)
+
+
+def heading(names: Collection[str], kind: str, state: State) -> str:
+    """Return how a cause begins: how many series, and how they ended; files are told by their reason."""
+    if all(is_file(name, kind) for name in names):
+        return "not sent"
+    return f"{counted(len(names), 'series', 'series')} {state.told}"
 
 
 def way_out(kind: str) -> str:

@@ -23,6 +23,7 @@ from tcia_xnat.core.viewers import viewer_link
 from tcia_xnat.model import State
 from tcia_xnat.progress import counted, size
 from tcia_xnat.report import links
+from tcia_xnat.report.causes import heading
 from tcia_xnat.report.charts import charts
 from tcia_xnat.report.citation import citation
 from tcia_xnat.report.document import Document, Row, licences
@@ -215,7 +216,7 @@ def _cause(cause: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
     wanted = set(cause["series"][:_LISTED])
     listed = [row for row in rows if row["SeriesInstanceUID"] in wanted]
     return {
-        "heading": f"{counted(cause['count'], 'series', 'series')} {State(cause['state']).told}",
+        "heading": heading(cause["series"], cause["kind"], State(cause["state"])),
         "reason": cause["reason"],
         "hint": cause["hint"],
         "is_held": cause["state"] == State.HELD,

@@ -12,7 +12,7 @@ from tcia_xnat.fitting_table import Column, FittingTable
 from tcia_xnat.jobs.work import Run
 from tcia_xnat.model import Outcome
 from tcia_xnat.progress import size
-from tcia_xnat.report.causes import causes
+from tcia_xnat.report.causes import causes, heading, is_file
 from tcia_xnat.report.document import Row, series_rows
 from tcia_xnat.report.verdict import verdict_of
 
@@ -91,7 +91,7 @@ def _causes(rows: Sequence[Row], more: str, *, in_sessions: bool) -> RenderableT
     found = causes(rows)
     lines: list[str] = []
     for cause in found[:_SHOWN]:
-        lines += [f"{cause.count} series {cause.state.told}: {cause.reason}"]
+        lines += [f"{heading(cause.series_instance_uids, cause.kind, cause.state)}: {cause.reason}"]
         lines += [f"  what to do: {cause.hint}"] if cause.hint else []
         lines += [_named(by_uid[uid], cause.reason, in_sessions) for uid in cause.series_instance_uids[:_EXAMPLES]]
         if cause.count > _EXAMPLES:
@@ -104,6 +104,7 @@ def _causes(rows: Sequence[Row], more: str, *, in_sessions: bool) -> RenderableT
 def _named(row: Row, reason: str, in_sessions: bool) -> str:  # noqa: FBT001  as `_causes` has it
     """Return whose series it is; nobody knows that of one that no archive has told anything of."""
     session = row["session"] if in_sessions else ""
-    parts = {"patient": row["PatientID"], "session": session, "series": row["SeriesInstanceUID"]}
+    what = "file" if is_file(row["SeriesInstanceUID"], row["kind"]) else "series"
+    parts = {"patient": row["PatientID"], "session": session, what: row["SeriesInstanceUID"]}
     where = ", ".join(f"{what} {name}" for what, name in parts.items() if name)
     return f"  {where}" + (f": {row['reason']}" if row["reason"] != reason else "")

@@ -10,6 +10,7 @@ from tcia_xnat.plan import Plan
 from tcia_xnat.planning.left_out import is_accepted
 from tcia_xnat.progress import counted
 from tcia_xnat.report.asked import Request, left_out, named, request_of
+from tcia_xnat.report.causes import is_file
 from tcia_xnat.transfer import TransferResult
 
 _IN, _SOME_MISSING = 0, 3
@@ -60,18 +61,20 @@ def verdict(
     asked
         The lists that were asked for, and which part of them was taken; none when that is not known.
     """
-    counts = state_counts(result.outcomes)
-    total = len(result.outcomes) - counts[State.FILTERED]
+    series = tuple(one for one in result.outcomes if not is_file(one.series_instance_uid, one.kind))
+    counts, has_files = state_counts(series), len(series) < len(result.outcomes)
+    total = len(series) - counts[State.FILTERED]
     arrived = sum(outcome.state.is_in for outcome in result.outcomes)
     new = sum(outcome.state.is_new for outcome in result.outcomes)
     of, is_part = _of(result.outcomes, asked)
-    if arrived == total:
+    if arrived == total and not has_files:
         said = _all(total, of, f"{place}: {new:,} new, {total - new:,} were there", is_part=is_part)
-    elif not archive and arrived + counts[State.HELD] == total:
+    elif not archive and arrived + counts[State.HELD] == total and not has_files:
         held = f"in XNAT, {counts[State.HELD]:,} of them in the prearchive, as asked"
         said = _all(total, of, held, is_part=is_part)
     else:
-        said = f"{_ended(result.ended_by)}{arrived:,} of {of or f'{total:,} series'} are {place}; {_left(counts)}."
+        left = _left(counts, has_files=has_files)
+        said = f"{_ended(result.ended_by)}{arrived:,} of {of or f'{total:,} series'} are {place}; {left}."
     lacking = sum(outcome.state.is_in and is_accepted(outcome.notes) for outcome in result.outcomes)
     said += _filtered(counts[State.FILTERED]) + _lacking(lacking)
     return " ".join(filter(None, (said, left_out(asked))))
@@ -105,8 +108,9 @@ def _ended(error: Error | None) -> str:
     return "" if error is None else "Interrupted: " if isinstance(error, Stopped) else "Ended early: "
 
 
-def _left(counts: Mapping[State, int]) -> str:
-    return ", ".join(f"{counts[state]:,} {state.told}" for state in _NOT_IN if counts[state])
+def _left(counts: Mapping[State, int], *, has_files: bool) -> str:
+    left = [f"{counts[state]:,} {state.told}" for state in _NOT_IN if counts[state]]
+    return ", ".join([*left, "files that are, or may be, images were not sent"] if has_files else left)
 
 
 def _filtered(count: int) -> str:

@@ -135,3 +135,21 @@ def test_an_upload_asks_for_its_tree_again(tmp_path: Path) -> None:
     assert asked.next_command == command_line("upload.py", f"{tmp_path}/tree", "P")
     typed = replace(asked, typed=("tree", "P", "--exclude", "a b"))
     assert typed.next_command == command_line("upload.py", "tree", "P", "--exclude", "a b")
+
+
+def test_files_that_are_no_series_are_told_as_files(tmp_path: Path) -> None:
+    there = outcome(series(1))
+    lost = replace(
+        outcome(series(2), State.FAILED, reason="CD/IM3 is empty", hint="repair it", kind="SeriesDamaged"),
+        series_instance_uid="CD/IM3",
+        label=None,
+    )
+    shown = as_text(
+        summary(run(tmp_path, [(series(1), there), (replace(series(2), series_instance_uid="CD/IM3"), lost)]))
+    )
+    for words in (
+        "not sent: CD/IM3 is empty",
+        "file CD/IM3",
+        "1 of 1 series are in the archive; files that are, or may be, images were not sent.",
+    ):
+        assert words in shown

@@ -29,7 +29,8 @@ def _two_deliveries(second_numbers: tuple[int, ...], folder: str) -> Kind:
 def _in_the_place_of_an_image(content: bytes, name: str, *says: str) -> Kind:
     whole, path = images_of(_SCAN, _ALL, "IMAGES", name), f"IMAGES/{name.format(3)}"
     broken = whole.with_files({path: content})
-    return mended(broken, Ends(3, {_PLACE: _but(whole, _SCAN, 3)}, (path, *says)), whole, has={_PLACE: whole})
+    words = (f"not sent: {path}", "1 of 1 series are in the archive; files that are, or may be, images were not", *says)
+    return mended(broken, Ends(3, {_PLACE: _but(whole, _SCAN, 3)}, words), whole, has={_PLACE: whole})
 
 
 def _but(tree: Tree, scan: Scan, number: int) -> Tree:
@@ -83,7 +84,8 @@ def _tar(tree: Tree, path: str) -> Tree:
 def _in_archives_that_stay_shut() -> Kind:
     open_ones = images_of(_SCAN, folder="P")
     shut = open_ones.with_files({"P/rest.7z": b"7z\xbc\xaf'\x1c" + bytes(99), "cd.iso": _iso()})
-    ends = Ends(3, {_PLACE: open_ones}, ("rest.7z is a 7z archive", "cd.iso is a", "unpack it first"))
+    words = ("not sent: P/rest.7z is packed as 7z", "cd.iso is packed as iso", "unpack it first")
+    ends = Ends(3, {_PLACE: open_ones}, words)
     return mended(shut, ends, open_ones, has={_PLACE: open_ones})
 
 
@@ -101,8 +103,9 @@ def _zip_of_windows() -> Kind:
 def _part_is_mapped(*options: str) -> Kind:
     named, other = (images_of(Scan(f"x{nth}", 8110 + nth, 1), folder=f"{nth}/m0") for nth in (1, 2))
     tree = (named | other).with_files({"map.csv": b"path,subject,session\n1/m0,S1,V1\n"})
-    words = ("Left out: 3 DICOM images in 1 series (not in the mapping", "--partial")
-    ends = Ends(0 if options else 3, {"S1/V1": named}, words)
+    words = ("Left out: 3 DICOM images in 1 series (not in the mapping",)
+    asked = ("name it in the mapping, or leave out with --partial", "1 of 1 series are in the archive; files that are")
+    ends = Ends(0, {"S1/V1": named}, words) if options else Ends(3, {"S1/V1": named}, (*words, *asked))
     return alone(tree, ends, *options, left_out=other if options else None)
 
 

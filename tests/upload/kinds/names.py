@@ -47,7 +47,7 @@ def _bids_without_a_session() -> Kind:
     first, last = joined([named["sub-01/ses-01"], named["sub-02/ses-01"]]), named["sub-03"]
     held = {f"sub-0{nth}/sub-0{nth}_ses-01": named[f"sub-0{nth}/ses-01"] for nth in (1, 2)}
     asked = Ends(2, {}, ("images lie in sub-03, above the session folders", "--layout folders"))
-    left = Ends(3, held, ("lies in no session folder", "sub-03/IM00001.dcm"))
+    left = Ends(3, held, ("sub-03/IM00001.dcm lies in no session folder", "move it into a session folder"))
     came = Run(first, Ends(0, held), root="a")
     other = Run(last, Ends(2, held, ("gave its names by folders", "choose with --layout folders")), root="b")
     return Kind(
