@@ -124,6 +124,14 @@ def test_no_room_is_told_as_such(path: Path) -> None:
             database.execute("INSERT INTO things VALUES (?, 'a')", ["x" * 100_000])
 
 
+@pytest.mark.parametrize("code", ["SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_WRITE"])
+def test_no_inodes_and_a_read_only_disk_are_no_room_either(path: Path, code: str) -> None:
+    error = sqlite3.OperationalError("unable to open database file")
+    error.sqlite_errorcode = getattr(sqlite3, code)
+    with pytest.raises(SpaceError, match=f"the state {path} cannot be written"), sqlite_errors(path):
+        raise error
+
+
 def test_another_writer_is_no_damage(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tcia_xnat.core.sqlite._WAIT_SECONDS", 0.0)
     with closing(sqlite3.connect(path, isolation_level=None)) as other, closing(open_database(path, SCHEMA)) as ours:
