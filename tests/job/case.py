@@ -53,9 +53,12 @@ class Done:
 
 
 def environment(sandbox: Sandbox, **changed: str) -> dict[str, str]:
-    """Return the variables of a process that sees this sandbox; an empty value removes one."""
+    """Return the variables of a process that sees this sandbox; an empty value removes one.
+
+    Reports are without pictures unless a test asks for them: what draws takes as long to start as most runs take.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TCIA_XNAT_", "XNAT_"))}
-    made = inherited | sandbox.environment | {"NETRC": os.devnull} | changed
+    made = inherited | sandbox.environment | {"NETRC": os.devnull, "TCIA_XNAT_THUMBNAILS": "off"} | changed
     return {name: value for name, value in made.items() if value}
 
 

@@ -29,6 +29,9 @@ def lifted(sandbox: Sandbox) -> Iterator[None]:
         rules.lift()
 
 
+PICTURES = {"TCIA_XNAT_THUMBNAILS": "96"}
+
+
 def page_in_xnat(sandbox: Sandbox, project: str) -> str:
     """Return report.html as XNAT has it."""
     rows = ask(sandbox, f"/data/projects/{project}/resources/TCIA_INGEST/files")
@@ -64,12 +67,12 @@ def test_the_picture_is_that_of_the_slice_in_the_middle(sandbox: Sandbox, tmp_pa
 
 
 def test_a_later_run_shows_the_pictures_of_earlier_ones(sandbox: Sandbox, tmp_path: Path) -> None:
-    assert download(sandbox, ONE_PATIENT, tmp_path / "out", "LATER_PAGE", "--limit", "3").code == 0
+    assert download(sandbox, ONE_PATIENT, tmp_path / "out", "LATER_PAGE", "--limit", "3", **PICTURES).code == 0
     assert len(pictures((tmp_path / "out/report/report.html").read_text())) == 3
-    assert download(sandbox, ONE_PATIENT, tmp_path / "out", "LATER_PAGE").code == 0
+    assert download(sandbox, ONE_PATIENT, tmp_path / "out", "LATER_PAGE", **PICTURES).code == 0
     first = pictures((tmp_path / "out/report/report.html").read_text())
     assert len(first) == len(expected(sandbox, ONE_PATIENT).images) == 8
-    again = download(sandbox, ONE_PATIENT, tmp_path / "out", "LATER_PAGE")
+    again = download(sandbox, ONE_PATIENT, tmp_path / "out", "LATER_PAGE", **PICTURES)
     assert "0 new, 8 were there" in again.out
     assert pictures((tmp_path / "out/report/report.html").read_text()) == first
 
@@ -141,7 +144,7 @@ def test_no_process_outlives_the_run(sandbox: Sandbox, tmp_path: Path, number: s
     sandbox.xnat_faults.add(rule)
     process = subprocess.Popen(
         command(ONE_PATIENT, tmp_path / "out", f"OUTLIVED{number}"),
-        env=environment(sandbox),
+        env=environment(sandbox, **PICTURES),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -159,7 +162,7 @@ def test_no_process_outlives_the_run(sandbox: Sandbox, tmp_path: Path, number: s
 
 def test_a_run_to_disk_has_a_page_with_pictures_too(sandbox: Sandbox, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = run(sandbox, out, ONE_PATIENT, out)
+    done = run(sandbox, out, ONE_PATIENT, out, **PICTURES)
     assert done.code == 0, done.err
     page = (out / "report/report.html").read_text()
     tree = parsed(page)
