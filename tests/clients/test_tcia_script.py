@@ -67,6 +67,13 @@ def test_values_and_metadata(archives: Sandbox, row: Row, tmp_path: Path) -> Non
     assert row["StudyInstanceUID"] in out(archives, tmp_path, *new)
 
 
+def test_a_series_that_is_unknown_among_others_is_named(archives: Sandbox, row: Row, tmp_path: Path) -> None:
+    uids = ("--series-instance-uid", row["SeriesInstanceUID"], "--series-instance-uid", "1.2.3")
+    done = run(archives, tmp_path, "get-series-metadata", *uids, "--format", "json")
+    assert (done.returncode, len(json.loads(done.stdout))) == (3, 1)
+    assert "NBIA does not offer 1.2.3" in done.stderr
+
+
 def test_a_manifest_comes_out_as_it_is(archives: Sandbox, tmp_path: Path) -> None:
     text = out(archives, tmp_path, "get-manifest-for-collection", "--collection", "CMB-AML", "--no-include-annotation")
     (tmp_path / "all.tcia").write_text(text)
@@ -106,6 +113,7 @@ def test_errors_are_a_line_a_hint_and_a_code(archives: Sandbox, row: Row, tmp_pa
         (2, ("get-image", *uid, "--download-path", "file/in"), "error: file/in/"),
         (2, ("get-series", "--nbia-url", "nowhere"), "error: nowhere is no address of NBIA's services"),
         (2, ("get-updated-series", "--from-date", "01/02/2020"), "Error: Invalid value for '--from-date'"),
+        (2, ("get-series", "--collection", "A", "--collection", "B"), "Error: --collection is given 2 times"),
         (2, ("get-image",), "Error: Missing option '--series-instance-uid'"),
         (4, ("get-series", "--nbia-url", "http://127.0.0.1:9", "--retries", "1"), "error: NBIA cannot be reached"),
     ):

@@ -103,6 +103,7 @@ LAST = {
         faults.answer(500, PAGE.format(f"FAILED: Unable to archive {SESSION}: Operation Failed: No space left")),
         "No space left",
     ),
+    "document: no XML": (rf"GET /data/prearchive/.*/{SESSION}\?format=xml", faults.answer(200, "<xnat:"), "document"),
 }
 """What XNAT says for good: the series is not in, and the report has XNAT's words."""
 
