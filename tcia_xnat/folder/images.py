@@ -30,10 +30,17 @@ class Digest:
 
 
 def files_in(folder: Path) -> dict[str, os.stat_result]:
-    """Return the plain files of a folder, without those below it; none when there is no such folder."""
+    """Return the plain files of a folder, without those below it; none when there is no such folder.
+
+    An entry that cannot be looked at, such as a link to itself or into a closed folder, is no plain file.
+    """
+    found: dict[str, os.stat_result] = {}
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-        return {entry.name: entry.stat() for entry in entries if entry.is_file()}
-    return {}
+        for entry in entries:
+            with suppress(OSError):
+                if entry.is_file():
+                    found[entry.name] = entry.stat()
+    return found
 
 
 def opened(

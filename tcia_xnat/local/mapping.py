@@ -75,7 +75,11 @@ def _below(path: str, root: Path, told: str) -> tuple[str, ...]:
     parts = parts_of(str(Path(path).relative_to(root)) if is_absolute else path)
     if ".." in parts:
         raise UsageError(f"{told}, which is not below {root}", _HINT)
-    if not _is_there(root, parts):
+    try:
+        is_there = _is_there(root, parts)
+    except OSError as error:
+        raise UsageError(f"{told}, which cannot be looked at: {error.strerror}", "have it made readable") from error
+    if not is_there:
         raise UsageError(f"{told}, which is not there", _HINT)
     return parts
 

@@ -243,3 +243,15 @@ def test_a_folder_on_another_disk_that_a_link_leads_to_counts(tmp_path: Path) ->
         assert bring(out, archive).state is State.PRESENT
         assert verified(out, archive) is Sign.SAME
         shutil.rmtree(out / "state", ignore_errors=True)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_an_entry_that_cannot_be_looked_at_ends_no_run(tmp_path: Path, is_new: bool) -> None:  # noqa: FBT001  a parameter
+    archive = Archive()
+    assert is_new or bring(tmp_path, archive).state is State.STORED
+    (tmp_path / HOME).mkdir(parents=True, exist_ok=True)
+    (tmp_path / HOME / "self").symlink_to("self")
+    assert bring(tmp_path, archive).state is (State.STORED if is_new else State.PRESENT)
+    assert bring(tmp_path, archive).state is State.PRESENT
+    assert (archive.fetched, images_in(tmp_path)) == (1, WHOLE)
+    assert verified(tmp_path, archive) is Sign.ERROR

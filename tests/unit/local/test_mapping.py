@@ -1,5 +1,6 @@
 """A mapping in the encodings that spreadsheets write; each path once; what it does not name is said."""
 
+import errno
 import unicodedata
 from pathlib import Path
 from typing import Literal
@@ -57,6 +58,17 @@ def test_a_path_that_is_named_twice(tmp_path: Path, again: str) -> None:
 def test_a_path_that_leads_elsewhere(tmp_path: Path, path: str, words: str) -> None:
     tree = write(tmp_path / "t", {"A/1": b"x", "map.csv": f"path,subject,session\n{path},S,V\n".encode()})
     with pytest.raises(UsageError, match=words):
+        read_mapping(tree / "map.csv", tree)
+
+
+def test_a_path_in_a_closed_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = write(tmp_path / "t", {"map.csv": b"path,subject,session\nclosed/x,S,V\n"})
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", closed)
+    with pytest.raises(UsageError, match="names closed/x in line 2, which cannot be looked at: Permission denied"):
         read_mapping(tree / "map.csv", tree)
 
 
