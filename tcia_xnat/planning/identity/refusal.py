@@ -41,6 +41,15 @@ def of_another_subject(subject: str, owners: frozenset[str], patient_id: str) ->
     )
 
 
+def of_study_elsewhere(study: str, label: Label, subject: str, patient_id: str) -> Refusal:
+    """Refuse images of a study that XNAT has under another subject than the one that their folder names."""
+    return Refusal(
+        f"its folder names subject {subject}, and XNAT has its study {study} as session {label.session} of subject "
+        f"{label.subject}",
+        f"if both are one: {SamePatient.hint(label.subject, patient_id)} puts it there; else --exclude leaves it out",
+    )
+
+
 def of_another_type(label: Label, session_type: str, modalities: frozenset[str], *, is_held: bool = False) -> Refusal:
     """Refuse what XNAT would not add to a session, before it is sent.
 

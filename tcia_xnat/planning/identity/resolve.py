@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.model import Label, Series
 from tcia_xnat.planning.held import Held
-from tcia_xnat.planning.identity import people, sessions, subjects
+from tcia_xnat.planning.identity import elsewhere, people, sessions, subjects
 from tcia_xnat.planning.identity.groups import Group, Templates, by_study, groups_of
 from tcia_xnat.planning.identity.refusal import Refusal, of_another_patient, of_another_subject, of_another_type
 from tcia_xnat.planning.identity.same_patient import SamePatient
@@ -75,11 +75,12 @@ def identify(
     for study in by_study(groups):
         made.refuse_strangers(study)
     made.refuse_in_folders(groups)
+    made.refuse(elsewhere.refusals(groups, held, same))
     for group in groups:
         made.place(group, split=split)
     found = made.identified(templates)
     moving = (one for uid, one in catalogue.series.items() if uid not in found.refused)
-    return replace(found, notes=(*found.notes, *people.notes(moving, found.labels)))
+    return replace(found, notes=(*found.notes, *elsewhere.notes(groups), *people.notes(moving, found.labels)))
 
 
 def misplaced(
@@ -170,6 +171,11 @@ class _Made:
             counts[group.patient_id] += sum(one.image_count for one in group.members)
         name = members[0].wish.name
         return frozenset({min(counts, key=lambda one: (one != name, -counts[one], one))})
+
+    def refuse(self, refused: Iterable[tuple[Group, Refusal, Label]]) -> None:
+        """Refuse groups that are not refused yet."""
+        for group, why, label in refused:
+            self._refuse(group, why, label)
 
     def _refuse(self, group: Group, why: Refusal, label: Label) -> None:
         for one in group.members:

@@ -329,3 +329,34 @@ def _after(labels: Mapping[str, Label], patients: Mapping[Label, str], members: 
         subjects=frozenset(by_subject),
         subject_patients={subject: frozenset(ids) for subject, ids in by_subject.items()},
     )
+
+
+@pytest.mark.parametrize(
+    ("subject", "says", "goes_to"),
+    [
+        ("S2", (), None),
+        ("S1", (), "S1"),
+        ("s1", (), "S1"),  # XNAT spells it so
+        ("S2", (("S1", "MRN1"),), "S1"),
+    ],
+)
+def test_a_folder_gives_a_study_that_xnat_has_no_second_subject(
+    subject: str, says: tuple[tuple[str, str], ...], goes_to: str | None
+) -> None:
+    held = holding(Label("S1", "S1_v1"), "MRN1", subject_patients={"S1": frozenset({"MRN1"})})
+    comes = series(2, "MRN1", folder=Label(subject, f"{subject}_v2"))
+    found = identify(catalogue(comes), held, same=same(*says))
+    if goes_to:
+        assert (found.refused, found.labels["1.1.2"].subject) == ({}, goes_to)
+    else:
+        why = found.refused["1.1.2"]
+        assert "names subject S2, and XNAT has its study 1.1 as session S1_v1 of subject S1" in why.reason
+        assert "--same-patient S1=MRN1" in why.hint
+
+
+def test_a_study_that_stays_under_another_subject_than_its_folder_names_is_told() -> None:
+    held = holding(Label("S1", "V1"), "MRN1", archived_as={"1.1.1": Label("S1", "V1")})
+    found = identify(catalogue(series(1, "MRN1", folder=Label("S2", "V2"))), held)
+    assert (found.refused, found.labels["1.1.1"]) == ({}, Label("S1", "V1"))
+    assert found.notes[0].endswith("they stay there: S2 → S1, V1")
+    assert not identify(catalogue(series(1, "MRN1", folder=Label("S1", "V2"))), held).notes

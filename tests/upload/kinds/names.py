@@ -76,6 +76,7 @@ def _series_in_a_wrong_folder() -> Kind:
     own, other = images_of(Scan("A", 8360, 1), folder="A/v1"), images_of(Scan("B", 8361, 1), folder="B/v1/t1")
     strange = images_of(Scan("A", 8360, 2), folder="B/v1/t2")
     held, first_come = {"A/A_v1": own, "B/B_v1": other}, {"B/B_v1": strange}
+    uid = Scan("A", 8360, 1).study_instance_uid
     return delivered(
         own | other,
         strange,
@@ -85,7 +86,9 @@ def _series_in_a_wrong_folder() -> Kind:
         two=Ends(0, first_come),
         then_two=Ends(3, held, ("subject B, whose images are of PatientID B; its own PatientID is A",)),
         then_one=Ends(
-            3, first_come | {"A/A_v1": own}, ("subject B, whose images are of PatientID A; its own PatientID is B",)
+            3,
+            first_come,
+            ("of PatientID A; its own PatientID is B", f"subject A, and XNAT has its study {uid} as session B_v1"),
         ),
     )
 
@@ -101,6 +104,44 @@ def _two_patients_in_a_folder() -> Kind:
         two=Ends(0, {"S/S_v1": second}),
         then_two=Ends(3, {"S/S_v1": first}, ("of PatientID P1;", "--same-patient P1=P1x")),
         then_one=Ends(3, {"S/S_v1": second}, ("of PatientID P1x;", "--same-patient P1x=P1")),
+    )
+
+
+def _two_patients_mapped_to_a_subject() -> Kind:
+    first, second = (images_of(Scan(f"M{nth}", 8390 + nth, 1), folder=f"m{nth}") for nth in (1, 2))
+    lines = [f"m{nth},S1,V{nth}\n" for nth in (1, 2)]
+    a, b = (
+        tree.with_files({"map.csv": f"path,subject,session\n{line}".encode()})
+        for tree, line in zip((first, second), lines, strict=True)
+    )
+    both = (a | b).with_files({"map.csv": f"path,subject,session\n{''.join(lines)}".encode()})
+    kind = delivered(
+        a,
+        b,
+        whole=Ends(3, {}, ("subject S1 has images of several PatientIDs: M1, M2", "--same-patient")),
+        one=Ends(0, {"S1/V1": first}),
+        two=Ends(0, {"S1/V2": second}),
+        then_two=Ends(3, {"S1/V1": first}, ("of PatientID M1;", "--same-patient M1=M2")),
+        then_one=Ends(3, {"S1/V2": second}, ("of PatientID M2;", "--same-patient M2=M1")),
+    )
+    whole = [replace(run, tree=both) for run in kind.plays["in one run"]]
+    return Kind({**kind.plays, "in one run": whole})
+
+
+def _study_under_two_subjects() -> Kind:
+    scans = [Scan("P9", 8400, nth) for nth in (1, 2)]
+    first, second = (images_of(scan, folder=f"S{nth}/v1") for nth, scan in enumerate(scans, 1))
+    words = "its folder names subject S{}, and XNAT has its study {} as session S{}_v1 of subject S{}"
+    uid = scans[0].study_instance_uid
+    return delivered(
+        first,
+        second,
+        options=_FOLDERS,
+        whole=Ends(3, {}, ("its study lies under the subjects S1, S2",)),
+        one=Ends(0, {"S1/S1_v1": first}),
+        two=Ends(0, {"S2/S2_v1": second}),
+        then_two=Ends(3, {"S1/S1_v1": first}, (words.format(2, uid, 1, 1), "--same-patient S1=P9")),
+        then_one=Ends(3, {"S2/S2_v1": second}, (words.format(1, uid, 2, 2), "--same-patient S2=P9")),
     )
 
 
@@ -121,5 +162,7 @@ NAMES: dict[str, Callable[[], Kind]] = {
     "a mapping in cp1252": lambda: _mapping_in("cp1252", 2, "neither UTF-8 nor UTF-16", 'save it as "CSV UTF-8'),
     "a series in a wrong folder": _series_in_a_wrong_folder,
     "two patients in a folder": _two_patients_in_a_folder,
+    "two patients that are mapped to a subject": _two_patients_mapped_to_a_subject,
+    "a study under two subjects": _study_under_two_subjects,
     "folders that end in numbers": _folders_that_end_in_numbers,
 }
