@@ -48,7 +48,7 @@ class _Play:
         ended = self._world.upload(root, run)
         try:
             self._check(run, ended, before, {uid for _, uid in waiting})
-            if run.again and ended.code == 0 and "append" not in run.options:
+            if run.again and ended.code == 0 and "--existing" not in run.options:
                 self._repeat(root, run)
         except AssertionError as error:
             error.add_note(f"{run}: {ended}")
@@ -57,7 +57,7 @@ class _Play:
 
     def _check(self, run: Run, ended: Ended, before: list[Held], waited: set[str]) -> None:
         assert ended.code in {0, 2, 3}
-        assert ended.code == 0 or ended.error, "no word about what is not there"
+        assert ended.code == 0 or (ended.error and ended.hint), "no word about what is not there, or about a way out"
         self._pairs |= {_pair(text) for text in values(run.options, "--same-patient")}
         held, asked = self._world.archive(), wanted(self._story.trees[run.tree], run)
         if ended.code == 0 and not _PARTS & {*run.options}:
