@@ -112,7 +112,7 @@ def studies_beside(
             (beside if others else whole).add(study)
     named = set(reading.entries)
     alone = {uid for row in reading.rows if len(set(row) - {""}) == 1 for uid in row if uid in whole}
-    if beside and alone:  # the series of its row is missing
+    if alone and any(len(set(row) - {""}) > 1 for row in reading.rows):  # the series of its row is missing
         raise _ambiguous(reading, min(alone))
     for study in whole:
         if study in beside or not named.isdisjoint(studies[study]):

@@ -160,12 +160,16 @@ def as_workbook(chance: random.Random, tables: Sequence[list[list[str]]]) -> byt
 def bare_lines(chance: random.Random) -> Table:
     """Return a list without headings: UIDs of series, with those of their studies and patients behind or before."""
     chosen = chance.sample(ALL, chance.randint(1, 6))
-    order = chance.choice(["S", "S T", "T S", "S T P", "T P S", "S P", "T"])
+    order = chance.choice(["S", "S T", "T S", "S T P", "T P S", "S P", "T", "P S", "P S T", "P T S", "P T"])
     value = {"S": "series_instance_uid", "T": "study_instance_uid", "P": "patient_id"}
     rows = [[getattr(one, value[letter]) for letter in order.split()] for one in chosen]
     unknown = any(one not in LISTED for one in chosen)
-    is_certain = order in {"S", "S P"} or not unknown
-    if order == "T":
+    is_certain = order in {"S", "S P", "P S"} or not unknown
+    if len(rows) > 1 and order in {"T P S", "P T S"} and chance.random() < 0.3:
+        place = chance.randrange(len(rows))
+        rows[place].pop()  # a line that is cut after its study, which then must not come whole
+        return Table(rows, meant("uid", [*chosen[:place], *chosen[place + 1 :]]), is_certain=False)
+    if "S" not in order:
         return Table(rows, meant("study", chosen), is_certain=not unknown)
     return Table(rows, meant("uid", chosen), is_certain)
 
@@ -175,7 +179,8 @@ def make_list(chance: random.Random) -> tuple[str, bytes, Table]:
     if form == "bare":
         table = bare_lines(chance)
         head = "ListOfSeriesToDownload=\n" if chance.random() < 0.3 else ""
-        return "m.txt", (head + "".join(",".join(row) + "\n" for row in table.rows)).encode(), table
+        between = chance.choice([",", ", ", ";", "\t"])
+        return "m.txt", (head + "".join(between.join(row) + "\n" for row in table.rows)).encode(), table
     if form == "workbook":
         tables = [make_table(chance, may_choose=False) for _ in range(chance.randint(1, 3))]
         whole = frozenset[str]().union(*(one.series for one in tables))

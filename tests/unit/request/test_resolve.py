@@ -134,6 +134,11 @@ REFUSED = {
     "a patient and a study of several": (f"P1,{STUDY}\nP1,{A}\n", f"names study {STUDY}", "headings"),
     "a series, and a broken one beside it": (f"{A},{B}x\n", "a UID that is none, line 1", "headings, such as"),
     "a row without its series": (f"P1,{STUDY},{A}\nP2,{OTHER_STUDY},\n", f"names study {OTHER_STUDY}", "headings"),
+    "the same where only NBIA has the others": (
+        f"P1,{NBIA_ONLY},{NBIA_TOO}\nP2,{STUDY}\n",
+        f"names study {STUDY}",
+        "headings",
+    ),
     "a line of pipes that was cut": (f"c1|P1|{STUDY}\n", "a UID that is none, line 1", "headings, such as"),
     "images as IDC had them before version 14": (
         f"cp gs://public-datasets-idc/{IMAGE}0.dcm .\n",
