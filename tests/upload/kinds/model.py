@@ -138,7 +138,7 @@ def mended(broken: Tree, ends: Ends, whole: Tree, *, has: Mapping[str, Tree]) ->
 
 def delivered(
     first: Tree, second: Tree, *, whole: Ends, one: Ends, two: Ends, then_two: Ends | None = None,
-    then_one: Ends | None = None, options: tuple[str, ...] = (),
+    then_one: Ends | None = None, options: tuple[str, ...] = (), alike: bool = False,
 ) -> Kind:  # fmt: skip
     """Return two deliveries: in one run and repeated, in two, and the other way round, with and without the state.
 
@@ -148,17 +148,17 @@ def delivered(
         What either delivery comes to as the first one.
     then_two, then_one
         What it comes to as the second one; None for `whole`.
+    alike
+        Whether they differ in names only: then both orders are one, and each is played once.
     """
     a, b = Run(first, one, options, root="a"), Run(second, two, options, root="b")
     then_a, then_b = replace(a, ends=then_one or whole), replace(b, ends=then_two or whole)
-    return Kind(
-        {
-            "in one run": twice(first | second, whole, *options),
-            "in two": [a, then_b],
-            "in two, on two machines": [a, replace(then_b, machine=2)],
-            "the other way round, on two machines": [b, replace(then_a, machine=2)],
-        }
-    )
+    plays = {
+        "in one run": twice(first | second, whole, *options),
+        "in two": [a, then_b],
+        "the other way round, on two machines": [b, replace(then_a, machine=2)],
+    }
+    return Kind(plays if alike else {**plays, "in two, on two machines": [a, replace(then_b, machine=2)]})
 
 
 def twice(tree: Tree, ends: Ends, *options: str) -> list[Run]:

@@ -20,7 +20,9 @@ def _in_folders(study: int, names: Mapping[str, str]) -> dict[str, Tree]:
 def _medium_of_two() -> Kind:
     first, second = _in_folders(8300, {f"DICOM/PA00000{nth}/ST000001/SE000001": f"CD{nth}" for nth in (1, 2)}).values()
     one, two, said = {"CD1/CD1": first}, {"CD2/CD2": second}, ("layout headers",)
-    return delivered(first, second, whole=Ends(0, one | two, said), one=Ends(0, one, said), two=Ends(0, two, said))
+    return delivered(
+        first, second, whole=Ends(0, one | two, said), one=Ends(0, one, said), two=Ends(0, two, said), alike=True
+    )
 
 
 def _sites() -> Kind:
@@ -28,7 +30,9 @@ def _sites() -> Kind:
     holds = {f"{name}/{name}": tree for tree in trees.values() for name in [next(iter(tree.images.values()))]}
     one, two = ({place: tree for place, tree in holds.items() if place.startswith(site)} for site in ("SITE1", "SITE2"))
     whole = Ends(0, holds, ("layout headers",))
-    return delivered(joined(one.values()), joined(two.values()), whole=whole, one=Ends(0, one), two=Ends(0, two))
+    return delivered(
+        joined(one.values()), joined(two.values()), whole=whole, one=Ends(0, one), two=Ends(0, two), alike=True
+    )
 
 
 def _image_above_the_folders() -> Kind:
@@ -99,6 +103,7 @@ def _two_patients_in_a_folder() -> Kind:
         first,
         second,
         options=_FOLDERS,
+        alike=True,
         whole=Ends(3, {}, ("subject S has images of several PatientIDs: P1, P1x", "--same-patient")),
         one=Ends(0, {"S/S_v1": first}),
         two=Ends(0, {"S/S_v1": second}),
@@ -118,6 +123,7 @@ def _two_patients_mapped_to_a_subject() -> Kind:
     kind = delivered(
         a,
         b,
+        alike=True,
         whole=Ends(3, {}, ("subject S1 has images of several PatientIDs: M1, M2", "--same-patient")),
         one=Ends(0, {"S1/V1": first}),
         two=Ends(0, {"S1/V2": second}),
@@ -137,6 +143,7 @@ def _study_under_two_subjects() -> Kind:
         first,
         second,
         options=_FOLDERS,
+        alike=True,
         whole=Ends(3, {}, ("its study lies under the subjects S1, S2",)),
         one=Ends(0, {"S1/S1_v1": first}),
         two=Ends(0, {"S2/S2_v1": second}),

@@ -21,6 +21,7 @@ def _study_of_another_patient() -> Kind:
     return delivered(
         first,
         second,
+        alike=True,
         whole=Ends(0, {"P1A/P1A": first, "P1B/P1B": second}),
         one=Ends(0, {"P1A/P1A": first}),
         two=Ends(0, {"P1B/P1B": second}),
@@ -68,6 +69,7 @@ def _ids_that_become_alike(*ids: str) -> Kind:
     return delivered(
         first,
         second,
+        alike=True,
         whole=Ends(0, one | two, (words, *labels)),
         one=Ends(0, one, (words, labels[0])),
         two=Ends(0, two, (words, labels[1])),
