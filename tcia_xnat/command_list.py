@@ -1,15 +1,33 @@
 """Commands and the list of them: what every script gives to click."""
 
 import re
+import sys
 from collections import Counter
+from typing import Any
 
 import click
+
+from tcia_xnat.core import streams
+from tcia_xnat.errors import SpaceError
 
 _COMMENT = re.compile(r"--[^=]*?\s.*\S", re.DOTALL)  # an option has no blanks before its value
 _WHOLE = 1000  # letters of a first sentence: more than any has
 
 
-class Command(click.Command):
+class _Script(click.Command):
+    """A command whose help may go to a place that takes nothing."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401  as click has it
+        """Run the command; end with the code of a full disk when click cannot print what it says itself."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            streams.give_up(sys.stdout)
+            click.echo(f"error: stdout cannot be written: {error.strerror}", err=True)
+            sys.exit(SpaceError.exit_code)
+
+
+class Command(_Script):
     """A command that refuses an option which is given twice but holds one value: the last one would win silently.
 
     A question in SQL that begins with a comment is an argument, not an option.
@@ -32,7 +50,7 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
 
-class CommandList(click.Group):
+class CommandList(_Script, click.Group):
     """Commands by name, the first sentence of each whole: what is cut off is what tells two of them apart."""
 
     command_class = Command

@@ -44,6 +44,14 @@ def test_results_that_nobody_gets_are_no_traceback(sandbox: Sandbox, tmp_path: P
     assert "Exception ignored" not in done.stderr
 
 
+@pytest.mark.parametrize("script", ["download.py", "query.py", "upload.py"])
+def test_help_that_does_not_fit_is_no_traceback(script: str) -> None:
+    line = ["/bin/bash", "-c", '"$0" "$1" --help >/dev/full', command()[0], str(ROOT / script)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 6
+    assert done.stderr == "error: stdout cannot be written: No space left on device\n"
+
+
 def test_a_closed_stream_is_no_place_for_other_files(sandbox: Sandbox, tmp_path: Path) -> None:
     code = "from tcia_xnat.core import streams; streams.prepare(); f = open('new', 'w'); print('lost', flush=True)"
     subprocess.run(
