@@ -11,6 +11,7 @@ from tcia_xnat.destinations.xnat import provenance, rejected
 from tcia_xnat.destinations.xnat.inventory import Found, find, images_recorded
 from tcia_xnat.destinations.xnat.provenance import Records
 from tcia_xnat.destinations.xnat.recognize import left_out, recognize
+from tcia_xnat.destinations.xnat.waiting import Waiting, find_waiting
 from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Series, SourceName
 from tcia_xnat.planning.completeness import Wanted, judge
@@ -58,29 +59,22 @@ def look(  # noqa: PLR0913  what decides, each once
         StudyInstanceUID → labels under which the ledger knows that it is archived with changed UIDs.
     """
     archived = project.archived_sessions()
-    in_prearchive = project.prearchive.with_turns()
-    waiting = [session for session in in_prearchive if not session.is_turn]
     studies = {series.study_instance_uid for series in catalogue.series.values()}
     found = [session for session in archived if session.study_instance_uid in studies]
     ours = [session for session in found if not session.is_shared]
-    remembered = list(remembered)
-    known = {entry.prearchive for entry in remembered}
-    left = {one.url for one in in_prearchive if one.mark and is_over(one.mark)}
-    theirs = [one for one in waiting if one.study_instance_uid in studies]
-    marked = [one for one in theirs if one.mark or one.url in known | left]
-    urls = {session.url for session in waiting if not is_alive(session.mark)}
-    missing = _missing(
-        catalogue, {one.study_instance_uid for one in ours} | {one.study_instance_uid for one in marked}, expected
-    )
-    records = Records(partial(provenance.read, project))
+    others = [session for session in archived if session.study_instance_uid not in studies]
     beside = _beside(archived, catalogue, expected)
+    remembered = list(remembered)
+    waiting = find_waiting(project.prearchive, studies, remembered, is_alive, is_over)
+    known = {one.study_instance_uid for one in ours} | {one.study_instance_uid for one in waiting.ours}
+    missing = _missing(catalogue, known, expected)
+    records = Records(partial(provenance.read, project))
     records.read(one.experiment_id for one in [*ours, *beside])
     counted = find(project, ours, asked, records, may_refresh=may_refresh)
-    others = [session for session in archived if session.study_instance_uid not in studies]
     changed = recognize(project, records, missing, others, expected, archived_before, may_refresh=may_refresh)
-    taken = [one.label for one in archived] + [one.label for one in waiting]
+    taken = [*(one.label for one in archived), *waiting.labels]
     return Held(
-        labels=_labels([*reversed(ours), *reversed(marked)]) | changed.labels,
+        labels=_labels([*reversed(ours), *reversed(waiting.ours)]) | changed.labels,
         archived_as=_scans(ours, catalogue) | {uid: one.label for uid, one in counted.items()} | changed.archived_as,
         holdings={uid: one.holding for uid, one in counted.items()} | images_recorded(changed.holdings, asked),
         changed=changed.notes,
@@ -89,22 +83,16 @@ def look(  # noqa: PLR0913  what decides, each once
         | left_out(project, records, ours, _short(asked, counted))
         | rejected.find(project, records, asked, missing.keys()),
         unclear=changed.unclear,
-        imported={
-            entry.series_instance_uid: entry
-            for entry in remembered
-            if (entry.prearchive in urls or entry.kept == 0)  # of that nothing waits
-            and _is_same(entry, catalogue)
-            and (entry.kept is None or is_possible(project.scripts))
-        },
-        prearchive=_left(marked, urls),
-        left=frozenset(urls & known) | left,
+        imported=_imported(remembered, waiting, catalogue, may_be_rejected=is_possible(project.scripts)),
+        prearchive=waiting.left_by_study(),
+        left=waiting.left,
         shared={one.study_instance_uid: (one.shared_from, one.label) for one in found if one.is_shared},
         sessions=frozenset(label.session for label in taken),
         subjects=frozenset([*project.subject_labels(), *(label.subject for label in taken)]),
         patients=_patients(ours, records) | changed.patients,
         types={} if not ours or project.merges_modalities() else {one.label: one.session_type for one in ours},
         **_subjects(beside, records),
-        foreign={one.study_instance_uid: one.url for one in theirs if one not in marked},
+        foreign=waiting.foreign,
     )
 
 
@@ -163,6 +151,19 @@ def _short(asked: Catalogue, counted: Mapping[str, Found]) -> dict[str, int | No
     }
 
 
+def _imported(
+    remembered: Iterable[Imported], waiting: Waiting, catalogue: Catalogue, *, may_be_rejected: bool
+) -> dict[str, Imported]:
+    """Return what still waits as the ledger remembers it, by SeriesInstanceUID, and what XNAT rejected whole."""
+    return {
+        entry.series_instance_uid: entry
+        for entry in remembered
+        if (entry.prearchive in waiting.free or entry.kept == 0)  # of that nothing waits
+        and _is_same(entry, catalogue)
+        and (entry.kept is None or may_be_rejected)
+    }
+
+
 def _is_same(entry: Imported, catalogue: Catalogue) -> bool:
     """Whether a series that was imported is still what it was: files on disk may have come or changed since."""
     series = catalogue.series.get(entry.series_instance_uid)
@@ -179,12 +180,3 @@ def _labels(sessions: Iterable[ArchivedSession | PrearchiveSession]) -> dict[str
     for session in sessions:
         labels.setdefault(session.study_instance_uid, []).append(session.label)
     return labels
-
-
-def _left(sessions: Iterable[PrearchiveSession], over: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Return the sessions that runs of this tool have left, by study."""
-    urls: dict[str, tuple[str, ...]] = {}
-    for session in sessions:
-        if session.url in over:
-            urls[session.study_instance_uid] = (*urls.get(session.study_instance_uid, ()), session.url)
-    return urls
