@@ -110,18 +110,25 @@ def _what_xnat_adds_no_more(first: str, second: str) -> Kind:
     one, two = (
         images_of(Scan("P4", 8260, nth, modality=kind), folder=kind) for nth, kind in enumerate((first, second), 1)
     )
-    held, both, apart = {"P4/P4": one}, {"P4/P4": one | two}, {"P4/P4": one, "P4/P4_01": two}
-    refused = Ends(3, held, ("invalid modification of session modality", "--split-session"))
-    said = (f"{second} of study", "becomes session P4_01, beside P4")
-    came, comes = Run(one, Ends(0, held), root="a"), Run(two, refused, root="b")
-    splits = replace(comes, ends=Ends(0, apart, said), options=("--split-session",))
+    apart = {"P4/P4": one, "P4/P4_01": two}
+    came, comes, splits = _refused_and_split(one, two, second)
     return Kind(
         {
-            "in one run": twice(one | two, Ends(0, both)),
+            "in one run": twice(one | two, Ends(0, {"P4/P4": one | two})),
             "in two": [came, comes, splits],
             "in two, on two machines": [came, replace(splits, machine=2), Run(one | two, Ends(0, apart), machine=3)],
+            "the other way round": _refused_and_split(two, one, first),
         }
     )
+
+
+def _refused_and_split(one: Tree, two: Tree, modality: str) -> list[Run]:
+    """Return a delivery, one of a modality that XNAT does not add to it, and that one again as the user is told."""
+    held, apart = {"P4/P4": one}, {"P4/P4": one, "P4/P4_01": two}
+    refused = Ends(3, held, ("invalid modification of session modality", "--split-session"))
+    said = (f"{modality} of study", "becomes session P4_01, beside P4")
+    came, comes = Run(one, Ends(0, held), root="a"), Run(two, refused, root="b")
+    return [came, comes, replace(comes, ends=Ends(0, apart, said), options=("--split-session",))]
 
 
 def _in_a_session_of_somebody_else() -> Kind:
