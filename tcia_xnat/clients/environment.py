@@ -81,7 +81,7 @@ def proxies_of(urls: Iterable[str]) -> list[str]:
 
 
 def host_of(proxy: str) -> str:
-    """Host and port of a proxy; empty where its address has none, or a port that is none."""
+    """Return host and port of a proxy; empty when its address has no host or an invalid port."""
     try:
         parts = urlsplit(proxy)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""

@@ -44,8 +44,8 @@ class IDCClient(IdcIndex, IdcBuckets):
 
     Methods that return rows take `outputFormat`: `json` is a list of dicts, `list` a list of identifiers,
     `DataFrame` a table of pandas. Filters that are given must all fit; each may be one text or several. None is a
-    filter that is not given; an empty list, or an empty text, is none of them: nothing fits. A value that IDC does not
-    list is a UsageError.
+    filter that is not given; nothing fits an empty list or an empty text. A value that IDC does not list is a
+    UsageError.
 
     Parameters
     ----------

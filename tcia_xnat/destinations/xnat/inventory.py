@@ -1,7 +1,7 @@
 """What the sessions of the archive hold of the series that are asked for: counted, and compared image by image.
 
 Where the SOPInstanceUIDs of a series are known, equal numbers are not enough. The provenance of the session lists what
-was sent; where it lists something else than XNAT counts, or there is none, the catalog of the scan is read.
+was sent; where it lists something else than XNAT counts, or is missing, the catalog of the scan is read.
 """
 
 from collections.abc import Iterable, Mapping

@@ -7,9 +7,9 @@ So each session has one run that sends into it, and archives it:
 
 - Every import says in SOURCE which run it is from. XNAT keeps the SOURCE of the import that makes the session, and
   making it or finding it is one step for XNAT: the run that it names has the turn.
-- A run looks for the session first. Where there is none it takes the turn with one image in a session of another label,
-  which is never archived: what a run that comes second sends for that never gets into the session of the first. Then it
-  looks who has the turn, makes the session itself by the same image, and deletes the session of the turn.
+- A run looks for the session first. Where it finds no session it takes the turn with one image in a session of another
+  label, which is never archived: what a run that comes second sends for that never gets into the session of the first.
+  Then it looks who has the turn, makes the session itself by the same image, and deletes the session of the turn.
 - Two studies that are to have one label make two sessions for their turns: the one that XNAT made first has it.
 - A run that has not the turn sends nothing of the study. It waits until the session is gone, asks the archive what it
   holds, also whether another study has taken the label, and then takes the turn for what is still missing.
