@@ -186,7 +186,7 @@ def _lane(  # noqa: PLR0913, PLR0917  what all lanes share
             uploads,
             depict,
             lambda series: work.catalogue.wanted(series.series_instance_uid),
-            Claims(project, held.subjects).take,
+            Claims(project, held.subjects, archives=settings.archive).take,
             files.keep,
         )
 

@@ -154,6 +154,7 @@ def test_no_archive_leaves_the_session_in_the_prearchive(sandbox: Sandbox, tmp_p
     done = download(sandbox, ONE_SERIES, tmp_path / "out", "LATER", "--no-archive")
     assert (done.code, set(done.states().values())) == (3, {"held"})
     assert not images(sandbox, "LATER")
+    assert not ask(sandbox, "/data/projects/LATER/subjects")
     sandbox.s3.forget()
     done = download(sandbox, ONE_SERIES, tmp_path / "out", "LATER")
     assert done.code == 0, done.err

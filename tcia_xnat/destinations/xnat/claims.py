@@ -21,10 +21,12 @@ class Claims:
     ----------
     known
         Subjects that the plan knows of; these are not made.
+    archives
+        Whether the run archives; else whoever archives what it sends makes the subjects, and none is made before.
     """
 
-    def __init__(self, project: XnatProject, known: Collection[str]) -> None:
-        self._project, self._known = project, known
+    def __init__(self, project: XnatProject, known: Collection[str], *, archives: bool = True) -> None:
+        self._project, self._known, self._archives = project, known, archives
         self._lock = threading.Lock()
         self._subjects: dict[str, threading.Lock] = {}
         self._found: dict[str, str] = {}
@@ -38,7 +40,7 @@ class Claims:
             XNAT has it in other letters, as another run has made it meanwhile.
         """
         subject = label.subject
-        if subject in self._known or subject.lower() == subject.upper():
+        if not self._archives or subject in self._known or subject.lower() == subject.upper():
             return
         with self._lock:
             own = self._subjects.setdefault(subject, threading.Lock())
