@@ -66,8 +66,7 @@ def look(  # noqa: PLR0913  what decides, each once
     beside = _beside(archived, catalogue, expected)
     remembered = list(remembered)
     waiting = find_waiting(project.prearchive, studies, remembered, is_alive, is_over)
-    known = {one.study_instance_uid for one in ours} | {one.study_instance_uid for one in waiting.ours}
-    missing = _missing(catalogue, known, expected)
+    missing = _missing(catalogue, {one.study_instance_uid for one in ours}, expected)
     records = Records(partial(provenance.read, project))
     records.read(one.experiment_id for one in [*ours, *beside])
     counted = find(project, ours, asked, records, may_refresh=may_refresh)
@@ -82,7 +81,7 @@ def look(  # noqa: PLR0913  what decides, each once
         left_out=changed.left_out
         | left_out(project, records, ours, _short(asked, counted))
         | rejected.find(project, records, asked, missing.keys()),
-        unclear=changed.unclear,
+        unclear={study: label for study, label in changed.unclear.items() if study not in waiting.studies},
         imported=_imported(remembered, waiting, catalogue, may_be_rejected=is_possible(project.scripts)),
         prearchive=waiting.left_by_study(),
         left=waiting.left,

@@ -234,6 +234,5 @@ class SessionSteps:
         return confirm(self.project, self.label, wanted, numbers if self.may_change_uids else None, before)
 
     def _tidied(self, finished: Finished) -> Finished:
-        if finished.is_whole:
-            self.tidy()
+        self.tidy()
         return finished

@@ -63,6 +63,11 @@ class SeriesProvenance:
         """How many of its images XNAT has left out after more than one send."""
         return max(self.image_count - self.archived_count, 0) if self.sends > 1 else 0
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more comes of what was sent: XNAT has all of it, or has left out the rest twice."""
+        return self.archived_count >= self.image_count or self.left_out > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:

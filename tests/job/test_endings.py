@@ -103,7 +103,7 @@ def test_an_output_folder_that_takes_no_more_costs_no_image(sandbox: Sandbox, tm
     limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (33_000, 33_000))  # no report.html fits
     process = subprocess.Popen(
         command(listed, output, project, "--quiet"),
-        env=environment(sandbox),
+        env=environment(sandbox, TCIA_XNAT_THUMBNAILS=""),  # with pictures
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

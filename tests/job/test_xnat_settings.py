@@ -196,15 +196,15 @@ def test_the_rest_of_a_broken_upload_is_not_archived(sandbox: Sandbox, tmp_path:
 
 
 def copied(sandbox: Sandbox, project: str, uid: str, first: int = 0, **more: str) -> str:
-    """Import a series beside the tool, or its `first` images; return where it waits in the prearchive."""
+    """Import a series as the tool does, or its `first` images; return where it waits in the prearchive."""
     row = sandbox.index.nbia_series(uid)
     assert row is not None
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
         for number in range(1, (first or row["instanceCount"]) + 1):
             archive.writestr(f"{number}.dcm", sandbox.images.image(row, number))
-    query = {"import-handler": "DICOM-zip", "inbody": "true", "project": project, "subject": row["PatientID"]}
-    query |= {"session": SESSION, **more}
+    query = {"import-handler": "DICOM-zip", "inbody": "true", "rename": "true"}
+    query |= {"project": project, "subject": row["PatientID"], "session": SESSION, **more}
     answer = requests.post(
         f"{sandbox.xnat.url}/data/services/import",
         zipped.getvalue(),

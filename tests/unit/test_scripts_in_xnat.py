@@ -1,6 +1,7 @@
 """XNATs whose scripts change UIDs or reject images: one copy, a cause, and a repeat that sends nothing."""
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tcia_xnat.planning.identity import Templates, identify
 from tcia_xnat.stop import Stop
 from tcia_xnat.transfer import transfer
 from tcia_xnat.xnat.scripts import NameTemplate, ScriptEffect, Scripts
-from tests.unit.fake_xnat import FakeLane, FakeXnat, series
+from tests.unit.fake_xnat import FakeLane, FakeXnat, images, series
 
 HASHING = ScriptEffect(is_on=True, changed_uids=frozenset({"0020,000D"}))
 REJECTING = ScriptEffect(is_on=True, may_reject=True)
@@ -73,6 +74,31 @@ def test_changed_uids_end_in_one_copy_that_is_recognized(
     assert len(lane.sent) == 2
     assert len(lane.xnat.archived) == 1
     assert not lane.xnat.waiting
+
+
+@pytest.mark.parametrize("more", [False, True])
+@pytest.mark.parametrize(
+    "xnat",
+    [
+        FakeXnat(changes_at="archive", scripts=PROJECT_HASHES),
+        FakeXnat(rejects=lambda sop: sop.endswith(".3"), scripts=PROJECT_REJECTS),
+        FakeXnat(rejects=lambda sop: sop.startswith("1.2.2."), scripts=PROJECT_REJECTS),
+    ],
+    ids=["hashed", "images rejected", "series rejected"],
+)
+def test_a_copy_of_a_killed_run_goes_when_the_archive_has_what_is_kept_of_it(
+    tmp_path: Path, xnat: FakeXnat, *, more: bool
+) -> None:
+    lane = FakeLane(deepcopy(xnat))
+    run(tmp_path, lane, BOTH)
+    (label,) = lane.xnat.archived
+    urls = {lane.xnat.take(one, label, images(one)) for one in BOTH}
+    if more:  # than ever was sent
+        lane.xnat.take(BOTH[0], label, ["1.2.1.9"])
+    sends = len(lane.sent)
+    run(tmp_path / "other", lane, BOTH)
+    assert set(lane.xnat.waiting) == (urls if more else set())
+    assert len(lane.sent) == sends
 
 
 def test_later_series_go_into_the_same_session(tmp_path: Path) -> None:

@@ -4,23 +4,55 @@ The prearchive shows names of files, no SOPInstanceUIDs. Where XNAT, or our zip,
 are compared as sets. Where it does not, only numbers are left: equal numbers then count as the same images.
 """
 
+from collections.abc import Mapping
+
+from tcia_xnat.destinations.xnat import provenance
 from tcia_xnat.destinations.xnat.counts import ask, count_images
 from tcia_xnat.model import Label
+from tcia_xnat.planning import left_out
 from tcia_xnat.planning.completeness import Holding, Judgement, Wanted, judge
 from tcia_xnat.xnat.project import XnatProject
 from tcia_xnat.xnat.scripts import Scripts, may_rename
 
 
 def is_archived(project: XnatProject, url: str, label: Label) -> bool:
-    """Whether the archive has, under a label, every image of a built session of the prearchive."""
+    """Whether the archive has, under a label, every image of a built session of the prearchive that XNAT keeps."""
     scans = project.prearchive.scans(url)
     experiment_id = project.experiment_id(project.experiment_uri(label))
-    there = project.scans(experiment_id) if experiment_id else {}
-    if not scans or not scans.keys() <= there.keys():
+    if not scans or not experiment_id:
+        return False
+    there = project.scans(experiment_id)
+    lacking = {
+        uid: scan for uid, scan in scans.items() if not _has(project, (url, scan), (experiment_id, there.get(uid)))
+    }
+    return not lacking or _were_sent(project, url, lacking, experiment_id)
+
+
+def _has(project: XnatProject, copy: tuple[str, str], archived: tuple[str, str | None]) -> bool:
+    experiment_id, scan_id = archived
+    if scan_id is None:
         return False
     compared = _by_name if _names_tell_images(project.scripts) else _by_number
-    pairs = ((scan, (experiment_id, there[uid])) for uid, scan in scans.items())
-    return all(compared(project, (url, scan), place).is_complete for scan, place in pairs)
+    return compared(project, copy, (experiment_id, scan_id)).is_complete
+
+
+def _were_sent(project: XnatProject, url: str, scans: Mapping[str, str], experiment_id: str) -> bool:
+    """Whether the archive has of these series what XNAT keeps of them: its scripts change UIDs, or leave out images.
+
+    The provenance of the session tells what was sent of each and what came of it, as a number.
+    """
+    if not left_out.is_possible(project.scripts) and project.scripts.changes_uids is False:
+        return False
+    record = provenance.read(project, experiment_id)
+    sent = {uid: record.series[uid] for uid in scans if uid in record.series} if record else {}
+    if len(sent) < len(scans) or not all(one.is_settled for one in sent.values()):
+        return False
+    counted = count_images(project, experiment_id, {one.scan_id for one in sent.values() if one.scan_id})
+    return all(
+        (project.prearchive.image_count(url, scan) or one.image_count + 1) <= one.image_count
+        and (counted[one.scan_id] if one.scan_id else 0) == one.archived_count
+        for one, scan in ((sent[uid], scan) for uid, scan in scans.items())
+    )
 
 
 def _names_tell_images(scripts: Scripts) -> bool:

@@ -32,6 +32,11 @@ class Waiting:
     free: frozenset[str]
     left: frozenset[str]
 
+    @property
+    def studies(self) -> frozenset[str]:
+        """StudyInstanceUIDs of ours."""
+        return frozenset(session.study_instance_uid for session in self.ours)
+
     def left_by_study(self) -> dict[str, tuple[str, ...]]:
         """Return the URLs of our sessions that no other run is at work at, by StudyInstanceUID."""
         urls: dict[str, tuple[str, ...]] = {}
