@@ -94,7 +94,8 @@ def test_quiet_still_logs(sandbox: Sandbox, tmp_path: Path) -> None:
 def test_a_login_that_is_refused_is_in_the_log(sandbox: Sandbox, tmp_path: Path) -> None:
     changed = {"XNAT_PASS": "wrong"}
     done = download(sandbox, ONE_SERIES, tmp_path / "out", "REFUSED", "--log-json", "-", **changed)
-    (ended,) = events(done.out)
+    read, ended = events(done.out)
+    assert read["event"] == "lists_read"
     assert (done.code, ended["exit_code"], ended["error"]["kind"]) == (5, 5, "LoginRefused")
 
 
