@@ -62,6 +62,12 @@ class Recorder:
         with self._lock:
             return list(self._asked)
 
+    @property
+    def under_way(self) -> int:
+        """How many requests are answered just now; those of clients that are gone count."""
+        with self._lock:
+            return self._open
+
     def forget(self) -> None:
         """Begin to count anew."""
         with self._lock:

@@ -55,6 +55,11 @@ class XnatServer:
         return f"{self._server.url}{self.settings.context_path}"
 
     @property
+    def under_way(self) -> int:
+        """How many requests it is answering."""
+        return self._recorder.under_way
+
+    @property
     def requests(self) -> list[Asked]:
         """Everything that was answered, in the order of the answers."""
         return self._recorder.requests
