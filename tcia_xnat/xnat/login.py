@@ -132,12 +132,13 @@ def _refused(reason: str) -> LoginRefused:
 def _connection(session: Session, site: str, host: str, session_id: str) -> "xnat.session.XNATSession":
     """Return xnatpy's connection over a session that is logged in, without its model (§2.6)."""
     import xnat.exceptions  # noqa: PLC0415  0.3 s and 100 MB that --help and --dry-run without XNAT need not pay
-    import xnat.session  # noqa: PLC0415  with it
+
+    from tcia_xnat.xnat.xnatpy import Connection  # noqa: PLC0415  with it
 
     logger = _Xnatpy("xnatpy")
     logger.addHandler(logging.NullHandler())
     try:
-        connection = xnat.session.XNATSession(
+        connection = Connection(
             server=site,
             logger=logger,
             interface=session,
