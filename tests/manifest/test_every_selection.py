@@ -4,7 +4,9 @@ Each list is run twice: the second time its rows and sheets stand in the other o
 """
 
 import io
+import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,9 @@ import openpyxl
 import pytest
 
 from sandbox.sandbox import Sandbox
+from tests import zygote
 from tests.folder.case import on_disk
-from tests.job.case import Done, quick, run
+from tests.job.case import ROOT, Done, quick, run
 
 VIEWER = "https://viewer.imaging.datacommons.cancer.gov/v3/viewer/"
 UNKNOWN = "1.2.840.99.1"
@@ -235,3 +238,20 @@ def test_a_variable_is_an_option_too(  # noqa: PLR0917  a row of the table
     assert (done.code, words in done.out + done.err) == (code, True), done.err
     assert "secret" not in done.out + done.err
     assert not on_disk(tmp_path / "out")
+
+
+def test_what_a_query_writes_is_read_whatever_headers_hold(tmp_path: Path) -> None:
+    """Series descriptions of this collection hold NUL: of the index that is installed, nothing is fetched."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("TCIA_XNAT_", "XNAT_"))}
+    for order in ("", "ORDER BY SeriesInstanceUID DESC"):
+        query = f"SELECT SeriesInstanceUID, SeriesDescription FROM index WHERE collection_id = 'phantom_fda' {order}"  # noqa: S608  a text of ours
+        lines = (["query.py", "sql", query, "-o", "x.csv"], ["download.py", "x.csv", "--dry-run", "--source", "idc"])
+        made, planned = (
+            zygote.run([sys.executable, str(ROOT / line[0]), *line[1:]], env=env, cwd=tmp_path, timeout=60)
+            for line in lines
+        )
+        assert "rows written to x.csv" in made.stderr
+        assert "\0" not in (tmp_path / "x.csv").read_text()
+        assert planned.returncode == 0, planned.stderr
+        assert "x.csv: 4,433 lines, 4,433 series in column SeriesInstanceUID" in planned.stdout
+        assert "To send: 4,433 series" in planned.stdout
