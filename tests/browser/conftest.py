@@ -27,6 +27,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         uids = list(expected(sandbox, WHOLE).images)
         for uid, status in ((uids[3], 404), (uids[20], 404), (uids[30], 500)):
             sandbox.nbia_faults.add(Fault(f"getImage.*{uid}", faults.answer(status), times=None))
-        done = download(sandbox, WHOLE, folder / "out", "CMB-AML", "--source", "nbia", *quick())
+        pictures = {"TCIA_XNAT_THUMBNAILS": ""}
+        done = download(sandbox, WHOLE, folder / "out", "CMB-AML", "--source", "nbia", *quick(), **pictures)
         assert done.code == 3, done.err
     return done.report_dir / "report.html"
