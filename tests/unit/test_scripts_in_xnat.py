@@ -101,6 +101,15 @@ def test_a_copy_of_a_killed_run_goes_when_the_archive_has_what_is_kept_of_it(
     assert len(lane.sent) == sends
 
 
+def test_a_copy_with_another_image_stays_where_scripts_may_leave_out_images(tmp_path: Path) -> None:
+    lane = FakeLane(FakeXnat(scripts=Scripts(project=REJECTING, template=NameTemplate("${SOPInstanceUID}"))))
+    run(tmp_path, lane, BOTH)
+    (label,) = lane.xnat.archived
+    url = lane.xnat.take(BOTH[0], label, ["1.2.1.1", "1.2.1.2", "1.2.1.9"])
+    run(tmp_path / "other", lane, BOTH)
+    assert set(lane.xnat.waiting) == {url}
+
+
 def test_later_series_go_into_the_same_session(tmp_path: Path) -> None:
     lane = FakeLane(FakeXnat(changes_at="archive", scripts=PROJECT_HASHES))
     run(tmp_path, lane, BOTH[:1])

@@ -25,7 +25,7 @@ def is_archived(project: XnatProject, url: str, label: Label) -> bool:
     lacking = {
         uid: scan for uid, scan in scans.items() if not _has(project, (url, scan), (experiment_id, there.get(uid)))
     }
-    return not lacking or _were_sent(project, url, lacking, experiment_id)
+    return not lacking or _were_sent(project, url, lacking, experiment_id, there)
 
 
 def _has(project: XnatProject, copy: tuple[str, str], archived: tuple[str, str | None]) -> bool:
@@ -36,7 +36,9 @@ def _has(project: XnatProject, copy: tuple[str, str], archived: tuple[str, str |
     return compared(project, copy, (experiment_id, scan_id)).is_complete
 
 
-def _were_sent(project: XnatProject, url: str, scans: Mapping[str, str], experiment_id: str) -> bool:
+def _were_sent(
+    project: XnatProject, url: str, scans: Mapping[str, str], experiment_id: str, there: Mapping[str, str]
+) -> bool:
     """Whether the archive has of these series what XNAT keeps of them: its scripts change UIDs, or leave out images.
 
     The provenance of the session tells what was sent of each and what came of it, as a number.
@@ -47,6 +49,8 @@ def _were_sent(project: XnatProject, url: str, scans: Mapping[str, str], experim
     sent = {uid: record.series[uid] for uid in scans if uid in record.series} if record else {}
     if len(sent) < len(scans) or not all(one.is_settled for one in sent.values()):
         return False
+    if any(uid in there and not one.left_out for uid, one in sent.items()):
+        return False  # the archive has all that was sent: what it lacks is another image
     counted = count_images(project, experiment_id, {one.scan_id for one in sent.values() if one.scan_id})
     return all(
         (project.prearchive.image_count(url, scan) or one.image_count + 1) <= one.image_count
