@@ -115,7 +115,7 @@ class Archive:
         Parameters
         ----------
         fields
-            Its subject, project, label and user.
+            Its subject, project, label and user, and its note when there is a new one.
         """
         described = {
             "uid": session.uid,
@@ -128,6 +128,8 @@ class Archive:
         }
         with self._store.transaction():
             experiment = existing["id"] if existing else self._insert(session, {**fields, **described})
+            if existing and "note" in fields:
+                self._store.run("UPDATE experiments SET note = ? WHERE id = ?", fields["note"], experiment)
             if existing and existing["xsi_type"] == session.xsi_type:  # else its own description stays (§8.4)
                 changes = ", ".join(f"{name} = ?" for name in described)
                 statement = f"UPDATE experiments SET {changes} WHERE id = ?"  # noqa: S608  names from above

@@ -107,6 +107,7 @@ class ArchivePages:
             "dcmPatientId": session["patient_id"],
             "dcmPatientName": session["patient_name"],
             "dcmAccessionNumber": session["accession_number"],
+            "note": session["note"],
         }
         scans = [answers.item(scan["xsi_type"], _scan_fields(scan)) for scan in self._archive.scan_rows(session["id"])]
         children = [{"field": "scans/scan", "items": scans}] if scans else []
@@ -180,6 +181,7 @@ class ArchivePages:
             project=query.get("project", ""),
             subject=query.get("subject", "") or _of_data_type(query, "subject_id"),
             session=query.get("session", "") or _of_data_type(query, "label"),
+            note=query.get("note", ""),
         )
         is_manual = query.get("auto-archive", query.get("AA")) == "false"
         counts_as_auto = row.is_auto_archive or (self._prearchive.archives_by_itself(row) and not is_manual)

@@ -64,6 +64,8 @@ class Wish:
         Replace files that are there; `override` does so, too.
     project, subject, session
         Other labels than those of the prearchive.
+    note
+        The note of the session; an empty one leaves what is there (§8.1).
     """
 
     override: bool = False
@@ -72,6 +74,7 @@ class Wish:
     project: str = ""
     subject: str = ""
     session: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,8 @@ class Archiver:
         if types is not None and session.xsi_type not in types and not user.is_admin:
             raise ArchiveFailed(500, f"{session.xsi_type} is not set up on this site.")
         fields = {"subject": subject["id"], "project": labels.project, "label": labels.session, "user": user.name}
+        if wish.note:
+            fields["note"] = wish.note
         with self._anonymised(row, session, labels) as changed:
             self._merge(folder, changed, existing, fields, overwrite=wish.override or wish.overwrite_files)
         self._leave(row)

@@ -40,6 +40,7 @@ _SESSION_CELLS: dict[str, Cell] = {
     "date": _of("date"),
     "time": _of("time"),
     "xsiType": _of("xsi_type"),
+    "note": _of("note"),
     "UID": _of("uid"),
     "modality": _of("modality"),
     "dcmPatientId": _of("patient_id"),

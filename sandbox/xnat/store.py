@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS subjects(id TEXT PRIMARY KEY, project TEXT, label TEX
 CREATE TABLE IF NOT EXISTS experiments(
     id TEXT PRIMARY KEY, project TEXT, subject TEXT, label TEXT COLLATE NOCASE, xsi_type TEXT, uid TEXT,
     date TEXT, time TEXT, modality TEXT, patient_id TEXT, patient_name TEXT, accession_number TEXT,
-    user TEXT, inserted REAL, UNIQUE(project, label));
+    note TEXT DEFAULT '', user TEXT, inserted REAL, UNIQUE(project, label));
 CREATE TABLE IF NOT EXISTS shares(experiment TEXT, project TEXT, label TEXT COLLATE NOCASE,
     PRIMARY KEY(experiment, project));
 CREATE TABLE IF NOT EXISTS scans(

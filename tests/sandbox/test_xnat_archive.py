@@ -118,6 +118,18 @@ def test_labels_may_be_given_again(site: Site) -> None:
     assert answer.text.strip() == f"/data/archive/projects/{PROJECT}/subjects/S_2/experiments/E_2"
 
 
+def test_a_note_is_set_with_archiving_and_stays_without_another(site: Site) -> None:
+    notes = []
+    for number, note in enumerate(("one & two", "", "three"), 1):
+        assert site.archive(site.built(of_series(number, 1)), **({"note": note} if note else {})).status_code == 200
+        [row] = site.ask("GET", f"/data/projects/{PROJECT}/experiments", columns="ID,note").json()["ResultSet"][
+            "Result"
+        ]
+        shown = site.ask("GET", f"/data/experiments/{row['ID']}", format="json").json()["items"][0]["data_fields"]
+        notes.append((row["note"], shown["note"]))
+    assert notes == [("one & two", "one & two"), ("one & two", "one & two"), ("three", "three")]
+
+
 def test_a_session_that_was_never_built_cannot_be_archived(site: Site) -> None:
     uri = site.sent()
     answer = site.archive(uri)
