@@ -10,7 +10,7 @@ from tcia_xnat.core.uid_set import UidSet
 from tcia_xnat.destinations.xnat import provenance, rejected
 from tcia_xnat.destinations.xnat.inventory import Found, find, images_recorded
 from tcia_xnat.destinations.xnat.provenance import Records
-from tcia_xnat.destinations.xnat.recognize import left_out, recognize
+from tcia_xnat.destinations.xnat.recognize import Look, left_out, recognize, recognize_series
 from tcia_xnat.destinations.xnat.waiting import Waiting, find_waiting
 from tcia_xnat.ledger import Imported
 from tcia_xnat.model import Label, Series, SourceName
@@ -67,10 +67,13 @@ def look(  # noqa: PLR0913  what decides, each once
     remembered = list(remembered)
     waiting = find_waiting(project.prearchive, studies, remembered, is_alive, is_over)
     missing = _missing(catalogue, {one.study_instance_uid for one in ours}, expected)
-    records = Records(partial(provenance.read, project))
+    notes = {one.experiment_id: noted for one in archived if (noted := provenance.noted(one))}
+    records = Records(partial(provenance.read, project), notes)
     records.read(one.experiment_id for one in [*ours, *beside])
     counted = find(project, ours, asked, records, may_refresh=may_refresh)
-    changed = recognize(project, records, missing, others, expected, archived_before, may_refresh=may_refresh)
+    looking = Look(project, records, asked.images_of, may_refresh)
+    changed = recognize(looking, missing, others, expected, archived_before)
+    recognize_series(looking, _hidden(project, asked, ours), ours, changed)
     taken = [*(one.label for one in archived), *waiting.labels]
     return Held(
         labels=_labels([*reversed(ours), *reversed(waiting.ours)]) | changed.labels,
@@ -139,6 +142,19 @@ def _missing(catalogue: Catalogue, known: Collection[str], expected: Mapping[str
         if study not in known and study in expected:
             missing.setdefault(study, []).append(series)
     return missing
+
+
+def _hidden(project: XnatProject, asked: Catalogue, sessions: Sequence[ArchivedSession]) -> dict[str, list[Series]]:
+    """Return the series by study that the sessions of their studies do not have, where scripts may change UIDs."""
+    if project.scripts.changes_uids is False:
+        return {}
+    studies = {one.study_instance_uid for one in sessions}
+    there = {uid for one in sessions for uid in one.scans}
+    hidden: dict[str, list[Series]] = {}
+    for uid, series in asked.series.items():
+        if uid not in there and series.study_instance_uid in studies:
+            hidden.setdefault(series.study_instance_uid, []).append(series)
+    return hidden
 
 
 def _short(asked: Catalogue, counted: Mapping[str, Found]) -> dict[str, int | None]:

@@ -10,6 +10,7 @@ from tcia_xnat.destinations.xnat.shipment import Shipment
 from tcia_xnat.errors import ArchiveConflict, XnatBusy, XnatError, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
 from tcia_xnat.planning import left_out
+from tcia_xnat.planning.archive_note import ArchiveNote, read_note
 from tcia_xnat.planning.completeness import Holding, Judgement, Wanted, judge, shortages
 from tcia_xnat.planning.pairing import Scan, SentSeries, pair
 from tcia_xnat.planning.unwanted import HINT as UNWANTED_HINT
@@ -109,9 +110,11 @@ class SessionSteps:
 
     def _archived(self, numbers: Mapping[str, SentSeries]) -> Finished:
         self.at_step("archive")
-        before = self._scans_before() if self.may_change_uids else ()
+        there = self._experiment_before() if self.may_change_uids else ""
+        before = self.project.scans(there).keys() if there else ()
+        note = self._note(there)
         try:
-            self.project.patience.call(self._archive)
+            self.project.patience.call(lambda: self._archive(note))
         except ArchiveConflict as error:
             finished = self._confirm(numbers, before)
             if finished.is_whole:
@@ -123,10 +126,23 @@ class SessionSteps:
         self.at_step("confirm")  # from here on the session is no longer in the prearchive
         return self._tidied(self._recorded(self._confirm(numbers, before)))
 
-    def _scans_before(self) -> Collection[str]:
-        """Return the UIDs of the scans that the archive has under this label before anything is added."""
-        experiment_id = self.project.experiment_id(self.project.experiment_uri(self.label))
-        return self.project.scans(experiment_id).keys() if experiment_id else ()
+    def _experiment_before(self) -> str:
+        """Return the ID of the session that the archive has under this label before anything is added, if any."""
+        return self.project.experiment_id(self.project.experiment_uri(self.label))
+
+    def _note(self, experiment_id: str) -> str:
+        """Return the note by which the session is recognized until its provenance is kept; empty leaves what is there.
+
+        Nobody needs it where UIDs stay. A note of people is not replaced.
+        """
+        if self.study is None or not self.may_change_uids:
+            return ""
+        there = self.project.note(experiment_id) if experiment_id else ""
+        before = read_note(there)
+        if there and before is None:
+            return ""
+        new = ArchiveNote(*self.study, frozenset(one.mark(uid) for uid, one in self.sent.items()))
+        return new.and_also(before).text
 
     def _recorded(self, finished: Finished) -> Finished:
         """Keep the provenance of what is archived; say so when that fails."""
@@ -204,11 +220,11 @@ class SessionSteps:
         prearchive = self.project.prearchive
         return {uid: Scan(scan, prearchive.image_count(url, scan)) for uid, scan in prearchive.scans(url).items()}
 
-    def _archive(self) -> None:
+    def _archive(self, note: str) -> None:
         """Archive; after an answer that leaves it open, look before it is asked for again (§12.3)."""
         self.project.patience.wait(0)
         try:
-            self.project.prearchive.archive(self._url, self.label, overwrite=self.overwrite)
+            self.project.prearchive.archive(self._url, self.label, overwrite=self.overwrite, note=note)
         except (XnatBusy, XnatUnreachable, XnatRefused) as error:
             self.project.patience.outlast(error)
             if not self._has_left(error):

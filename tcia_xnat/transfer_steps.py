@@ -71,7 +71,7 @@ def _taken(project: XnatProject, study: Study, archived: Iterable[ArchivedSessio
     label, uid = study.plan.label, study.plan.study_instance_uid
     for session in archived:
         if session.label.session.lower() == label.session.lower() and session.study_instance_uid != uid:
-            record = provenance.read(project, session.experiment_id)
+            record = provenance.read(project, session.experiment_id) or provenance.noted(session)
             if record is None or record.study_instance_uid != uid:
                 return ArchiveConflict(
                     f"another run has archived another study as session {label.session} meanwhile",

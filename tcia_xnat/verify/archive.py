@@ -123,7 +123,8 @@ def _wrong(series: Series, held: Sequence[Found], offered: Offered) -> Iterator[
         yield f"the archive holds it in {len(held)} sessions: {names}"
     for one in held:
         study, is_changed = one.place.session.study_instance_uid, one.is_changed(series)
-        if study != series.study_instance_uid and not is_changed:
+        is_recorded = one.place.whose is not None  # a script may have changed the StudyInstanceUID alone
+        if study != series.study_instance_uid and not is_changed and not is_recorded:
             yield f"it lies in a session of study {study or '(none)'}"
         if one.is_outdated(series):
             yield "the archive has an earlier version of it: IDC has revised it since"

@@ -161,13 +161,15 @@ class Prearchive:
         answer = self._xnat.patience.call(lambda: self._xnat.ask("GET", path, _JSON, accepted={200, 404, 500}))
         return table(answer) if answer.status in OK and answer.text.strip() else None
 
-    def archive(self, url: str, label: Label, *, overwrite: bool) -> None:
+    def archive(self, url: str, label: Label, *, overwrite: bool, note: str = "") -> None:
         """Archive a built session (§8.1).
 
         Parameters
         ----------
         overwrite
             Replace images that the archive already has; it also lifts checks, so only for a repair (§16.12).
+        note
+            The note of the archived session, set in the same step (§8.1); an empty one leaves what is there.
 
         Raises
         ------
@@ -187,6 +189,8 @@ class Prearchive:
         }
         if overwrite:
             query["overwrite"] = "append"
+        if note:
+            query["note"] = note
         answer = self._xnat.ask(
             "POST", "/data/services/archive", query, seconds=_ARCHIVE_SECONDS, accepted=_ARCHIVED | {500}
         )

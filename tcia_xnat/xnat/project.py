@@ -39,7 +39,7 @@ _REFUSED_IDS = {400, 403, 409, 417}
 class ArchivedSession:
     """A session of the archive; `scans` maps SeriesInstanceUID to scan ID.
 
-    `session_type` is its xsiType.
+    `session_type` is its xsiType, `note` the text that people and tools have put there.
     `shared_from` names the project to which a session belongs that is only shared into this one, under this label.
     Nothing can be merged into it from here.
     """
@@ -50,6 +50,7 @@ class ArchivedSession:
     scans: Mapping[str, str]
     shared_from: str = ""
     session_type: str = ""
+    note: str = ""
 
     @property
     def is_shared(self) -> bool:
@@ -191,7 +192,7 @@ class XnatProject:
 
     def archived_sessions(self) -> list[ArchivedSession]:
         """Return every imaging session of the archive with its scans, by one question (§10.1), shared ones included."""
-        columns = f"ID,project,label,subject_label,UID,xsiType,{_SCAN_ID},{_SCAN_UID}"
+        columns = f"ID,project,label,subject_label,UID,xsiType,note,{_SCAN_ID},{_SCAN_UID}"
         query = {"xsiType": "xnat:imageSessionData", "columns": columns}
         grouped: dict[str, list[Row]] = defaultdict(list)
         for row in self._xnat.rows(f"{self._data}/experiments", query):
@@ -236,6 +237,10 @@ class XnatProject:
         if not (found := _id_of(answer)):
             raise XnatGarbled(web.with_words("XNAT sent something that is no session", answer.reason))
         return found
+
+    def note(self, experiment_id: str) -> str:
+        """Return the note of an archived session; empty when it has none."""
+        return _field_of(self._found(f"/data/experiments/{quote(experiment_id)}"), "note")
 
     def scans(self, experiment_id: str) -> dict[str, str]:
         """Return the scan ID by SeriesInstanceUID of one archived session."""
@@ -352,4 +357,5 @@ def _archived_session(rows: list[Row], project: str) -> ArchivedSession:
         scans={uid: scan_id for uid, scan_id in uids if uid},
         shared_from=owner if owner != project else "",
         session_type=first.get("xsiType") or first.get("xsitype", ""),
+        note=first.get("note", ""),
     )

@@ -78,6 +78,11 @@ class Scripts:
         return _any(self.site.changes_uids, self.project.changes_uids)
 
     @property
+    def changes_series_uids(self) -> bool:
+        """Whether SeriesInstanceUIDs in the archive differ from those sent, as far as the scripts could be read."""
+        return any("SeriesInstanceUID" in one.changed_uids for one in (self.site, self.project))
+
+    @property
     def may_reject(self) -> bool | None:
         """Whether images may be rejected; None when unknown."""
         return _any(self.site.may_reject, self.project.may_reject)

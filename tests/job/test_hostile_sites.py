@@ -61,6 +61,7 @@ class Site:
 SITES = {
     "a member": Site(is_member=True),
     "hashed UIDs": Site(script=HASH_ALL),
+    "hashed UIDs, of a member": Site(script=HASH_ALL, is_member=True),
     "rejected images": Site(script=REJECT_SECOND, code=3),
     "a template without UIDs": Site(lambda: Settings(dicom_file_name_template="${StudyInstanceUID}-${SeriesNumber}")),
     "refresh refused": Site(lambda: Settings(populate_stats=False, refresh_refusal=403)),

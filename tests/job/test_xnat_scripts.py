@@ -17,6 +17,8 @@ HASH_ALL = 'version "6.1"\n' + "".join(
     f"{tag} := hashUID[{tag}]\n" for tag in ("(0020,000D)", "(0020,000E)", "(0008,0018)")
 )
 HASH_SOP = 'version "6.1"\n(0008,0018) := hashUID[(0008,0018)]\n'
+HASH_SERIES = 'version "6.1"\n(0020,000E) := hashUID[(0020,000E)]\n'
+HASH_STUDY = 'version "6.1"\n(0020,000D) := hashUID[(0020,000D)]\n'
 REJECT_SECOND = 'version "6.6"\n(0020,0013) = "2" ? reject\n'
 
 
@@ -55,7 +57,17 @@ def sessions(site: Sandbox, project: str) -> int:
     return len({row["ID"] for row in ask(site, f"/data/projects/{project}/experiments")})
 
 
-@pytest.mark.parametrize(("where", "script"), [("project", HASH_ALL), ("site", HASH_ALL), ("project", HASH_SOP)])
+@pytest.mark.parametrize(
+    ("where", "script"),
+    [
+        ("project", HASH_ALL),
+        ("site", HASH_ALL),
+        ("project", HASH_SOP),
+        ("project", HASH_SERIES),
+        ("site", HASH_SERIES),
+        ("project", HASH_STUDY),
+    ],
+)
 def test_changed_uids_end_in_one_copy_and_a_repeat_sends_nothing(  # noqa: PLR0917  fixtures and parameters
     site: Sandbox, settings: Settings, tmp_path: Path, listed: Path, where: str, script: str
 ) -> None:
@@ -77,6 +89,35 @@ def test_changed_uids_end_in_one_copy_and_a_repeat_sends_nothing(  # noqa: PLR09
         assert not in_prearchive(site, "HASHED")
     found = verify(site, listed, tmp_path / "out", "HASHED")
     assert (found.code, set(found.signs().values())) == (0, {"="}), found.out
+
+
+@pytest.mark.parametrize(
+    ("script", "part"), [(HASH_ALL, 0), (HASH_ALL, 1), (HASH_ALL, None), (HASH_SERIES, 1), (HASH_STUDY, 1)]
+)
+def test_a_run_killed_before_it_kept_the_provenance_leaves_a_session_that_is_recognized(
+    site: Sandbox,
+    tmp_path: Path,
+    listed: Path,
+    script: str,
+    part: int | None,  # of the series that the next run asks for; None asks for all
+) -> None:
+    set_project_script(site, "KILLED", script)
+    done = download(site, listed, tmp_path / "out", "KILLED", *quick())
+    assert done.code == 0, done.out + done.err
+    [row] = ask(site, "/data/projects/KILLED/experiments")
+    record = f"{site.xnat.url}/data/experiments/{row['ID']}/resources/TCIA_PROVENANCE"
+    requests.delete(record, params={"removeFiles": "true"}, auth=ADMIN, timeout=10).raise_for_status()
+    before = images(site, "KILLED")
+    asked = listed if part is None else manifest(tmp_path / "part.tcia", [list(expected(site, listed).images)[part]])
+    done = download(site, asked, tmp_path / "elsewhere", "KILLED", *quick("--dry-run"))
+    assert done.code == 0, done.out + done.err
+    assert requests.get(record, auth=ADMIN, timeout=10).status_code == 404
+    for manifest_ in (asked, listed):
+        done = download(site, manifest_, tmp_path / f"{manifest_.stem} again", "KILLED", *quick())
+        assert (done.code, set(done.states().values())) == (0, {"present"}), done.out + done.err
+        assert images(site, "KILLED") == before
+        assert requests.get(f"{record}/files/provenance.json", auth=ADMIN, timeout=10).ok
+    assert not in_prearchive(site, "KILLED")
 
 
 @pytest.mark.parametrize("where", ["project", "site"])

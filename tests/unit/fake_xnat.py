@@ -39,6 +39,7 @@ class Session:
     status: str = "READY"
     files: dict[str, bytes] = field(default_factory=dict)
     mark: str = ""
+    note: str = ""
 
     def add(self, uid: str, scan_id: str, images: Iterable[str]) -> None:
         self.scans[uid] = scan_id
@@ -134,7 +135,7 @@ class FakeXnat:
     def file_names(self, place: str, scan_id: str) -> frozenset[str] | None:
         return None if self.unlisted else frozenset(f"{sop}.dcm" for sop in self._session(place).images[scan_id])
 
-    def archive(self, url: str, label: Label, *, overwrite: bool) -> None:
+    def archive(self, url: str, label: Label, *, overwrite: bool, note: str = "") -> None:
         self._call("archive")
         del overwrite
         drops = self.rejects_at == "archive"
@@ -146,6 +147,7 @@ class FakeXnat:
         there = self.archived.setdefault(
             label, Session(changed(coming.study_instance_uid) if hashed else coming.study_instance_uid, label)
         )
+        there.note = note or there.note
         for uid, scan_id in coming.scans.items():
             kept = {sop for sop in coming.images[scan_id] if not (drops and self.rejects(sop))}
             if not kept:
@@ -164,7 +166,7 @@ class FakeXnat:
 
     def archived_sessions(self) -> list[ArchivedSession]:
         return [
-            ArchivedSession(self._id(label), one.study_instance_uid, label, dict(one.scans))
+            ArchivedSession(self._id(label), one.study_instance_uid, label, dict(one.scans), note=one.note)
             for label, one in self.archived.items()
         ]
 
@@ -180,6 +182,9 @@ class FakeXnat:
     def experiment_id(self, uri: str) -> str:
         self._call("experiment_id")
         return next((self._id(label) for label in self.archived if self.experiment_uri(label) == uri), "")
+
+    def note(self, experiment_id: str) -> str:
+        return self._session(experiment_id).note
 
     def image_counts(self, experiment_id: str) -> dict[str, int]:
         self._call("image_counts")

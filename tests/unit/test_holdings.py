@@ -8,12 +8,13 @@ from tcia_xnat.catalogue import Catalogue
 from tcia_xnat.core.uid_set import UidSet
 from tcia_xnat.holdings import look
 from tcia_xnat.ledger import Imported
-from tcia_xnat.model import Label
+from tcia_xnat.model import Label, Series
+from tcia_xnat.planning.archive_note import ArchiveNote, mark
 from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.provenance import Provenance, SeriesProvenance
-from tcia_xnat.xnat.scripts import OFF, UNKNOWN, Scripts
-from tests.unit.fake_xnat import FakeXnat, Session, series
+from tcia_xnat.xnat.scripts import OFF, UNKNOWN, ScriptEffect, Scripts
+from tests.unit.fake_xnat import FakeXnat, Session, changed, images, series
 
 ONE = series(1)
 CATALOGUE = Catalogue({ONE.series_instance_uid: ONE}, {})
@@ -132,3 +133,62 @@ def test_what_waits_in_the_prearchive_is_compared_by_its_images(images: tuple[st
     url = "/prearchive/projects/P1/1/REVIEW"
     entry = Imported("1.2.1", "1.2", url, "local", ONE.image_count, ONE.byte_count, UidSet.of(images).packed)
     assert bool(waiting("", entry, is_local=True).imported) is is_there
+
+
+HASHED = Scripts(site=OFF, project=ScriptEffect(is_on=True, changed_uids=frozenset({"SeriesInstanceUID"})))
+EXPECTED = {"1.2": Label("PAT", "PAT")}
+
+
+def noted(*came: Series, study: str = "1.2") -> FakeXnat:
+    """Return an XNAT whose script changes UIDs, and in which a run was killed before it kept the provenance."""
+    label = Label("PAT", "PAT")
+    marks = frozenset(mark(one.series_instance_uid, one.image_count) for one in came)
+    session = Session(changed("1.2"), label, note=ArchiveNote("PAT", study, marks).text)
+    for one in came:
+        session.add(changed(one.series_instance_uid), one.series_number, map(changed, images(one)))
+    return FakeXnat(archived={label: session}, scripts=HASHED)
+
+
+def held_of(xnat: FakeXnat, *asked: Series, writes: bool = True) -> Held:
+    catalogue = Catalogue({one.series_instance_uid: one for one in asked}, {})
+    return look(xnat.as_project, catalogue, catalogue, (), expected=EXPECTED, may_refresh=writes)
+
+
+ALIKE = [replace(series(number), series_number="7") for number in (1, 2)]  # one number, one count
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_series_that_did_not_come_is_not_taken_for_one_of_the_same_number_and_count(order: tuple[int, int]) -> None:
+    came, missing = (ALIKE[which] for which in order)
+    held = held_of(noted(came), came, missing)
+    assert held.holdings == {came.series_instance_uid: Holding(came.image_count)}
+    assert held.patients == {Label("PAT", "PAT"): "PAT"}
+    assert held_of(noted(came), missing).holdings == {}
+
+
+def test_what_a_note_tells_is_kept_as_provenance_and_not_in_a_dry_run() -> None:
+    xnat = noted(*ALIKE)
+    dry, wet = held_of(xnat, *ALIKE, writes=False), None
+    assert not xnat.archived[Label("PAT", "PAT")].files
+    wet = held_of(xnat, *ALIKE)
+    assert dry.holdings == wet.holdings
+    assert "TCIA_PROVENANCE/provenance.json" in xnat.archived[Label("PAT", "PAT")].files
+    xnat.archived[Label("PAT", "PAT")].note = ""
+    assert held_of(xnat, *ALIKE).holdings == wet.holdings
+
+
+@pytest.mark.parametrize("note", ["", "seen by nobody", "study"])
+def test_a_session_of_which_nothing_tells_that_it_is_the_study_is_unclear(note: str) -> None:
+    xnat = noted(*ALIKE, study="1.2" if note != "study" else "1.3")
+    xnat.archived[Label("PAT", "PAT")].note = xnat.archived[Label("PAT", "PAT")].note if note == "study" else note
+    held = held_of(xnat, *ALIKE)
+    assert (held.holdings, held.unclear) == ({}, {} if note == "study" else {"1.2": Label("PAT", "PAT")})
+
+
+def test_series_whose_uids_alone_are_changed_are_found_in_the_session_of_their_study() -> None:
+    xnat = noted(*ALIKE)
+    xnat.archived[Label("PAT", "PAT")].study_instance_uid = "1.2"
+    assert set(held_of(xnat, *ALIKE).holdings) == {one.series_instance_uid for one in ALIKE}
+    xnat = noted(*ALIKE)
+    xnat.archived[Label("PAT", "PAT")].study_instance_uid, xnat.archived[Label("PAT", "PAT")].note = "1.2", ""
+    assert held_of(xnat, *ALIKE).unclear == {"1.2": Label("PAT", "PAT")}

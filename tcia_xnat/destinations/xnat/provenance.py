@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import tcia_xnat
 from tcia_xnat.confirm import Finished
@@ -11,8 +12,9 @@ from tcia_xnat.destinations.xnat.counts import ask
 from tcia_xnat.destinations.xnat.shipment import Shipment
 from tcia_xnat.errors import LoginRefused, Stopped, XnatError
 from tcia_xnat.model import Label
+from tcia_xnat.planning.archive_note import read_note
 from tcia_xnat.planning.provenance import FILE, MAX_BYTES, RESOURCE, Provenance, SeriesProvenance, decode
-from tcia_xnat.xnat.project import XnatProject
+from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
 _QUESTIONS_AT_ONCE = 8
 
@@ -30,17 +32,23 @@ class Records:
     ----------
     read_one
         Reads that of an experiment; None when it has none.
+    noted
+        What the notes of experiments tell, for those that have no provenance.
     """
 
-    def __init__(self, read_one: Callable[[str], Provenance | None]) -> None:
-        self._read_one = read_one
+    def __init__(
+        self,
+        read_one: Callable[[str], Provenance | None],
+        noted: Mapping[str, Provenance] = MappingProxyType({}),
+    ) -> None:
+        self._read_one, self._noted = read_one, noted
         self._known: dict[str, Provenance | None] = {}
 
     def read(self, experiment_ids: Iterable[str]) -> None:
         """Read that of several sessions side by side."""
         new = [one for one in dict.fromkeys(experiment_ids) if one not in self._known]
         with ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "provenance") as pool:
-            self._known.update(zip(new, pool.map(self._read_one, new), strict=True))
+            self._known.update(zip(new, pool.map(self._find, new), strict=True))
 
     def known(self) -> list[Provenance]:
         """Return all that was read."""
@@ -49,8 +57,15 @@ class Records:
     def of(self, experiment_id: str) -> Provenance | None:
         """Return that of one session."""
         if experiment_id not in self._known:
-            self._known[experiment_id] = self._read_one(experiment_id)
+            self._known[experiment_id] = self._find(experiment_id)
         return self._known[experiment_id]
+
+    def learn(self, experiment_id: str, record: Provenance) -> None:
+        """Take what was found out of a session for its provenance."""
+        self._known[experiment_id] = record
+
+    def _find(self, experiment_id: str) -> Provenance | None:
+        return self._read_one(experiment_id) or self._noted.get(experiment_id)
 
 
 def keep(
@@ -90,6 +105,12 @@ def put(project: XnatProject, experiment_id: str, new: Provenance) -> str:
         return f"session {new.label.session} has the provenance of another study: {before.study_instance_uid}"
     project.put_session_file(experiment_id, RESOURCE, FILE, merged(before, new).encoded())
     return ""
+
+
+def noted(session: ArchivedSession) -> Provenance | None:
+    """Return what the note of a session tells of it, without its series; None when it tells nothing."""
+    note = read_note(session.note)
+    return Provenance(note.patient_id, note.study_instance_uid, session.label, "", "") if note else None
 
 
 def made(study: tuple[str, str], label: Label, series: Mapping[str, SeriesProvenance]) -> Provenance:

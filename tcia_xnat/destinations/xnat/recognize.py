@@ -2,27 +2,52 @@
 
 A script of the project or site may hash StudyInstanceUIDs. The study that was sent is then in the archive under a UID
 that nobody asks for, and sending it again would make a copy. Its label leads to the session, and the provenance of the
-session says which study it is, on every machine. Without provenance the ledger of this output folder may know. Where
-neither does, and the scripts change UIDs, nothing is sent.
+session says which study it is, on every machine. Where a run was killed before it kept the provenance, the note of the
+session says so. Where neither does, and the scripts change UIDs, nothing is sent.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from tcia_xnat.confirm import CHANGED
-from tcia_xnat.destinations.xnat.counts import count_images
-from tcia_xnat.destinations.xnat.provenance import Records
+from tcia_xnat.destinations.xnat.counts import ask, count_images
+from tcia_xnat.destinations.xnat.provenance import Records, made, put
 from tcia_xnat.model import Label, Series
+from tcia_xnat.planning.archive_note import SeriesMark, mark, read_note
 from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.planning.identity.words import is_numbered
 from tcia_xnat.planning.left_out import is_possible
 from tcia_xnat.planning.pairing import Scan, SentSeries, pair
-from tcia_xnat.planning.provenance import Provenance
+from tcia_xnat.planning.provenance import Provenance, SeriesProvenance
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
-_Count = Callable[[str, Collection[str]], Mapping[str, int | None]]
-"""An experiment's ID and its scan IDs → number of images of each."""
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How sessions are looked at.
+
+    Attributes
+    ----------
+    images_of
+        SeriesInstanceUID → its SOPInstanceUIDs, None where they are not known before it is fetched.
+    may_write
+        Whether XNAT may be told to count what it has not counted, and may be given the provenance of what only a note
+        tells; a dry run changes nothing.
+    """
+
+    project: XnatProject
+    records: Records
+    images_of: Callable[[str], frozenset[str] | None] = lambda _uid: None
+    may_write: bool = True
+
+    def count(self, experiment_id: str, scan_ids: Collection[str]) -> Mapping[str, int | None]:
+        """Return the number of images of scans."""
+        return count_images(self.project, experiment_id, scan_ids, may_refresh=self.may_write)
+
+    def marks(self, series: Series) -> Iterable[SeriesMark]:
+        """Return the marks that a series may have: IDC's copies of it have a version, those of others have none."""
+        uid, images = series.series_instance_uid, self.images_of(series.series_instance_uid)
+        return [mark(uid, series.image_count, version, images) for version in {series.crdc_series_uuid, ""}]
 
 
 @dataclass(slots=True)
@@ -54,15 +79,12 @@ class Recognized:
     unclear: dict[str, Label] = field(default_factory=dict)
 
 
-def recognize(  # noqa: PLR0913, PLR0917  all that is known
-    project: XnatProject,
-    records: Records,
+def recognize(
+    look: Look,
     missing: Mapping[str, Sequence[Series]],
     others: Iterable[ArchivedSession],
     expected: Mapping[str, Label],
     remembered: Mapping[str, Sequence[Label]],
-    *,
-    may_refresh: bool = True,
 ) -> Recognized:
     """Look for studies among sessions of other UIDs.
 
@@ -76,17 +98,37 @@ def recognize(  # noqa: PLR0913, PLR0917  all that is known
         StudyInstanceUID → the label that the study would have in an empty project.
     remembered
         StudyInstanceUID → labels under which the ledger knows that it was archived with other UIDs.
-    may_refresh
-        Whether XNAT may be told to count what it has not counted; a dry run changes nothing.
     """
     found = Recognized()
-    count = partial(count_images, project, may_refresh=may_refresh)
     sessions = list(others)
     for study, members in missing.items():
         near = [one for one in sessions if is_near(one.label, expected[study], remembered.get(study, ()))]
-        kept = {session.experiment_id: records.of(session.experiment_id) for session in near}
-        _take(project, count, study, members, near, kept, remembered.get(study, ()), found)
+        _take(look, study, members, near, remembered.get(study, ()), found)
     return found
+
+
+def recognize_series(
+    look: Look, hidden: Mapping[str, Sequence[Series]], sessions: Iterable[ArchivedSession], found: Recognized
+) -> None:
+    """Look for series in sessions of their own studies, where a script changes SeriesInstanceUIDs alone.
+
+    Parameters
+    ----------
+    hidden
+        StudyInstanceUID → series that the archive has under no UID that was published.
+    sessions
+        Sessions of the archive under the StudyInstanceUIDs that were published.
+    found
+        Takes what is found.
+    """
+    for session in sessions:
+        study = session.study_instance_uid
+        record = look.records.of(session.experiment_id) if study in hidden else None
+        if record and record.study_instance_uid == study:
+            members = hidden[study]
+            _by_provenance(look, members, session, _with_note(look, members, session, record), found)
+        elif study in hidden and session.scans and look.project.scripts.changes_series_uids:
+            found.unclear[study] = session.label
 
 
 def left_out(
@@ -122,36 +164,63 @@ def is_near(label: Label, expected: Label, remembered: Sequence[Label] = ()) -> 
 
 
 def _take(  # noqa: PLR0913, PLR0917  one study and all that is known of it
-    project: XnatProject,
-    count: _Count,
+    look: Look,
     study: str,
     members: Sequence[Series],
     near: Sequence[ArchivedSession],
-    kept: Mapping[str, Provenance | None],
     remembered: Sequence[Label],
     found: Recognized,
 ) -> None:
+    unknown = []
     for session in near:
-        record = kept[session.experiment_id]
-        if record and record.study_instance_uid == study:
-            _by_provenance(count, members, session, record, found)
+        record = look.records.of(session.experiment_id)
+        if record is None:
+            unknown.append(session)
+        elif record.study_instance_uid == study:
+            _by_provenance(look, members, session, _with_note(look, members, session, record), found)
             found.labels.setdefault(study, []).append(session.label)
             found.patients[session.label] = record.patient_id
-    if study in found.labels:
-        return
-    for session in near:
-        if session.label in remembered and kept[session.experiment_id] is None:
-            _by_number(count, members, session, found)
-            found.labels[study] = [session.label]
-            found.patients[session.label] = members[0].patient_id
-            return
-    unknown = [session for session in near if kept[session.experiment_id] is None]
-    if unknown and project.scripts.changes_uids:
+    is_known = study in found.labels
+    if unknown and not is_known and (look.project.scripts.changes_uids or unknown[0].label in remembered):
         found.unclear[study] = unknown[0].label
 
 
+def _with_note(look: Look, members: Sequence[Series], session: ArchivedSession, record: Provenance) -> Provenance:
+    """Return a provenance with the series that only the note of the session tells, and keep it in XNAT.
+
+    They were archived in one step with the note, whole; their scans are recognized by number and count.
+    """
+    note = read_note(session.note)
+    if note is None or note.study_instance_uid != record.study_instance_uid:
+        return record
+    told = {
+        one.series_instance_uid: one
+        for one in members
+        if one.series_instance_uid not in record.series and any(map(note.has, look.marks(one)))
+    }
+    known = {one.archived_uid for one in record.series.values()}
+    free = {uid: scan for uid, scan in session.scans.items() if uid not in known} if told else {}
+    counts = look.count(session.experiment_id, set(free.values())) if free else {}
+    scans = {uid: Scan(scan, counts[scan]) for uid, scan in free.items()}
+    pairs = pair({uid: SentSeries(one.series_number, one.image_count) for uid, one in told.items()}, scans)
+    if not pairs:
+        return record
+    series = {
+        uid: _of_note(told[uid], look.images_of(uid), scan_uid, scans[scan_uid]) for uid, scan_uid in pairs.items()
+    }
+    added = made((record.patient_id, record.study_instance_uid), session.label, series)
+    look.records.learn(session.experiment_id, record.updated(added))
+    if look.may_write:
+        ask(look.project, lambda: put(look.project, session.experiment_id, added))
+    return record.updated(added)
+
+
+def _of_note(series: Series, images: frozenset[str] | None, scan_uid: str, scan: Scan) -> SeriesProvenance:
+    return SeriesProvenance("", series.image_count, images, scan.scan_id, scan_uid, scan.count or 0)
+
+
 def _by_provenance(
-    count: _Count, members: Sequence[Series], session: ArchivedSession, record: Provenance, found: Recognized
+    look: Look, members: Sequence[Series], session: ArchivedSession, record: Provenance, found: Recognized
 ) -> None:
     """Count the scans that a provenance names; what the archive does not have of it proves nothing."""
     scans = {}
@@ -159,7 +228,7 @@ def _by_provenance(
         one = record.series.get(series.series_instance_uid)
         if one and one.archived_uid in session.scans:
             scans[series.series_instance_uid] = one, session.scans[one.archived_uid]
-    counts = count(session.experiment_id, {scan for _, scan in scans.values()})
+    counts = look.count(session.experiment_id, {scan for _, scan in scans.values()})
     for uid, (one, scan) in scans.items():
         here = counts[scan]
         is_all_there = here is not None and here >= one.image_count
@@ -168,14 +237,3 @@ def _by_provenance(
         found.notes[uid] = CHANGED.format(scan)
         if one.left_out and here == one.archived_count:
             found.left_out[uid] = one.left_out
-
-
-def _by_number(count: _Count, members: Sequence[Series], session: ArchivedSession, found: Recognized) -> None:
-    """Recognize scans by number and count: the ledger knows that the session is this study."""
-    counts = count(session.experiment_id, set(session.scans.values()))
-    scans = {uid: Scan(scan, counts[scan]) for uid, scan in session.scans.items()}
-    sent = {one.series_instance_uid: SentSeries(one.series_number, one.image_count) for one in members}
-    for uid, scan_uid in pair(sent, scans).items():
-        found.holdings[uid] = Holding(scans[scan_uid].count)
-        found.archived_as[uid] = session.label
-        found.notes[uid] = CHANGED.format(scans[scan_uid].scan_id)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tcia_xnat.core.uid_set import UidSet
+from tcia_xnat.planning.archive_note import SeriesMark, mark
 from tcia_xnat.planning.completeness import Wanted
 from tcia_xnat.planning.pairing import SentSeries
 
@@ -39,6 +40,11 @@ class Shipment:
         if self.accepted is not None:
             return Wanted(self.accepted)
         return Wanted(self.count, self.images.unpacked() if self.images else None)
+
+    def mark(self, series_instance_uid: str) -> SeriesMark:
+        """Return what the note of its session says of it."""
+        images = self.images.unpacked() if self.images else None
+        return mark(series_instance_uid, self.count, self.version, images)
 
     @property
     def as_sent(self) -> SentSeries:
