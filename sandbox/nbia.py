@@ -240,7 +240,7 @@ def _unknown(uid: str, version: str) -> Response:
 
 
 def _unable(_request: Request, error: Exception) -> Response:
-    """Return what NBIA says to all that it does not expect, wrong paths included (§2.3 no. 4)."""
+    """Return what NBIA says to all that it does not expect, wrong paths included (§2.3.4)."""
     if isinstance(error, HTTPException) and error.status_code == 413:  # noqa: PLR2004  nginx answers, not NBIA
         page = "<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n<center><h1>413 Request Entity Too Large</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"  # fmt: skip  # noqa: E501  nginx's words
         return Response(page, 413, media_type="text/html")

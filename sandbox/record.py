@@ -31,7 +31,7 @@ class Asked(NamedTuple):
 
 
 class Recorder:
-    """An application around another one, which remembers what was asked (tcia-nbia-and-idc.md §10 no. 30).
+    """An application around another one, which remembers what was asked (tcia-nbia-and-idc.md §10.30).
 
     Parameters
     ----------

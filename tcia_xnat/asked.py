@@ -146,7 +146,7 @@ def _looks_like_file(part: str) -> bool:
 
 
 def _followed(manifest: Manifest, fetch: Fetch, column: str) -> Manifest:
-    """Return a manifest with those that it points at in the place of their addresses (§1.2, XML wrapper)."""
+    """Return a manifest with those in it that its addresses point at (tcia-nbia-and-idc.md §1.2, XML wrapper)."""
     if not manifest.addresses:
         return manifest
     parts = [_read_remote(address, fetch(address), column) for address in manifest.addresses]

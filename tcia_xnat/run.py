@@ -1,4 +1,4 @@
-"""What every run against XNAT does, wherever its series come from, step by step (design: the way of a series)."""
+"""What every run against XNAT does, wherever its series come from, step by step."""
 
 import shutil
 import tempfile

@@ -51,7 +51,9 @@ def save_series(client: TCIAClient, series_instance_uid: str, path: Path, patien
 
 
 def save_zip(stream: Callable[[str, Write], None], series_instance_uid: str, path: Path, patience: Patience) -> int:
-    """Write a zip as NBIA sends it, and return how many files it holds; it can be read, more is not proved (§3.5).
+    """Write a zip as NBIA sends it, and return how many files it holds.
+
+    That the zip can be read does not prove that it is whole (tcia-nbia-and-idc.md §3.5).
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ class SessionSteps:
         except ArchiveConflict as error:
             finished = self._confirm(numbers, before)
             if finished.is_whole:
-                return self._tidied(finished)  # the archive has all of it already (§16.13)
+                return self._tidied(finished)  # the archive has all of it already (xnat-http.md §16.13)
             if left_out.is_rejection(str(error), self.project.scripts):
                 self.project.prearchive.delete(self._url)  # nothing of it will ever be archived
                 return finished

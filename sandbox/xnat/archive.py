@@ -22,7 +22,7 @@ class Archive:
     # finding
 
     def by_label(self, project: str, label: str) -> Record | None:
-        """Return a session by project and label, without regard to case (§6.4)."""
+        """Return a session by project and label, without regard to case (xnat-http.md §6.4)."""
         return self._store.row("SELECT * FROM experiments WHERE project = ? AND label = ?", project, label)
 
     def experiment(self, name: str, project: str = "") -> Record | None:

@@ -55,7 +55,7 @@ class Jobs:
             self.run_due()
 
     def run_due(self) -> None:
-        """Build, and archive where that is set, what nobody has sent anything to for minutes (§7.3, §8.6)."""
+        """Build, and archive where that is set, what nobody has sent to for minutes (xnat-http.md §7.3, §8.6)."""
         self._accounts.sweep_tokens()
         for row in self._prearchive.list_all():
             if self._is_idle(row) and not row.prevent_auto_commit and row.source != "uploader":

@@ -1,4 +1,4 @@
-"""Which anonymisation script runs where: the site's on import, the project's on archiving (xnat-rest-tests.md §1.1)."""
+"""Which anonymisation script runs where: the site's on import, the project's on archiving (xnat-http.md §11.2)."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence

@@ -109,7 +109,7 @@ class Settings:
     archive_seconds
         How long archiving one session takes at least, while its row is locked.
     rolls_back_to_cache
-        A failed archiving moves the session's folder to the cache; its row stays (xnat-rest-tests.md §1.14).
+        A failed archiving moves the session's folder to the cache; its row stays (§7.8).
     clock, stops
         Time, and places to wait at.
     """

@@ -50,7 +50,7 @@ def is_multipart(request: Request) -> bool:
 
 
 def with_form(page: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """Return a page that reads parameters in the body of a form like those of the query (xnat-rest-tests.md §1.9)."""
+    """Return a page that reads parameters in the body of a form like those of the query (§0.4)."""
 
     async def answered(request: Request) -> Response:
         scope = dict(request.scope)

@@ -16,7 +16,7 @@ from tcia_xnat.sources.idc import IdcSource
 from tcia_xnat.spool import Spool
 
 DIR_TEMPLATE = "%collection_id/%PatientID/%StudyInstanceUID/%Modality_%SeriesInstanceUID"
-"""Where idc-index puts a series, and so everybody who uses IDC looks for it (§7.3)."""
+"""Where idc-index puts a series, and so everybody who uses IDC looks for it (tcia-nbia-and-idc.md §7.3)."""
 
 _ATTRIBUTES = {
     "%collection_id": "collection_id",

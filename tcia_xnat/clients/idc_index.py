@@ -1,4 +1,4 @@
-"""The index of the Imaging Data Commons: parquet files that the package idc-index-data ships (§7.1)."""
+"""The index of the Imaging Data Commons: parquet files of the package idc-index-data (tcia-nbia-and-idc.md §7.1)."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -25,7 +25,7 @@ from tcia_xnat.errors import SeriesDamaged, SourceError, SourceUnreachable
 
 __all__ = ["METADATA_BATCH", "NBIA_URL", "SeriesRows", "TCIAClient"]
 
-METADATA_BATCH = 500  # series per request: NBIA counts the images of each (peers-and-conventions.md §4.3)
+METADATA_BATCH = 500  # series per request: NBIA counts the images of each (§2.8)
 _DENIED_BATCH = 15  # they travel in the address (§2.5)
 
 Table = TypeVar("Table")

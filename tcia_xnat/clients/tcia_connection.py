@@ -25,7 +25,7 @@ _VERSION = re.compile(r"/v\d+$")
 _CHUNK = 1 << 18
 _HEAD, _SHOWN_ROWS = 1 << 12, 20  # of an answer that is no list of rows, in its message
 _ANSWERED = {requests.codes.ok, requests.codes.no_content}
-_NOT_GRANTED = "with given SeriesInstanceUID,"  # the 400 text of §2.3 no. 3, for unknown and forbidden alike
+_NOT_GRANTED = "with given SeriesInstanceUID,"  # 400 for unknown and forbidden alike (tcia-nbia-and-idc.md §2.3.3)
 
 Row = dict[str, Any]
 """One object of a JSON answer; NBIA leaves columns without a value out."""

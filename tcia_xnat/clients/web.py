@@ -15,7 +15,7 @@ from tcia_xnat.clients.environment import certificates, proxy_of
 from tcia_xnat.clients.session import CONNECTIONS, USER_AGENT
 
 CONNECT_SECONDS = 15.0
-SILENT_SECONDS = 300.0  # NBIA's first byte comes only after access check, licence and file list (§3.1)
+SILENT_SECONDS = 300.0  # NBIA checks access, licence and files before the first byte (tcia-nbia-and-idc.md §3.1)
 REDIRECTS = 3  # that are followed one after the other
 _REDIRECTS = {301, 302, 303, 307, 308}
 _LATER = {408, 425, 429}

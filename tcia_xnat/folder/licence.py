@@ -75,7 +75,7 @@ def listed_text(series: Series) -> str:
 
 
 def _address(licence: str) -> str:
-    """Return the page of a Creative Commons licence by its short name (§8)."""
+    """Return the page of a Creative Commons licence by its short name (tcia-nbia-and-idc.md §8)."""
     words = licence.split()
     is_known = len(words) == 3 and words[0] == "CC" and words[1].startswith("BY")  # noqa: PLR2004  CC BY-NC 4.0
     return f"https://creativecommons.org/licenses/{words[1].lower()}/{words[2]}/" if is_known else ""

@@ -21,7 +21,7 @@ _LEVELS: Mapping[Level, tuple[str, ...]] = {  # in the order in which they win
 PATIENT = ("patientid", "subjectid", "patient", "subject")
 """Headings of patients: a table that has nothing else names all of their series only when the user says so."""
 ELSEWHERE = {"drsuri", "fileguid", "drsguid", "imageurl"}
-"""Headings of other routes of TCIA's own retriever (§1.5)."""
+"""Headings of other routes of TCIA's own retriever (tcia-nbia-and-idc.md §1.5)."""
 
 _NO_SERIES = {  # UIDs that say something of a study, not which of its series are meant
     "sopclassuid",

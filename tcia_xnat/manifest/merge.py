@@ -11,7 +11,7 @@ def merge(manifests: Iterable[Manifest]) -> Manifest:
     """Return one manifest with all that some ask for, in their order and each once.
 
     It has the header of the first one that has any, and is named after the first one. 1,110 series are in two of
-    the manifests that TCIA publishes (§1.4).
+    the manifests that TCIA publishes (tcia-nbia-and-idc.md §1.4).
     """
     given = list(manifests)
     if len(given) == 1:

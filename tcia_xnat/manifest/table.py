@@ -1,4 +1,4 @@
-"""Lists in tables: CSV, TSV, XLSX and rows of JSON, under any heading that series have in the wild (§1.5)."""
+"""Lists in tables: CSV, TSV, XLSX and rows of JSON, under any known heading of series (tcia-nbia-and-idc.md §1.5)."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Lists in lines: .tcia with all its oddities, pipe lines of NBIA, s5cmd lists, bare UIDs (§1.1 to §1.5)."""
+"""Lists in lines: .tcia, pipe lines of NBIA, s5cmd lists, bare UIDs (tcia-nbia-and-idc.md §1.1 to §1.5)."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""XML around lists: TCIA's collections, which point at manifests, and JNLP files, which hold pipe lines (§1.2)."""
+"""XML around lists: TCIA's collections point at manifests, JNLP files hold pipe lines (tcia-nbia-and-idc.md §1.2)."""
 
 from tcia_xnat.core.foreign import parse_xml
 from tcia_xnat.errors import ManifestError

@@ -9,7 +9,7 @@ from tcia_xnat.model import Series
 _HEADER = (
     "downloadServerUrl=https://nbia.cancerimagingarchive.net/nbia-download/servlet/DownloadServlet",
     "includeAnnotation=true",
-    "noOfrRetry=4",  # spelt so in every manifest there is (§1.1)
+    "noOfrRetry=4",  # spelt so in every manifest there is (tcia-nbia-and-idc.md §1.1)
     "databasketId={}",
     "manifestVersion=3.0",
     "ListOfSeriesToDownload=",

@@ -1,4 +1,4 @@
-"""Events as JSON lines for programs (peers-and-conventions.md §3.1 no. 7): one object a line, the same names in all.
+"""Events as JSON lines for programs: one object a line, the same names in all.
 
 Every line has `event` and `ts` (ISO, UTC). Where they apply: `series` and `study` (UIDs), `session` (label), `state`,
 `source`, `images`, `bytes`, `seconds`, `attempt`, and `error` with `kind`, `message` and `hint`.

@@ -1,4 +1,4 @@
-"""What a run comes to: one sentence and one exit code (design §5)."""
+"""What a run comes to: one sentence and one exit code."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

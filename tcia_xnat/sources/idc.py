@@ -12,7 +12,7 @@ from tcia_xnat.sources import OnBytes, Packages
 from tcia_xnat.sources.proof import Digest, prove_count, prove_unique, stored_member
 from tcia_xnat.spool import Spool
 
-CONNECTIONS = 8  # objects of one series side by side; IDC's cost is latency (peers-and-conventions.md §4.3)
+CONNECTIONS = 8  # objects of one series side by side; IDC's cost is latency
 
 
 class IdcSource:

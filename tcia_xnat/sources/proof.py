@@ -1,4 +1,4 @@
-"""What every source must show before a series counts as fetched (design: nothing is believed because it opens)."""
+"""What every source must show before a series counts as fetched."""
 
 import hashlib
 from collections import Counter

@@ -10,7 +10,7 @@ from tcia_xnat.clients.session import Session
 from tcia_xnat.errors import LoginRefused, XnatUnreachable
 
 WHO = "/data/auth"
-"""Says who asks; it answers also those who are nobody, and redirects them nowhere (§1.3)."""
+"""Says who asks; it answers also those who are nobody, and redirects them nowhere (xnat-http.md §1.3)."""
 
 _PAGE_OF_XNAT = re.compile(r"(.*?)/(?:app|data|xapi)(?:/.*)?")
 _NO_XNAT = "see that XNAT_HOST is the address of the XNAT itself, as https://xnat.example.org"

@@ -1,4 +1,4 @@
-"""Single values that XNAT tells: site preferences, settings of a project, its anonymization scripts (§2.2, §11.1)."""
+"""Single values of XNAT: preferences of the site, settings and scripts of a project (xnat-http.md §2.2, §11.1)."""
 
 from typing import Any
 from urllib.parse import quote

@@ -1,6 +1,7 @@
 """Everything that can be said about a command.json without XNAT: what the service refuses, and what breaks later.
 
-The service takes many documents that fail at the launch, or do something else than they say (§6): all are findings.
+The service takes many documents that fail at the launch, or do something else than they say: all are findings
+(xnat-container-command.md §6).
 """
 
 from collections.abc import Iterator

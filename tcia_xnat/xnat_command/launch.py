@@ -9,7 +9,7 @@ from itertools import chain, permutations
 from tcia_xnat import __version__
 from tcia_xnat.xnat_command.document import Command, Finding, Input, Node
 
-_REFUSED = (";", "&&", "||", "`", "(")  # in any value, at the launch (§3.2)
+_REFUSED = (";", "&&", "||", "`", "(")  # in any value, at the launch (xnat-container-command.md §3.2)
 _SET_BY_XNAT = "XNAT_"  # the service sets five such variables, and fails when a command sets one, too (§3.1)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _KEY = re.compile(r"#[A-Z][A-Z0-9_]*#")

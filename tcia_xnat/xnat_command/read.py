@@ -34,7 +34,8 @@ N = TypeVar("N", bound=Node)
 def parse(content: bytes) -> tuple[Any, list[Finding]]:
     """Return the JSON of a file, None when it is none, and what is wrong with it.
 
-    XNAT's reader also takes comments and single quotes, and the last of two equal keys (§1.1); here they are mistakes.
+    XNAT's reader also takes comments and single quotes, and the last of two equal keys; here they are mistakes
+    (xnat-container-command.md §1.1).
     """
     reading = _Pairs()
     try:

@@ -1,4 +1,7 @@
-"""What the service accepts and a launch then breaks: who feeds what, and where outputs go (CJ-3, CJ-9 to CJ-13)."""
+"""What the service accepts and a launch then breaks: who feeds what, and where outputs go (CJ-3, CJ-9 to CJ-13).
+
+Sections are those of xnat-container-command.md.
+"""
 
 import posixpath
 from collections import Counter

@@ -81,7 +81,10 @@ OTHER_NAMES = [
 
 
 def matched(matcher: str, key: str, values: list[str]) -> list[str]:
-    """Return the values that XNAT's filter keeps: `=~` matches the whole of a value (§1.5), `==` is plain."""
+    """Return the values that XNAT's filter keeps: `=~` matches the whole of a value, `==` is plain.
+
+    See xnat-container-command.md §1.5.
+    """
     read = re.fullmatch(r"@\.(\w+) (?:=~ /(?P<regex>.*)/(?P<flags>[i]*)|== '(?P<text>[^']*)')", matcher)
     assert read is not None
     assert read[1] == key

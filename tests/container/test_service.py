@@ -107,7 +107,7 @@ def test_stopped_in_the_middle_and_launched_again(service: Service, engine: Engi
     wanted = expected(service.sandbox, ONE_PATIENT)
     assert len(images(service.sandbox, service.project)) < sum(wanted.images.values())
     service.sandbox.xnat_faults.lift()
-    assert_succeeded(service, engine.run(container))  # same mounts, same token (§3.3)
+    assert_succeeded(service, engine.run(container))  # same mounts, same token (xnat-container-command.md §3.3)
 
 
 def test_killed_and_launched_again_with_empty_mounts(service: Service, engine: Engine, tmp_path: Path) -> None:

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from docs import make_reference
-from tests.docs.pages import MADE, PAGES, ROOT
+from tests.docs.pages import ANCHOR, MADE, PAGES, ROOT
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors that GitHub gives to the headings of a page."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    """Return the anchors of a page: those in its text, and those that GitHub gives to its headings."""
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", ANCHOR.sub("", text), re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return slugs | set(ANCHOR.findall(text))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -29,9 +31,14 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 
 
 def test_the_map_leads_to_every_page() -> None:
-    index = ROOT / "docs" / "README.md"
-    named = {(index.parent / link.partition("#")[0]).resolve() for link in _LINK.findall(index.read_text("utf-8"))}
-    assert {page for page in PAGES if page.is_relative_to(index.parent) and page != index} <= named
+    """A folder may have a map of its own, its README."""
+    maps = [page for page in PAGES if page.name == "README.md" and page.is_relative_to(ROOT / "docs")]
+    named = {
+        (page.parent / link.partition("#")[0]).resolve()
+        for page in maps
+        for link in _LINK.findall(page.read_text(encoding="utf-8"))
+    }
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} - {ROOT / "docs" / "README.md"} <= named
 
 
 def test_the_reference_is_what_the_code_says() -> None:

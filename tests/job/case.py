@@ -155,7 +155,7 @@ class Expected:
 
 
 def expected(sandbox: Sandbox, path: Path) -> Expected:
-    """Work out, with SQL of its own, what the archive must hold of a manifest in an empty project (design §4.6)."""
+    """Work out, with SQL of its own, what the archive must hold of a manifest in an empty project."""
     uids = [line for line in path.read_text().splitlines() if line[:1].isdigit()]
     query = """
         SELECT SeriesInstanceUID, PatientID, instanceCount, dense_rank() OVER (

@@ -200,7 +200,7 @@ def test_a_login_that_is_refused_for_good_ends_the_run(sandbox: Sandbox, tmp_pat
     assert done.code == 5
     asked = [one for one in sandbox.xnat.requests[before:] if one.path_with_query == "/data/auth"]
     refused = [one for one in asked if one.is_login and one.status == 401]
-    assert len(refused) == 1  # XNAT locks a user out after 20 (§1.14); what brings no password is no try
+    assert len(refused) == 1  # XNAT locks a user out after 20 (xnat-http.md §1.14); what brings no password is no try
     sandbox.xnat_faults.lift()
     assert download(sandbox, manifest, tmp_path / "out", "LOCKED", *quick()).code == 0
     assert_holds(sandbox, "LOCKED", expected(sandbox, manifest))

@@ -73,7 +73,7 @@ def test_a_name_cannot_break_the_header() -> None:
 
 
 def as_java_reads(text: str) -> tuple[dict[str, str], list[str]]:
-    """Read as the NBIA Data Retriever does: properties, then all digits and dots behind the exact key (§1.3)."""
+    """Read as the Data Retriever does: properties, then digits and dots behind the key (tcia-nbia-and-idc.md §1.3)."""
     lines = text.split("\n")
     start = next(number for number, line in enumerate(lines) if line.lower() == "listofseriestodownload=")
     properties = dict(line.split("=", 1) for line in lines[: start + 1])

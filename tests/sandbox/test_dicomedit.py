@@ -1,4 +1,4 @@
-"""The sandbox's DicomEdit: every statement of the subset, and what is no script (xnat-rest-tests.md §1.1)."""
+"""The sandbox's DicomEdit: every statement of the subset, and what is no script (xnat-http.md §11.2)."""
 
 import pytest
 from pydicom.dataset import Dataset

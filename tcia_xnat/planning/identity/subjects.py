@@ -27,7 +27,7 @@ class Subjects:
     unclear: frozenset[str] = frozenset()
 
     def spelled(self, label: str) -> str:
-        """Return how XNAT spells a label, which it compares without regard to case (§6.4); empty when it is free."""
+        """Return how XNAT spells a label, compared without regard to case (xnat-http.md §6.4); empty when free."""
         return min((one for one in self.labels if one.lower() == label.lower()), default="")
 
 
