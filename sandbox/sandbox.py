@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sandbox.dicom import Images
 from sandbox.faults import Faults
+from sandbox.idc import Buckets
 from sandbox.index import Index, Served
 from sandbox.nbia import Nbia
 from sandbox.record import Recorder
-from sandbox.s3 import Buckets
 from sandbox.serve import Server
 
 USER, PASSWORD = "admin", "admin"

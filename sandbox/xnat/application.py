@@ -18,12 +18,12 @@ from sandbox.xnat.answers import Refused
 from sandbox.xnat.archive import Archive
 from sandbox.xnat.archive_pages import ArchivePages
 from sandbox.xnat.archiver import Archiver
+from sandbox.xnat.background import Background
 from sandbox.xnat.builder import Headers
 from sandbox.xnat.configs import ConfigPages
 from sandbox.xnat.dicomzip import DicomZip
 from sandbox.xnat.direct_pages import DirectPages
 from sandbox.xnat.importer import ImportPages
-from sandbox.xnat.jobs import Jobs
 from sandbox.xnat.login import Login
 from sandbox.xnat.logins import LoginPages
 from sandbox.xnat.prearchive import Prearchive
@@ -73,7 +73,7 @@ class Parts:
         self.scripts = Scripts(settings, self.store)
         self.receiver = Receiver(settings, self.store, self.rights, self.prearchive, self.scripts)
         self.archiver = Archiver(settings, self.store, self.rights, self.prearchive, self.archive, self.scripts)
-        self.jobs = Jobs(settings, self.accounts, self.prearchive, self.receiver, self.archiver)
+        self.background = Background(settings, self.accounts, self.prearchive, self.receiver, self.archiver)
 
 
 def make_application(parts: Parts) -> ASGIApp:
@@ -184,14 +184,16 @@ def _service_routes(parts: Parts) -> Iterator[Route]:
     yield from _routes("/data/status/{id}", get=pages.status)
     yield from _routes("/data/workflows", put=parts.workflows.create)
     yield from _routes("/data/workflows/{id}", get=parts.workflows.get, put=parts.workflows.put)
-    direct = DirectPages(parts.rights, parts.prearchive, parts.jobs)
+    direct = DirectPages(parts.rights, parts.prearchive, parts.background)
     yield from _routes("/xapi/direct-archive", post=direct.list_all)
     yield from _routes("/xapi/direct-archive/{id:int}", delete=direct.delete)
     yield from _routes("/xapi/direct-archive/{project}/{tag}/{label}", get=direct.get, post=direct.post)
 
 
 def _prearchive_pages(parts: Parts) -> PrearchivePages:
-    return PrearchivePages(parts.settings, parts.store, parts.rights, parts.prearchive, parts.archiver, parts.jobs)
+    return PrearchivePages(
+        parts.settings, parts.store, parts.rights, parts.prearchive, parts.archiver, parts.background
+    )
 
 
 def _prearchive_routes(parts: Parts) -> Iterator[Route]:

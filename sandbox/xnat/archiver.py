@@ -129,7 +129,7 @@ class Archiver:
 
     def _archive_locked(self, row: Row, wish: Wish, user: User) -> str:
         with self._alone(("row", row.id), "Duplicate archive attempt. Prearchive session already archiving."):
-            self._settings.stops.wait("archive")
+            self._settings.breakpoints.wait("archive")
             time.sleep(self._settings.archive_seconds)
             session = self._document(row)
             labels = _labels(row, session, wish)

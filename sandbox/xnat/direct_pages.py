@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.xnat import answers
-from sandbox.xnat.jobs import Jobs
+from sandbox.xnat.background import Background
 from sandbox.xnat.prearchive import Prearchive, Row
 from sandbox.xnat.rights import Rights
 
@@ -12,8 +12,8 @@ from sandbox.xnat.rights import Rights
 class DirectPages:
     """What is asked about sessions on their direct way."""
 
-    def __init__(self, rights: Rights, prearchive: Prearchive, jobs: Jobs) -> None:
-        self._rights, self._prearchive, self._jobs = rights, prearchive, jobs
+    def __init__(self, rights: Rights, prearchive: Prearchive, background: Background) -> None:
+        self._rights, self._prearchive, self._background = rights, prearchive, background
 
     def get(self, request: Request) -> Response:
         """Show a session; one that is archived is no longer here."""
@@ -27,7 +27,7 @@ class DirectPages:
             return answers.empty(404)
         if not self._rights.can_edit(request.user, row.project):
             return answers.empty(403)
-        self._jobs.archive_direct(row)
+        self._background.archive_direct(row)
         return answers.empty()
 
     def delete(self, request: Request) -> Response:

@@ -243,7 +243,7 @@ class Prearchive:
         """
         if not self.lock(row, BUILDING):
             return False
-        self._settings.stops.wait("build")
+        self._settings.breakpoints.wait("build")
         try:
             session = self._built(row)
         except (BuildFailed, OSError) as error:

@@ -14,8 +14,8 @@ from sandbox.xnat import answers
 from sandbox.xnat.accounts import User
 from sandbox.xnat.answers import Refused
 from sandbox.xnat.archiver import ArchiveFailed, Archiver, Locked, Wish, failure_text
+from sandbox.xnat.background import Background
 from sandbox.xnat.builder import BuildFailed
-from sandbox.xnat.jobs import Jobs
 from sandbox.xnat.prearchive import QUEUED_ARCHIVING, QUEUED_BUILDING, READY, RECEIVING, Prearchive, Row, listed
 from sandbox.xnat.rights import Rights
 from sandbox.xnat.settings import Settings
@@ -50,10 +50,10 @@ class PrearchivePages:
         rights: Rights,
         prearchive: Prearchive,
         archiver: Archiver,
-        jobs: Jobs,
+        background: Background,
     ) -> None:
         self._settings, self._store, self._rights = settings, store, rights
-        self._prearchive, self._archiver, self._jobs = prearchive, archiver, jobs
+        self._prearchive, self._archiver, self._background = prearchive, archiver, background
 
     # listings, §7.4
 
@@ -159,7 +159,7 @@ class PrearchivePages:
         """
         if row.is_locked:
             raise Refused(403, Locked().reason)
-        work = self._jobs.submit(lambda: self._archiver.archive(row, wish, user))
+        work = self._background.submit(lambda: self._archiver.archive(row, wish, user))
         try:
             return work.result(self._settings.session_archive_timeout)
         except NotInTime:
@@ -175,12 +175,12 @@ class PrearchivePages:
         for row in rows:
             if not row.is_locked:
                 self._prearchive.set_status(row, QUEUED_ARCHIVING)
-                self._jobs.submit(partial(self._archive_queued, row, wish, request.user))
+                self._background.submit(partial(self._archive_queued, row, wish, request.user))
         now = [self._prearchive.get(row) or row for row in rows]
         return answers.table(request, [listed(row) for row in now])
 
     def _archive_queued(self, row: Row, wish: Wish, user: User) -> None:
-        self._settings.stops.wait("queue")
+        self._settings.breakpoints.wait("queue")
         self._archiver.archive(row, wish, user)
 
     def _move(self, request: Request, row: Row) -> Response:
@@ -222,7 +222,7 @@ class PrearchivePages:
             self._prearchive.set_status(row, _QUEUED[operation])
         project = request.query_params.get("newProject", "")
         for row in rows:
-            self._jobs.submit(self._operation(operation, row, project))
+            self._background.submit(self._operation(operation, row, project))
         now = [self._prearchive.get(row) or row for row in rows]
         return answers.table(request, [listed(row) for row in now])
 

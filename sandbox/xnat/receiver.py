@@ -104,7 +104,7 @@ class Receiver:
         Refused
             Status 400. What was written of the object by then stays.
         """
-        self._settings.stops.wait("import")
+        self._settings.breakpoints.wait("import")
         base = re.split(r"[/\\]", name)[-1]
         with _readable(base):
             incoming = _Object(base, source, self._scripts.last_tag_of_site())

@@ -66,15 +66,15 @@ class XnatServer:
 
     def start(self) -> Self:
         """Serve in the background."""
-        self.parts.jobs.start()
+        self.parts.background.start()
         self._server.start()
         return self
 
     def stop(self) -> None:
         """Finish what is in flight and free the port."""
-        self.settings.stops.open_all()
+        self.settings.breakpoints.open_all()
         self._server.stop()
-        self.parts.jobs.stop()
+        self.parts.background.stop()
         self.parts.store.close()
 
     def add_user(self, name: str, password: str, roles: Mapping[str, str] | None = None) -> None:
@@ -86,7 +86,7 @@ class XnatServer:
     def advance(self, minutes: float) -> None:
         """Let time pass, and do what is due then: idle sessions, old tokens."""
         self.settings.clock.advance(minutes * 60)
-        self.parts.jobs.run_due()
+        self.parts.background.run_due()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -37,7 +37,7 @@ class Clock:
         return datetime.fromtimestamp(self.now(), UTC)
 
 
-class Stops:
+class Breakpoints:
     """Places where the server waits until a test lets it go on.
 
     `build` and `archive` are passed while the prearchive row is locked, `import` before each object is stored, `queue`
@@ -110,7 +110,7 @@ class Settings:
         How long archiving one session takes at least, while its row is locked.
     rolls_back_to_cache
         A failed archiving moves the session's folder to the cache; its row stays (§7.8).
-    clock, stops
+    clock, breakpoints
         Time, and places to wait at.
     """
 
@@ -150,7 +150,7 @@ class Settings:
     archive_seconds: float = 0
     rolls_back_to_cache: bool = False
     clock: Clock = field(default_factory=Clock)
-    stops: Stops = field(default_factory=Stops)
+    breakpoints: Breakpoints = field(default_factory=Breakpoints)
 
     @property
     def importer_knows_dest(self) -> bool:

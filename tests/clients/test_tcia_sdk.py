@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.faults import Fault, answer, edited
 from sandbox.index import Row
-from sandbox.nbia_zip import Entry
+from sandbox.nbia.zip import Entry
 from sandbox.sandbox import Sandbox
 from tcia_xnat.clients.tcia_connection import NBIA_URL, services_url
 from tcia_xnat.errors import SourceError, UsageError

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from sandbox.index import Row
-from sandbox.nbia_zip import Entry, coded, hash_map_order, new_file_names
+from sandbox.nbia.zip import Entry, coded, hash_map_order, new_file_names
 from sandbox.sandbox import Sandbox
 from sandbox.uids import acquisition_number, sop_instance_uid
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from sandbox.index import Row
-from sandbox.nbia_tables import answer
+from sandbox.nbia.tables import answer
 from sandbox.sandbox import Sandbox
 
 EXTRA, HIDDEN = "1.2.826.0.1.3680043.2.1", "1.2.826.0.1.3680043.2.2"

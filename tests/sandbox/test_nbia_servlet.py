@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from sandbox.nbia_zip import Entry
+from sandbox.nbia.zip import Entry
 from sandbox.sandbox import Sandbox
 from sandbox.uids import sop_instance_uid
 

@@ -142,11 +142,11 @@ def test_a_session_that_was_never_built_cannot_be_archived(site: Site) -> None:
 
 def test_several_sources_are_queued(site: Site) -> None:
     uris = [site.built(of_series(3), session=name, EXPT_LABEL=name) for name in ("A", "B")]
-    site.settings.stops.close("queue")
+    site.settings.breakpoints.close("queue")
     answer = site.ask("POST", "/data/services/archive", src=[uri.removeprefix("/data") for uri in uris])
     rows = answer.json()["ResultSet"]["Result"]
     assert [(row["name"], row["status"]) for row in rows] == [("A", "QUEUED_ARCHIVING"), ("B", "QUEUED_ARCHIVING")]
-    site.settings.stops.open("queue")
+    site.settings.breakpoints.open("queue")
     for _ in range(1000):
         if not site.rows(f"/data/prearchive/projects/{PROJECT}"):
             break
@@ -159,7 +159,7 @@ def test_several_sources_are_queued(site: Site) -> None:
 
 def start(site: Site, uri: str, answers: list[requests.Response]) -> threading.Thread:
     """Archive a session in the background and return when it is locked."""
-    arrived = site.settings.stops.close("archive")
+    arrived = site.settings.breakpoints.close("archive")
     work = threading.Thread(target=lambda: answers.append(site.archive(uri)))
     work.start()
     assert arrived.wait(10)
@@ -172,7 +172,7 @@ def test_a_session_being_archived_is_locked(site: Site) -> None:
     assert site.status(uri) == "_ARCHIVING"
     second = site.archive(uri)
     assert (second.status_code, message(second)) == (403, "Operation already in progress on this prearchive entry.")
-    site.settings.stops.open("archive")
+    site.settings.breakpoints.open("archive")
     work.join(10)
     assert answers[0].status_code == 200
 
@@ -183,7 +183,7 @@ def test_what_arrives_during_archiving_is_lost(site: Site) -> None:
     late = site.upload(zipped(of_series(5)), RECOMMENDED)
     assert (late.status_code, late.text.strip()) == (200, uri)
     assert site.status(uri) == "RECEIVING"
-    site.settings.stops.open("archive")
+    site.settings.breakpoints.open("archive")
     work.join(10)
     assert site.rows(f"/data/prearchive/projects/{PROJECT}") == []
     assert scans(site) == {"3": SERIES}
@@ -208,7 +208,7 @@ def test_archiving_that_takes_too_long_is_500_and_goes_on(site: Site) -> None:
     assert answers[0].status_code == 500
     assert message(answers[0]) == f"The session {name} did not complete within the configured timeout interval."
     assert site.status(uri) == "_ARCHIVING"
-    site.settings.stops.open("archive")
+    site.settings.breakpoints.open("archive")
     for _ in range(1000):
         if not site.status(uri):
             break

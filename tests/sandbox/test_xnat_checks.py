@@ -134,7 +134,7 @@ def test_check_119_rebuild_by_a_form(site: Site) -> None:
         "POST", "/data/services/prearchive/rebuild", {"src": uri.removeprefix("/data")}, content_type=FORM
     )
     assert answer.status_code == 200
-    site.server.parts.jobs.stop()  # what is queued is done then
+    site.server.parts.background.stop()  # what is queued is done then
     assert site.status(uri) == "READY"
 
 

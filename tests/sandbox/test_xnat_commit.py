@@ -100,11 +100,11 @@ def test_a_client_that_breaks_off_leaves_what_was_read(site: Site) -> None:
         yield body[: len(body) // 2]
         raise ConnectionAbortedError
 
-    arrived = site.settings.stops.close("import")
+    arrived = site.settings.breakpoints.close("import")
     with pytest.raises(requests.ConnectionError):
         site.upload(half(), PLAIN)
     assert arrived.wait(10)
-    site.settings.stops.open("import")
+    site.settings.breakpoints.open("import")
     for _ in range(1000):
         if len(site.files()) > 5:
             break

@@ -173,12 +173,12 @@ def test_a_session_does_not_end_during_a_request(tmp_path: Path) -> None:
             sent = requests.post(url, body, params=RECOMMENDED, cookies=cookies, headers=kind, timeout=30)
             statuses.append(sent.status_code)
 
-        arrived, work = site.settings.stops.close("import"), threading.Thread(target=upload)
+        arrived, work = site.settings.breakpoints.close("import"), threading.Thread(target=upload)
         work.start()
         assert arrived.wait(10)
         site.server.advance(minutes=20)
         get(site.server, auth=ADMIN)  # a new login looks for sessions that are over
-        site.settings.stops.open("import")
+        site.settings.breakpoints.open("import")
         work.join(10)
         site.server.advance(minutes=14)
         assert (statuses, get(site.server, cookies=cookies).status_code) == ([200], 200)

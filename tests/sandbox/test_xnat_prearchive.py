@@ -151,7 +151,7 @@ def test_objects_that_come_after_a_build_are_not_in_the_document(site: Site) -> 
 
 def test_objects_that_come_during_a_build_put_it_back(site: Site) -> None:
     uri = site.sent()
-    arrived = site.settings.stops.close("build")
+    arrived = site.settings.breakpoints.close("build")
     work = threading.Thread(target=site.ask, args=("POST", uri), kwargs={"action": "build"})
     work.start()
     assert arrived.wait(10)
@@ -161,7 +161,7 @@ def test_objects_that_come_during_a_build_put_it_back(site: Site) -> None:
     assert site.session.post(site.server.url + uri, params={"action": "commit"}, timeout=30).status_code == 409
     site.sent(OTHER)
     assert site.status(uri) == "RECEIVING_INTERRUPT"
-    site.settings.stops.open("build")
+    site.settings.breakpoints.open("build")
     work.join(10)
     assert site.status(uri) == "RECEIVING"
 

@@ -94,13 +94,13 @@ def test_delete_says_200_to_everything(site: Site) -> None:
 
 def test_a_locked_session_is_not_deleted(site: Site) -> None:
     uri = site.sent()
-    arrived = site.settings.stops.close("build")
+    arrived = site.settings.breakpoints.close("build")
     work = threading.Thread(target=site.ask, args=("POST", uri), kwargs={"action": "build"})
     work.start()
     assert arrived.wait(10)
     assert site.session.delete(site.server.url + uri, timeout=30).status_code == 200
     assert site.status(uri) == "_BUILDING"
-    site.settings.stops.open("build")
+    site.settings.breakpoints.open("build")
     work.join(10)
     assert site.status(uri) == "READY"
 
@@ -140,18 +140,18 @@ def test_idle_sessions_are_built_and_archived(tmp_path: Path) -> None:
 def test_idle_sessions_wait_for_their_turn(tmp_path: Path) -> None:
     with Site(tmp_path, code=4) as site:
         uri = site.upload(zipped({"1.dcm": dicom()}), PLAIN).text.strip()
-        stops, work = site.settings.stops, threading.Thread(target=site.server.advance, args=(6,))
-        queued, building = stops.close("queue"), stops.close("build")
+        breakpoints, work = site.settings.breakpoints, threading.Thread(target=site.server.advance, args=(6,))
+        queued, building = breakpoints.close("queue"), breakpoints.close("build")
         work.start()
         assert queued.wait(10)
         assert site.status(uri) == "QUEUED_BUILDING"
-        stops.open("queue")
+        breakpoints.open("queue")
         assert building.wait(10)
-        queued = stops.close("queue")
-        stops.open("build")
+        queued = breakpoints.close("queue")
+        breakpoints.open("build")
         assert queued.wait(10)
         assert site.status(uri) == "QUEUED_ARCHIVING"
-        stops.open("queue")
+        breakpoints.open("queue")
         work.join(10)
         assert site.status(uri) == ""
 
@@ -159,11 +159,14 @@ def test_idle_sessions_wait_for_their_turn(tmp_path: Path) -> None:
 def test_what_arrives_takes_a_session_out_of_the_queue(tmp_path: Path) -> None:
     with Site(tmp_path, code=4) as site:
         uri = site.upload(zipped({"1.dcm": dicom()}), PLAIN).text.strip()
-        arrived, work = site.settings.stops.close("queue"), threading.Thread(target=site.server.advance, args=(6,))
+        arrived, work = (
+            site.settings.breakpoints.close("queue"),
+            threading.Thread(target=site.server.advance, args=(6,)),
+        )
         work.start()
         assert arrived.wait(10)
         assert site.upload(zipped({"2.dcm": dicom(2)}), PLAIN).text.strip() == uri
-        site.settings.stops.open("queue")
+        site.settings.breakpoints.open("queue")
         work.join(10)
         assert site.status(uri) == "RECEIVING"
 

@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from sandbox.dicom import Images
 from sandbox.index import Index, Row
-from sandbox.nbia_tables import known
-from sandbox.nbia_zip import Entry, series_file_names
+from sandbox.nbia.tables import known
+from sandbox.nbia.zip import Entry, series_file_names
 from sandbox.uids import sop_instance_uid
 
 Wrapped = Callable[[str, Iterator[Entry]], Iterator[Entry]]

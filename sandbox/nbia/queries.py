@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from starlette.responses import JSONResponse, Response
 
 from sandbox.index import Index, Row
-from sandbox.nbia_columns import (
+from sandbox.nbia.columns import (
     METADATA,
     METADATA_V1,
     PATIENT,
@@ -19,7 +19,7 @@ from sandbox.nbia_columns import (
     STUDY,
     STUDY_V1,
 )
-from sandbox.nbia_tables import Table, answer, known, refused, released, table
+from sandbox.nbia.tables import Table, answer, known, refused, released, table
 
 Asked = Mapping[str, str]
 

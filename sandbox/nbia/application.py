@@ -14,12 +14,12 @@ from starlette.routing import Route
 
 from sandbox.dicom import Images
 from sandbox.index import Index, Row
-from sandbox.nbia_endpoints import FORM, NEEDS_UID, NEEDS_UID_TOO, UID, Asked, Endpoint, query_endpoints
-from sandbox.nbia_queries import Queries
-from sandbox.nbia_servlet import Servlet
-from sandbox.nbia_tables import NOT_GRANTED, POLICY, UNABLE, answer, refused
-from sandbox.nbia_tags import tags, uid_names
-from sandbox.nbia_zip import Entry, Variant, coded, entries
+from sandbox.nbia.endpoints import FORM, NEEDS_UID, NEEDS_UID_TOO, UID, Asked, Endpoint, query_endpoints
+from sandbox.nbia.queries import Queries
+from sandbox.nbia.servlet import Servlet
+from sandbox.nbia.tables import NOT_GRANTED, POLICY, UNABLE, answer, refused
+from sandbox.nbia.tags import tags, uid_names
+from sandbox.nbia.zip import Entry, Variant, coded, entries
 from sandbox.uids import instance_number, series_half, sop_instance_uid
 
 Wrap = Callable[[str, Iterator[Entry]], Iterator[Entry]]

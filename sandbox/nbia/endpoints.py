@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from sandbox.nbia_queries import Queries
+from sandbox.nbia.queries import Queries
 
 Asked = Mapping[str, str]
 """Parameters of a request; one that is repeated in a form is joined by commas."""

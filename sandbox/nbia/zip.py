@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sandbox.dicom import Images
 from sandbox.index import Index, Row
-from sandbox.nbia_tables import POLICY, licence
+from sandbox.nbia.tables import POLICY, licence
 from sandbox.uids import acquisition_number
 
 _FLAGS = 0x0808  # sizes follow in a descriptor; names are UTF-8

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 _SYSTEM = User("admin", is_admin=True)
 
 
-class Jobs:
+class Background:
     """A pool of workers, and one thread that looks at the clock."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Jobs:
     def _wait_in_queue(self, row: Row, status: str) -> None:
         """Show that a session waits for its turn; what arrives meanwhile takes it out of the queue (§13.7)."""
         self._prearchive.set_status(row, status)
-        self._settings.stops.wait("queue")
+        self._settings.breakpoints.wait("queue")
 
     def _status(self, row: Row) -> str:
         now = self._prearchive.get(row)
