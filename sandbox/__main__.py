@@ -1,7 +1,6 @@
 """`python -m sandbox`: TCIA, IDC and XNAT on this machine, until Ctrl-C."""
 
 import shlex
-import signal
 import tempfile
 import threading
 from contextlib import nullcontext
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from sandbox.sandbox import Sandbox
+from sandbox.serve import stopped_by_signals
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -46,9 +46,7 @@ def main(directory: Path | None, **settings: object) -> None:
     pixels = settings["pixels"]
     if isinstance(pixels, int) and pixels % 2:
         raise click.BadParameter(f"{pixels} is odd", param_hint="--pixels")
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stopped.set())
+    stopped = stopped_by_signals()
     with tempfile.TemporaryDirectory(prefix="sandbox-") if directory is None else nullcontext(directory) as folder:
         _serve(Path(folder), settings, stopped)
 

@@ -1,5 +1,6 @@
-"""An ASGI application on a loopback port, in a thread of this process."""
+"""An ASGI application on a loopback port, in a thread of this process, and how such a process ends."""
 
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -67,6 +68,14 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def stopped_by_signals() -> threading.Event:
+    """Return an event that Ctrl-C and SIGTERM set."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stopped.set())
+    return stopped
 
 
 def _abortable(application: ASGIApp) -> ASGIApp:

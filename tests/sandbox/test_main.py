@@ -1,4 +1,4 @@
-"""`python -m sandbox`, as a process of its own."""
+"""`python -m sandbox` and `python -m sandbox.xnat`, as processes of their own."""
 
 import os
 import re
@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import requests
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.docs.pages import ROOT, command_lines
 
 
 @contextmanager
-def process(*options: str, temporary: Path) -> Iterator[subprocess.Popen[str]]:
+def process(*options: str, temporary: Path, module: str = "sandbox") -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [sys.executable, "-m", "sandbox", *options],
+        [sys.executable, "-m", module, *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -99,3 +99,46 @@ def test_help_names_every_option() -> None:
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for option in ("--directory", "--pixels", "--max-instances", "--nbia-port", "--idc-port", "--xnat-port"):
         assert option in text
+
+
+def introduction(started: subprocess.Popen[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the variables and the comments that `python -m sandbox.xnat` prints."""
+    found = variables(started, 3)
+    assert started.stdout is not None
+    return found, [started.stdout.readline().strip() for _ in range(5)]
+
+
+def test_the_xnat_alone_starts_as_its_page_says_and_keeps_what_it_is_given(tmp_path: Path) -> None:
+    (line,) = (line for line in command_lines(ROOT / "sandbox" / "README.md") if "sandbox.xnat" in line)
+    _python, m, module, *rest = shlex.split(line)
+    assert (m, module, rest) == ("-m", "sandbox.xnat", [">", "xnat.env", "&"])
+    folder, temporary = tmp_path / "kept here", tmp_path / "temporary"
+    temporary.mkdir()
+    was_there = []
+    for given in ((), (str(folder),), (str(folder),)):
+        with process(*given, temporary=temporary, module=module) as started:
+            found, comments = introduction(started)
+            assert list(found) == ["XNAT_HOST", "XNAT_USER", "XNAT_PASS"]
+            assert comments[0].startswith("# project SANDBOX;")
+            assert comments[1:] == [
+                "# admin: administrator",
+                "# owner: Owners of SANDBOX",
+                "# member: Members of SANDBOX",
+                "# collaborator: Collaborators of SANDBOX",
+            ]
+            subject = f"{found['XNAT_HOST']}/data/projects/SANDBOX/subjects/S1"
+            administrator = (found["XNAT_USER"], found["XNAT_PASS"])
+            assert requests.put(subject, auth=("collaborator", "collaborator"), timeout=30).status_code == 403
+            was_there.append(requests.get(subject, auth=administrator, timeout=30).ok)
+            assert requests.put(subject, auth=("member", "member"), timeout=30).ok
+            started.send_signal(signal.SIGTERM)
+            assert started.wait(30) == 0
+    assert was_there == [False, False, True]
+    assert not list(temporary.iterdir())
+
+
+def test_the_xnat_alone_refuses_a_project_that_xnat_would_refuse(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sandbox.xnat", str(tmp_path), "--project", "A B"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Invalid character in project ID." in done.stderr
