@@ -12,8 +12,9 @@ from sandbox.xnat.answers import Refused
 from sandbox.xnat.archive import Archive
 from sandbox.xnat.archiver import Wish
 from sandbox.xnat.modalities import element_name
-from sandbox.xnat.prearchive import Prearchive, Row
+from sandbox.xnat.prearchive import Prearchive
 from sandbox.xnat.prearchive_pages import PrearchivePages
+from sandbox.xnat.prearchive_row import Row
 from sandbox.xnat.queries import BrokenQuery
 from sandbox.xnat.rights import Rights
 from sandbox.xnat.settings import Settings

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.xnat.accounts import User
-from sandbox.xnat.anonymize import ScriptError
 from sandbox.xnat.archive import Archive, Record
 from sandbox.xnat.builder import BuildFailed
 from sandbox.xnat.catalog import read_catalog
+from sandbox.xnat.dicomedit import ScriptError
 from sandbox.xnat.document import Session, read_session
 from sandbox.xnat.merge import Clash, Merge
-from sandbox.xnat.prearchive import ARCHIVING, CONFLICT, ERROR, Prearchive, Row
+from sandbox.xnat.prearchive import Prearchive
+from sandbox.xnat.prearchive_row import ARCHIVING, CONFLICT, ERROR, Row
 from sandbox.xnat.rights import Rights
 from sandbox.xnat.scripts import Scripts, kept_on_failure, run_on_files, variables
 from sandbox.xnat.settings import Settings

@@ -8,7 +8,8 @@ from typing import TypeVar
 from sandbox.xnat.accounts import Accounts, User
 from sandbox.xnat.archiver import ArchiveFailed, Archiver, Wish
 from sandbox.xnat.builder import BuildFailed
-from sandbox.xnat.prearchive import QUEUED_ARCHIVING, QUEUED_BUILDING, READY, RECEIVING, Prearchive, Row
+from sandbox.xnat.prearchive import Prearchive
+from sandbox.xnat.prearchive_row import QUEUED_ARCHIVING, QUEUED_BUILDING, READY, RECEIVING, Row
 from sandbox.xnat.receiver import Receiver
 from sandbox.xnat.settings import Settings
 

@@ -13,9 +13,9 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset, write_file_meta_info
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from sandbox.xnat.anonymize import Script
 from sandbox.xnat.dicom_stream import NotDicom, read_head
-from sandbox.xnat.elements import text_of
+from sandbox.xnat.dicomedit import Script
+from sandbox.xnat.dicomedit.elements import text_of
 
 _LAST_TAG = 0x00324000  # StudyComments, the last that routing looks at (xnat-http.md §6.1)
 _STUDY_DESCRIPTION, _PATIENT_NAME, _PATIENT_ID = 0x00081030, 0x00100010, 0x00100020

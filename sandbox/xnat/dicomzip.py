@@ -9,7 +9,8 @@ from sandbox.xnat.accounts import User
 from sandbox.xnat.answers import Refused
 from sandbox.xnat.archiver import ArchiveFailed, Archiver, Wish
 from sandbox.xnat.builder import BuildFailed
-from sandbox.xnat.prearchive import Prearchive, Row
+from sandbox.xnat.prearchive import Prearchive
+from sandbox.xnat.prearchive_row import Row
 from sandbox.xnat.receiver import Parameters, Receiver, Stored, Unreadable
 from sandbox.xnat.settings import Settings
 from sandbox.xnat.uploads import Upload

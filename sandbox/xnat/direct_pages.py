@@ -5,7 +5,8 @@ from starlette.responses import Response
 
 from sandbox.xnat import answers
 from sandbox.xnat.background import Background
-from sandbox.xnat.prearchive import Prearchive, Row
+from sandbox.xnat.prearchive import Prearchive
+from sandbox.xnat.prearchive_row import Row
 from sandbox.xnat.rights import Rights
 
 

@@ -11,8 +11,9 @@ from sandbox.xnat import answers
 from sandbox.xnat.answers import Refused
 from sandbox.xnat.catalog import read_catalog, sizes
 from sandbox.xnat.document import Scan, Session, read_session, write_session
-from sandbox.xnat.prearchive import Prearchive, Row
+from sandbox.xnat.prearchive import Prearchive
 from sandbox.xnat.prearchive_pages import PrearchivePages
+from sandbox.xnat.prearchive_row import Row
 from sandbox.xnat.store import Store
 
 _NO_RESOURCE = "Unable to locate prearc resource."

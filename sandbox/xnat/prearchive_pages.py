@@ -16,7 +16,8 @@ from sandbox.xnat.answers import Refused
 from sandbox.xnat.archiver import ArchiveFailed, Archiver, Locked, Wish, failure_text
 from sandbox.xnat.background import Background
 from sandbox.xnat.builder import BuildFailed
-from sandbox.xnat.prearchive import QUEUED_ARCHIVING, QUEUED_BUILDING, READY, RECEIVING, Prearchive, Row, listed
+from sandbox.xnat.prearchive import Prearchive
+from sandbox.xnat.prearchive_row import QUEUED_ARCHIVING, QUEUED_BUILDING, READY, RECEIVING, Row, listed
 from sandbox.xnat.rights import Rights
 from sandbox.xnat.settings import Settings
 from sandbox.xnat.store import UNASSIGNED, Store, remove

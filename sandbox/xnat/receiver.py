@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from sandbox.xnat.accounts import User
-from sandbox.xnat.anonymize import Script, ScriptError
 from sandbox.xnat.answers import Refused
 from sandbox.xnat.dicom import DicomHead, Header
 from sandbox.xnat.dicom_stream import GrowingHead, NotDicom
-from sandbox.xnat.prearchive import RECEIVING, Incoming, OtherStudy, Prearchive, Row
+from sandbox.xnat.dicomedit import Script, ScriptError
+from sandbox.xnat.prearchive import OtherStudy, Prearchive
+from sandbox.xnat.prearchive_row import RECEIVING, Incoming, Row
 from sandbox.xnat.rights import Rights
 from sandbox.xnat.scripts import Scripts, variables
 from sandbox.xnat.settings import Settings

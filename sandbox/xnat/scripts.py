@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.xnat.anonymize import Script, ScriptError, parse
 from sandbox.xnat.dicom import DicomHead
 from sandbox.xnat.dicom_stream import NotDicom
-from sandbox.xnat.prearchive import Row
+from sandbox.xnat.dicomedit import Script, ScriptError, parse
+from sandbox.xnat.prearchive_row import Row
 from sandbox.xnat.settings import Settings
 from sandbox.xnat.store import UNASSIGNED, Store, remove
 

@@ -11,7 +11,8 @@ from sandbox.xnat.builder import BuildFailed
 from sandbox.xnat.dicom import DicomHead
 from sandbox.xnat.dicom_stream import NotDicom
 from sandbox.xnat.dicomzip import entries
-from sandbox.xnat.prearchive import Prearchive, Row
+from sandbox.xnat.prearchive import Prearchive
+from sandbox.xnat.prearchive_row import Row
 from sandbox.xnat.receiver import Parameters, Receiver
 from sandbox.xnat.uploads import Upload
 from sandbox.xnat.zipinput import MalformedName, ZipReadError

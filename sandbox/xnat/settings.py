@@ -91,7 +91,7 @@ class Settings:
     series_import_filter
         Says which objects to keep; None keeps all (§5.9).
     sitewide_anonymization_script
-        Runs on every object that is imported, while it is enabled; DicomEdit 6 as `anonymize` knows it (§11.1).
+        Runs on every object that is imported, while it is enabled; DicomEdit 6 as `dicomedit` knows it (§11.1).
     sitewide_series_import_filter
         What is told of it; it has no effect of its own.
     secondary_sop_classes

@@ -13,7 +13,8 @@ import pydicom
 import pytest
 from pydicom.uid import UID
 
-from sandbox.dicom import Images, layout_of
+from sandbox.dicom import Images
+from sandbox.header import layout_of
 from sandbox.index import Index, Row, Served
 from sandbox.uids import acquisition_number, instance_number, instance_uuid, numbered, sop_instance_uid
 

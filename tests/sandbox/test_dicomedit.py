@@ -3,8 +3,8 @@
 import pytest
 from pydicom.dataset import Dataset
 
-from sandbox.xnat.anonymize import ScriptError, parse
-from sandbox.xnat.elements import EVERYTHING
+from sandbox.xnat.dicomedit import ScriptError, parse
+from sandbox.xnat.dicomedit.elements import EVERYTHING
 
 UID = "1.2.840.113619.2.1"
 HASHED = "2.25.277858812342701216514900173046223630212"

@@ -7,7 +7,7 @@ import pydicom
 import pytest
 import requests
 
-from sandbox.xnat.elements import hashed
+from sandbox.xnat.dicomedit.elements import hashed
 from tests.sandbox.xnat_case import (
     EXPERIMENTS,
     MODIFICATION,

@@ -1,27 +1,17 @@
-"""A subset of DicomEdit 6, the language of XNAT's anonymisation scripts: parsed as a whole, then run on headers.
-
-Grammar as in DicomEdit's own DE6Parser.g4 and DE6Lexer.g4. `sandbox/README.md` says what the subset leaves out; that is
-a script error here.
-"""
+"""The grammar of DicomEdit 6, as DE6Parser.g4 has it, read as a whole into the actions of a script."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
 
-from pydicom.dataset import Dataset
+from sandbox.xnat.dicomedit.elements import EVERYTHING, Pattern, delete, hashed, is_private, mapped, read, replace
+from sandbox.xnat.dicomedit.script import Action, Run, Script, Value, choose, do, reject
+from sandbox.xnat.dicomedit.tokens import ScriptError, Token, tokens, unquoted
 
-from sandbox.xnat.elements import EVERYTHING, Pattern, delete, hashed, is_private, mapped, read, replace
-
-_HEX = "[0-9A-Fa-fXx@#]"
-_TOKEN = re.compile(
-    rf"""(?P<space>[ \t]+|//[^\r\n]*)|(?P<newline>\r?\n)|(?P<text>"(?:\\.|[^"\\])*")
-    |(?P<tag>\([ \t]*{_HEX}{{4}}[ \t]*,[ \t]*{_HEX}{{4}}[ \t]*\))|(?P<name>[A-Za-z_]\w*)|(?P<number>-?\d+(?:\.\d+)?)
-    |(?P<sign>:=|\?=|!=|!~|[-=~?:,\[\](){{}}])""",
-    re.VERBOSE,
-)
 _VERSION = re.compile(r"[46](?:\.\d+)*")
+Item = TypeVar("Item")
 _WORDS = {"hidden", "const", "immutable"}
 _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "=": lambda left, right: left == right,
@@ -29,67 +19,6 @@ _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "~": lambda left, right: re.fullmatch(right, left) is not None,
     "!~": lambda left, right: re.fullmatch(right, left) is None,
 }
-
-
-class ScriptError(Exception):
-    """A script that cannot be read, or fails on an object."""
-
-
-class _Rejected(Exception):
-    """The script has said `reject`."""
-
-
-@dataclass(slots=True)
-class _Run:
-    """One object that a script runs on."""
-
-    dataset: Dataset
-    variables: dict[str, str]
-
-
-Value = Callable[[_Run], str | None]
-Action = Callable[[_Run], object]
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A script that was read.
-
-    Attributes
-    ----------
-    last_tag
-        The highest tag that it reads or changes.
-    """
-
-    actions: tuple[Action, ...]
-    last_tag: int
-
-    def accepts(self, dataset: Dataset, variables: Mapping[str, str]) -> bool:
-        """Change an object as the script says; whether it is kept.
-
-        Parameters
-        ----------
-        variables
-            `project`, `subject` and `session`.
-
-        Raises
-        ------
-        ScriptError
-        """
-        run = _Run(dataset, dict(variables))
-        try:
-            _do(self.actions, run)
-        except _Rejected:
-            return False
-        return True
 
 
 @lru_cache(64)
@@ -100,29 +29,16 @@ def parse(text: str) -> Script:
     ------
     ScriptError
     """
-    parser = _Parser(list(_tokens(text)))
+    parser = _Parser(list(tokens(text)))
     actions = tuple(parser.statements(""))
     return Script(actions, parser.last_tag)
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    place, line = 0, 1
-    while place < len(text):
-        found = _TOKEN.match(text, place)
-        if found is None:
-            raise ScriptError(f"line {line}: token recognition error at: '{text[place]}'")
-        if found.lastgroup != "space":
-            yield _Token(str(found.lastgroup), found[0], line)
-        place = found.end()
-        line += found[0].count("\n")
-    yield _Token("end", "", line)
 
 
 @dataclass
 class _Parser:
     """Reads tokens from the first to the last."""
 
-    tokens: list[_Token]
+    tokens: list[Token]
     place: int = 0
     last_tag: int = 0
     known: set[str] = field(default_factory=lambda: {"project", "subject", "session"})
@@ -156,7 +72,7 @@ class _Parser:
             if self._next.text in _WORDS:
                 self._take()
                 return
-        elif not _VERSION.fullmatch(_unquoted(self._next.text)):
+        elif not _VERSION.fullmatch(unquoted(self._next.text)):
             raise ScriptError(f"Unsupported version: {self._next.text}")
         self._take("text")
 
@@ -170,7 +86,7 @@ class _Parser:
             negative = (self._branches(),)
         elif self._takes("else"):
             negative = self._block()
-        return lambda run: _do(positive if condition(run) else negative, run)
+        return lambda run: do(positive if condition(run) else negative, run)
 
     def _block(self) -> tuple[Action, ...]:
         self._skip_lines()
@@ -188,7 +104,7 @@ class _Parser:
         self._expect("?")
         positive = self._conditional()
         negative = self._conditional() if self._takes(":") else None
-        return lambda run: _choose(condition(run), positive, negative, run)
+        return lambda run: choose(condition(run), positive, negative, run)
 
     def _conditional(self) -> Action:
         action = self._action()
@@ -216,7 +132,7 @@ class _Parser:
             return lambda run: delete(run.dataset, is_private)
         if self._takes("["):
             self._expect("]")
-        return _reject
+        return reject
 
     def _procedure(self) -> Action | None:
         """Read a function that stands alone; None, and nothing is read, when a condition begins with it."""
@@ -226,7 +142,7 @@ class _Parser:
         self.place = start
         return None
 
-    def _assigned(self, target: _Token) -> Action:
+    def _assigned(self, target: Token) -> Action:
         if_exists = self._take().text == "?="
         value = self._value()
         if target.kind == "name":
@@ -237,14 +153,14 @@ class _Parser:
 
     # values
 
-    def _condition(self, left: Value) -> Callable[[_Run], bool]:
+    def _condition(self, left: Value) -> Callable[[Run], bool]:
         compare = _COMPARISONS.get(self._next.text)
         if compare is None:
             return lambda run: left(run) == "true"
         is_negative = self._take().text.startswith("!")
         right = self._value()
 
-        def holds(run: _Run) -> bool:
+        def holds(run: Run) -> bool:
             one, other = left(run), right(run)
             return is_negative if one is None or other is None else compare(one, other)
 
@@ -253,7 +169,7 @@ class _Parser:
     def _value(self) -> Value:
         token = self._take()
         if token.kind in {"text", "number"}:
-            text = _unquoted(token.text)
+            text = unquoted(token.text)
             return lambda _run: text
         if token.kind == "tag":
             pattern = self._pattern(token.text)
@@ -264,7 +180,7 @@ class _Parser:
             return lambda run: run.variables.get(token.text, "")
         raise self._error(token)
 
-    def _called(self, token: _Token) -> Value:
+    def _called(self, token: Token) -> Value:
         """Read the arguments of a function and return what it does."""
         if token.text in {"hashUIDList", "mapReferencedUIDs"}:
             return self._changer(token.text)
@@ -284,9 +200,9 @@ class _Parser:
         root = self._value() if name == "mapReferencedUIDs" else None
         if root:
             self._expect(",")
-        patterns = list(self._listed(lambda: self._pattern(_unquoted(self._take().text))))
+        patterns = list(self._listed(lambda: self._pattern(unquoted(self._take().text))))
 
-        def change(run: _Run) -> None:
+        def change(run: Run) -> None:
             prefix = root(run) or "" if root else ""
             for pattern in patterns:
                 for tag in pattern.found(run.dataset):
@@ -312,10 +228,10 @@ class _Parser:
     # tokens
 
     @property
-    def _next(self) -> _Token:
+    def _next(self) -> Token:
         return self.tokens[self.place]
 
-    def _take(self, kind: str = "") -> _Token:
+    def _take(self, kind: str = "") -> Token:
         token = self._next
         if token.kind == "end" or kind not in {"", token.kind}:
             raise self._error()
@@ -335,26 +251,6 @@ class _Parser:
         while self._next.kind == "newline":
             self.place += 1
 
-    def _error(self, token: _Token | None = None) -> ScriptError:
+    def _error(self, token: Token | None = None) -> ScriptError:
         at = token or self._next
         return ScriptError(f"line {at.line}: mismatched input '{at.text.strip() or '<EOF>'}'")
-
-
-def _do(actions: Iterable[Action], run: _Run) -> None:
-    for action in actions:
-        action(run)
-
-
-def _choose(holds: bool, positive: Action, negative: Action | None, run: _Run) -> None:  # noqa: FBT001  what was found
-    if holds:
-        positive(run)
-    elif negative:
-        negative(run)
-
-
-def _reject(_run: _Run) -> None:
-    raise _Rejected
-
-
-def _unquoted(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text
