@@ -24,7 +24,7 @@ from tcia_xnat.sources import OnBytes, Packages
 from tcia_xnat.spool import Spool
 from tcia_xnat.stop import Stop
 from tcia_xnat.workers import Workers
-from tests.unit.fake_xnat import QUICK, FakeXnat
+from tests.fakes import QUICK, FakeXnat
 
 if TYPE_CHECKING:
     from tcia_xnat.destinations.xnat.turns import Turns

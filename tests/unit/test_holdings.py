@@ -14,7 +14,7 @@ from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.provenance import Provenance, SeriesProvenance
 from tcia_xnat.xnat.scripts import OFF, UNKNOWN, ScriptEffect, Scripts
-from tests.unit.fake_xnat import FakeXnat, Session, changed, images, series
+from tests.fakes import FakeXnat, Session, changed, images, series
 
 ONE = series(1)
 CATALOGUE = Catalogue({ONE.series_instance_uid: ONE}, {})

@@ -3,7 +3,7 @@
 from tcia_xnat.events import Planned, SeriesImported, SeriesSettled
 from tcia_xnat.model import Label, Outcome, SourceName, State
 from tcia_xnat.progress.lines import Lines
-from tests.unit.fake_xnat import series
+from tests.fakes import series
 
 LABEL = Label("P", "S")
 

@@ -18,7 +18,7 @@ from tcia_xnat.planning.identity import Templates, identify
 from tcia_xnat.stop import Stop
 from tcia_xnat.transfer import transfer
 from tcia_xnat.xnat.scripts import NameTemplate, ScriptEffect, Scripts
-from tests.unit.fake_xnat import FakeLane, FakeXnat, images, series
+from tests.fakes import FakeLane, FakeXnat, images, series
 
 HASHING = ScriptEffect(is_on=True, changed_uids=frozenset({"0020,000D"}))
 REJECTING = ScriptEffect(is_on=True, may_reject=True)
@@ -119,16 +119,22 @@ def test_later_series_go_into_the_same_session(tmp_path: Path) -> None:
     assert states(run(tmp_path / "third", lane, BOTH)) == {State.PRESENT}
 
 
-def test_without_provenance_the_ledger_knows_and_another_machine_refuses(tmp_path: Path) -> None:
+@pytest.mark.parametrize("noted", [True, False])
+def test_without_provenance_the_ledger_knows_and_another_machine_only_with_the_note(
+    tmp_path: Path, *, noted: bool
+) -> None:
     refused: dict[str, list[Exception]] = {"put_session_file": [XnatRefused("no")] * 3}
     lane = FakeLane(FakeXnat(changes_at="archive", scripts=PROJECT_HASHES, fails=refused))
     first = run(tmp_path, lane, BOTH)
     assert states(first) == {State.ARCHIVED}
     assert all("could not be kept" in outcome.notes[-1] for outcome in first.values())
     assert states(run(tmp_path, lane, BOTH)) == {State.PRESENT}
+    if not noted:  # somebody has written another one
+        for session in lane.xnat.archived.values():
+            session.note = "seen"
     other = run(tmp_path / "other", lane, BOTH)
-    assert states(other) == {State.FAILED}
-    assert all("may be its study" in outcome.reason for outcome in other.values())
+    assert states(other) == {State.PRESENT if noted else State.FAILED}
+    assert noted or all("may be its study" in outcome.reason for outcome in other.values())
     assert len(lane.sent) == 2
 
 

@@ -13,7 +13,7 @@ from tcia_xnat.plan import Plan, StudyPlan
 from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.stop import Stop
 from tcia_xnat.transfer import TransferResult, transfer
-from tests.unit.fake_xnat import QUICK, FakeLane, FakeXnat, Session, images, series
+from tests.fakes import QUICK, FakeLane, FakeXnat, Session, images, series
 
 LABEL = Label("PAT", "PAT")
 

@@ -5,7 +5,7 @@ import pytest
 from tcia_xnat.destinations.xnat.counts import count_images
 from tcia_xnat.errors import RightsRefused, XnatRefused, XnatUnreachable
 from tcia_xnat.model import Label
-from tests.unit.fake_xnat import FakeXnat, Session
+from tests.fakes import FakeXnat, Session
 
 SESSION = Session("1.2", Label("P", "S"))
 SESSION.add("1.2.1", "1", ["a", "b"])

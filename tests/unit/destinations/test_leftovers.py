@@ -7,7 +7,7 @@ import pytest
 from tcia_xnat.model import Label
 from tcia_xnat.session import SessionSteps
 from tcia_xnat.xnat.scripts import NameTemplate, Scripts
-from tests.unit.fake_xnat import FakeXnat, Session
+from tests.fakes import FakeXnat, Session
 
 LABEL, URL = Label("PAT", "PAT"), "/prearchive/projects/P1/1/PAT"
 BY_IMAGE, BY_NUMBER = NameTemplate("${StudyInstanceUID}-${SOPInstanceUID}"), NameTemplate("${SeriesNumber}")

@@ -23,8 +23,8 @@ from tcia_xnat.sources import OnBytes, Packages
 from tcia_xnat.spool import Spool
 from tcia_xnat.verify import disk
 from tcia_xnat.verify.model import Sign
+from tests.fakes import QUICK
 from tests.images import SERIES, STUDY, image, md5
-from tests.unit.fake_xnat import QUICK
 
 if TYPE_CHECKING:
     from tcia_xnat.clients.idc import IDCClient

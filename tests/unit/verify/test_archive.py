@@ -13,7 +13,7 @@ from tcia_xnat.planning.identity import SamePatient
 from tcia_xnat.planning.provenance import FILE, RESOURCE, Provenance, decode
 from tcia_xnat.verify.archive import Offered, compare
 from tcia_xnat.verify.model import Row, Sign
-from tests.unit.fake_xnat import FakeLane, FakeXnat, Session, changed, series
+from tests.fakes import FakeLane, FakeXnat, Session, changed, series
 from tests.unit.test_scripts_in_xnat import BOTH, PROJECT_HASHES, PROJECT_REJECTS, SITE_HASHES, run
 
 KEPT = f"{RESOURCE}/{FILE}"
