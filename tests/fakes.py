@@ -1,5 +1,11 @@
-"""An XNAT in memory with the methods of `XnatProject` and `Prearchive` that the session steps use."""
+"""What tests of the logic hand in: an XNAT in memory, lanes that send to it, a source that says what it is told to.
 
+`FakeXnat` has the methods of `XnatProject` and `Prearchive` that the steps of a session use.
+"""
+
+import io
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -8,9 +14,11 @@ from tcia_xnat.core.uid_set import UidSet
 from tcia_xnat.destinations.xnat.turns import Turns
 from tcia_xnat.errors import Error, XnatError, XnatRefused
 from tcia_xnat.lane import Lane, NotSent, Sent
-from tcia_xnat.model import Label, Series, SourceName
+from tcia_xnat.model import Label, Member, Series, SeriesPackage, SourceName
 from tcia_xnat.planning.completeness import Wanted
 from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.sources import OnBytes, Packages
+from tcia_xnat.spool import Spool
 from tcia_xnat.xnat.prearchive import NothingStored, Prearchive, PrearchiveSession
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 from tcia_xnat.xnat.scripts import Scripts
@@ -69,6 +77,7 @@ class FakeXnat:
     uncounted: bool = False
     unlisted: bool = False
     is_of_member: bool = False
+    away: bool = False
     patience: Patience = QUICK
     archived: dict[Label, Session] = field(default_factory=dict)
     waiting: dict[str, Session] = field(default_factory=dict)
@@ -87,7 +96,7 @@ class FakeXnat:
         return cast("XnatProject", self)
 
     def is_away(self) -> bool:
-        return False
+        return self.away
 
     # the prearchive
 
@@ -107,6 +116,14 @@ class FakeXnat:
         uid = changed(series.series_instance_uid) if hashed else series.series_instance_uid
         self.waiting[url].add(uid, series.series_number, map(changed, kept) if hashed else kept)
         return url
+
+    def import_series(self, body: Iterable[bytes], label: Label) -> str:
+        """Import a zip of images, each named `<SeriesInstanceUID>.<number>.dcm`."""
+        with zipfile.ZipFile(io.BytesIO(b"".join(body))) as archive:
+            sops = [name.removesuffix(".dcm") for name in archive.namelist()]
+        uid = sops[0].rpartition(".")[0]
+        study, _, number = uid.rpartition(".")
+        return self.take(series(int(number), study), label, sops)
 
     def sessions(self) -> list[PrearchiveSession]:
         return [
@@ -287,3 +304,41 @@ def series(number: int, study: str = "1.2", images: int = 3, scan: str = "") -> 
     return Series(
         f"{study}.{number}", study, "PAT", series_number=scan or str(number), image_count=images, byte_count=100
     )
+
+
+@dataclass
+class FakeSource:
+    """Delivers series of a few bytes an image, or fails.
+
+    Attributes
+    ----------
+    fails
+        SeriesInstanceUID → what its next fetches raise, first first, after `parts` packages.
+    parts
+        In how many packages it delivers a series, and how many come before it fails.
+    """
+
+    name: SourceName = SourceName.IDC
+    fails: dict[str, list[Exception]] = field(default_factory=dict)
+    parts: int = 1
+    fetched: list[str] = field(default_factory=list)
+
+    def fetch(self, series: Series, spool: Spool, on_bytes: OnBytes) -> Packages:
+        uid = series.series_instance_uid
+        self.fetched.append(uid)
+        sops = sorted(images(series))
+        share = -(-len(sops) // self.parts)
+        failing = self.fails.get(uid)
+        for number in range(self.parts - bool(failing)):
+            spool.clear()
+            members = tuple(self._member(sop, spool) for sop in sops[number * share : (number + 1) * share])
+            on_bytes(spool.size)
+            yield SeriesPackage(series, self.name, members)
+        if failing:
+            raise failing.pop(0)
+
+    @staticmethod
+    def _member(sop: str, spool: Spool) -> Member:
+        data, offset = sop.encode(), spool.size
+        spool.write_at(offset, data)
+        return Member(sop, offset, len(data), len(data), zlib.crc32(data), zipfile.ZIP_STORED)
