@@ -1,10 +1,12 @@
 """Bodies, lists and sheets of others, within limits; rooms that hold what is in spools."""
 
 import io
+import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import openpyxl
 import pytest
@@ -23,7 +25,7 @@ from tcia_xnat.room import Room
 from tcia_xnat.sources import OnBytes, Packages
 from tcia_xnat.sources.nbia import NbiaSource
 from tcia_xnat.spool import Spool
-from tests.images import images, nbia_zip, series
+from tests.images import SERIES, images, md5, nbia_zip, series
 from tests.unit.test_zip_fuzz import OneAnswer
 
 ONCE = Patience(RetryPolicy(1), lambda _seconds: None)
@@ -150,6 +152,59 @@ def test_a_list_of_more_images_than_there_are_repairs_nothing() -> None:
 
     with Spool() as spool, pytest.raises(SeriesIncomplete, match="NBIA lists 999 to repair it"):
         list(NbiaSource(Many(nbia_zip(images(3), listed=False)), ONCE).fetch(series(3), spool, lambda _count: None))
+
+
+@pytest.mark.parametrize(
+    ("held", "listed", "words"),
+    [
+        (4, 3, "the zip holds 4 images, its md5hashes.csv lists 3"),
+        (3, 4, "the zip holds 3 images, its md5hashes.csv lists 4"),
+        (3, 3, "1 of 3 are not what md5hashes.csv says"),
+    ],
+)
+def test_what_the_list_of_a_zip_does_not_say_is_no_image_of_the_series(held: int, listed: int, words: str) -> None:
+    content = zip_with_hashes(held, listed, {"1-02.dcm": md5(b"other bytes")} if held == listed else {})
+
+    class Unable(OneAnswer):
+        def get_sop_instance_uids(self, series_instance_uid: str) -> list[str]:
+            del series_instance_uid
+            return []
+
+    with Spool() as spool, pytest.raises(SeriesIncomplete, match=re.escape(words)):
+        list(NbiaSource(Unable(content), ONCE).fetch(series(held), spool, lambda _count: None))
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_an_image_that_the_list_of_its_zip_lacks_is_proved_by_what_nbia_says_of_it(*, is_right: bool) -> None:
+    class Telling(EndlessImage):
+        asked: ClassVar[list[str]] = []
+
+        def get_md5_hash_for_image(self, sop_instance_uid: str) -> str:
+            self.asked.append(sop_instance_uid)
+            return md5(images(3)["1-03.dcm"] if is_right else b"other bytes")
+
+        def stream(self, asked: object, write: Callable[[bytes], None]) -> None:
+            del asked, write
+            raise SeriesDamaged("not to be had")
+
+    source, uid = NbiaSource(Telling(zip_with_hashes(3, 2)), ONCE), f"{SERIES}.3"
+    with Spool() as spool:
+        if is_right:
+            (package,) = source.fetch(series(3), spool, lambda _count: None)
+            assert len(package.members) == 3
+        else:
+            with pytest.raises(SeriesIncomplete, match=f"image {re.escape(uid)} cannot be had alone"):
+                list(source.fetch(series(3), spool, lambda _count: None))
+    assert Telling.asked == [uid]
+
+
+def zip_with_hashes(held: int, listed: int, wrong: Mapping[str, str] | None = None) -> bytes:
+    """Return a zip of so many images, whose list of hashes has another number of them."""
+    rows = {name: md5(data) for name, data in images(listed).items()} | dict(wrong or {})
+    made = io.BytesIO(nbia_zip(images(held), listed=False))
+    with zipfile.ZipFile(made, "a") as archive:
+        archive.writestr("md5hashes.csv", "Filename,MD5Hash\n" + "".join(f"{n},{h}\n" for n, h in rows.items()))
+    return made.getvalue()
 
 
 def test_a_single_image_that_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

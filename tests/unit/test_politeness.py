@@ -27,6 +27,10 @@ def nothing() -> None:
     """Nobody asks for an end."""
 
 
+def stopped() -> None:
+    raise Stopped
+
+
 def pass_through(gate: Gate, times: int) -> None:
     for _ in range(times):
         with gate.inside(nothing):
@@ -71,6 +75,28 @@ def test_places_come_back_one_by_one() -> None:
     assert gate.places == 4
 
 
+def test_trouble_begins_the_count_of_what_went_well_anew() -> None:
+    gate = Gate(4, clock := Clock())
+    gate.trouble(SourceUnreachable("429"))
+    pass_through(gate, 7)
+    clock.now += 1
+    gate.trouble(SourceUnreachable("429"))  # the same trouble: no place goes
+    assert gate.places == 2
+    pass_through(gate, 7)
+    assert gate.places == 2
+    pass_through(gate, 1)
+    assert gate.places == 3
+
+
+def test_what_failed_inside_did_not_go_well() -> None:
+    gate = Gate(2)
+    gate.trouble(SourceUnreachable("429"))
+    for _ in range(9):
+        with pytest.raises(SeriesDamaged), gate.inside(nothing):
+            raise SeriesDamaged("MD5")
+    assert gate.places == 1
+
+
 def test_no_more_than_the_places_are_inside() -> None:
     gate, most, now, lock = Gate(3), 0, 0, threading.Lock()
     full = threading.Barrier(3)
@@ -93,9 +119,6 @@ def test_no_more_than_the_places_are_inside() -> None:
 
 def test_who_waits_can_be_stopped() -> None:
     gate = Gate(1)
-
-    def stopped() -> None:
-        raise Stopped
 
     with gate.inside(nothing), pytest.raises(Stopped), gate.inside(stopped):
         pass
@@ -122,6 +145,23 @@ def test_a_place_is_free_while_xnat_takes_the_images() -> None:
     assert source.name is SourceName.IDC
 
 
+def test_what_waits_for_a_place_takes_no_room() -> None:
+    gate, room, one = Gate(1), Room(lambda _series: 1), Series("1.2.3", "1.2", "P")
+    room.limit([one], 1)
+    source = PoliteSource(InParts(gate), gate, Bandwidth(None, lambda _seconds: None), room, stopped)
+    with Spool() as spool, gate.inside(nothing):
+        with pytest.raises(Stopped):  # all places are taken
+            next(source.fetch(one, spool, lambda _count: None))
+
+        def looks() -> None:
+            with room.taken(one, stopped):
+                raise Stopped
+
+        waiting = PoliteSource(InParts(gate), gate, Bandwidth(None, lambda _seconds: None), room, looks)
+        with pytest.raises(Stopped):
+            next(waiting.fetch(one, spool, lambda _count: None))
+
+
 def test_what_fails_on_its_way_gives_its_room_back() -> None:
     gate, room = Gate(1), Room(lambda _series: 1)
     one = Series("1.2.3", "1.2", "P", aws_bucket="b", crdc_series_uuid="u")
@@ -132,9 +172,6 @@ def test_what_fails_on_its_way_gives_its_room_back() -> None:
     def refuse(packages: Iterator[SeriesPackage]) -> None:
         next(packages)
         raise XnatError("no")
-
-    def stopped() -> None:
-        raise Stopped
 
     with Spool() as spool, pytest.raises(XnatError) as kept:  # an error that is kept keeps all that led to it
         fetcher.fetch(one, Label("P", "P"), spool, refuse)

@@ -15,6 +15,10 @@ def nothing() -> None:
     """Nobody asks for an end."""
 
 
+def stopped() -> None:
+    raise Stopped
+
+
 def series(byte_count: int) -> Series:
     return Series(f"1.{byte_count}", "1.2", "P", byte_count=byte_count)
 
@@ -78,15 +82,18 @@ def test_a_large_one_is_not_passed_by() -> None:
 
 
 def test_one_that_is_larger_than_was_known_gets_all_the_room() -> None:
-    with room(10, places=1).taken(series(11), nothing):
+    with room(10, places=1).taken(series(11), stopped):
+        pass
+
+
+def test_one_whose_size_nobody_lists_takes_as_much_as_the_largest() -> None:
+    there = room(10, 4, places=1)
+    with there.taken(series(0), stopped), pytest.raises(Stopped), there.taken(series(4), stopped):
         pass
 
 
 def test_who_waits_can_be_stopped_and_holds_up_nobody() -> None:
     there = room(10, places=1)
-
-    def stopped() -> None:
-        raise Stopped
 
     with there.taken(series(10), nothing), pytest.raises(Stopped), there.taken(series(10), stopped):
         pass

@@ -105,6 +105,60 @@ def test_a_member_of_more_than_four_gigabytes_has_zip64_sizes_in_its_headers(spo
     assert [(info.file_size, info.header_offset) for info in listed.infolist()] == [(size, 0), (1, size + 57)]
 
 
+MAX32, MAX16 = 0xFFFFFFFF, 0xFFFF
+PLAIN, ZIP64 = 20, 45
+
+
+@pytest.mark.parametrize(
+    ("size", "packed", "is_zip64"),
+    [
+        (MAX32 - 1, MAX32 - 1, False),
+        (MAX32, 100, True),  # as a plain size it would say "see the zip64 extra field"
+        (MAX32, MAX32, True),
+        (100, MAX32, True),
+        (MAX32 + 1, MAX32 + 1, True),
+    ],
+)
+def test_sizes_are_zip64_from_the_largest_plain_one_on(spool: Spool, size: int, packed: int, *, is_zip64: bool) -> None:
+    member = Member("1.2", 0, packed, size, 1, DEFLATED)
+    stream = ZipStream(spool, [member])
+    version, *_, shown_packed, shown, _name, extra = struct.unpack_from("<4x5H3I2H", next(stream._pieces(member)))
+    assert (version, extra) == ((ZIP64, 20) if is_zip64 else (PLAIN, 0))
+    assert (shown, shown_packed) == ((MAX32, MAX32) if is_zip64 else (size, packed))
+    (info,) = zipfile.ZipFile(_Tail(len(stream), stream._directory)).infolist()
+    assert (info.file_size, info.compress_size, info.header_offset) == (size, packed, 0)
+    assert info.extract_version == version
+
+
+@pytest.mark.parametrize(("start", "is_zip64"), [(MAX32 - 1, False), (MAX32, True), (MAX32 + 1, True)])
+def test_places_are_zip64_from_the_largest_plain_one_on(spool: Spool, start: int, *, is_zip64: bool) -> None:
+    before = Member("1.2", 0, start - 37, start - 37, 1, STORED)  # its header has 37 bytes
+    stream = ZipStream(spool, [before, Member("1.3", 0, 1, 1, 1, STORED)])
+    infos = zipfile.ZipFile(_Tail(len(stream), stream._directory)).infolist()
+    assert [info.header_offset for info in infos] == [0, start]
+    assert [info.extract_version for info in infos] == [PLAIN, ZIP64 if is_zip64 else PLAIN]
+
+
+def end_of(stream: ZipStream) -> tuple[bool, int, int, int]:
+    """Return whether there is a zip64 end of the directory, and count, size and place as the plain end shows them."""
+    count, size, place = struct.unpack_from("<HII", stream._directory, len(stream._directory) - 12)
+    return stream._directory[-42:-38] == b"PK\x06\x07", count, size, place
+
+
+@pytest.mark.parametrize(("place", "is_zip64"), [(MAX32 - 1, False), (MAX32, True), (MAX32 + 1, True)])
+def test_the_directory_is_zip64_from_the_largest_plain_place_on(spool: Spool, place: int, *, is_zip64: bool) -> None:
+    stream = ZipStream(spool, [Member("1.2", 0, place - 37, place - 37, 1, STORED)])
+    assert len(stream) - len(stream._directory) == place
+    found, _, _, shown = end_of(stream)
+    assert (found, shown) == (is_zip64, min(place, MAX32))
+
+
+@pytest.mark.parametrize(("count", "is_zip64"), [(MAX16 - 1, False), (MAX16, True)])
+def test_the_directory_is_zip64_from_the_largest_plain_count_on(spool: Spool, count: int, *, is_zip64: bool) -> None:
+    stream = ZipStream(spool, [Member("1.2", 0, 1, 1, 1, STORED)] * count)
+    assert end_of(stream)[:2] == (is_zip64, count)
+
+
 def test_many_small_members_are_few_chunks(spool: Spool) -> None:
     members = put(spool, {f"1.2.{number}": (b"z" * 100, STORED) for number in range(1, 2000)})
     assert sum(1 for _ in ZipStream(spool, members)) < 20
