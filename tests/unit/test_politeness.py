@@ -148,18 +148,17 @@ def test_a_place_is_free_while_xnat_takes_the_images() -> None:
 def test_what_waits_for_a_place_takes_no_room() -> None:
     gate, room, one = Gate(1), Room(lambda _series: 1), Series("1.2.3", "1.2", "P")
     room.limit([one], 1)
-    source = PoliteSource(InParts(gate), gate, Bandwidth(None, lambda _seconds: None), room, stopped)
-    with Spool() as spool, gate.inside(nothing):
-        with pytest.raises(Stopped):  # all places are taken
-            next(source.fetch(one, spool, lambda _count: None))
+    looks: list[bool] = []
 
-        def looks() -> None:
-            with room.taken(one, stopped):
-                raise Stopped
+    def look() -> None:
+        with room.taken(one, stopped):
+            looks.append(True)
+        raise Stopped
 
-        waiting = PoliteSource(InParts(gate), gate, Bandwidth(None, lambda _seconds: None), room, looks)
-        with pytest.raises(Stopped):
-            next(waiting.fetch(one, spool, lambda _count: None))
+    source = PoliteSource(InParts(gate), gate, Bandwidth(None, lambda _seconds: None), room, look)
+    with Spool() as spool, gate.inside(nothing), pytest.raises(Stopped):  # all places are taken
+        next(source.fetch(one, spool, lambda _count: None))
+    assert looks == [True]
 
 
 def test_what_fails_on_its_way_gives_its_room_back() -> None:

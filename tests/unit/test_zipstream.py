@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcia_xnat import zipstream
 from tcia_xnat.model import Member
 from tcia_xnat.spool import Spool
 from tcia_xnat.zipstream import ZipStream
@@ -157,6 +158,18 @@ def test_the_directory_is_zip64_from_the_largest_plain_place_on(spool: Spool, pl
 def test_the_directory_is_zip64_from_the_largest_plain_count_on(spool: Spool, count: int, *, is_zip64: bool) -> None:
     stream = ZipStream(spool, [Member("1.2", 0, 1, 1, 1, STORED)] * count)
     assert end_of(stream)[:2] == (is_zip64, count)
+
+
+@pytest.mark.parametrize(("beyond", "is_zip64"), [(0, True), (1, False)])
+def test_the_directory_is_zip64_from_the_largest_plain_length_on(
+    monkeypatch: pytest.MonkeyPatch, beyond: int, *, is_zip64: bool
+) -> None:
+    """A directory of 4 GiB has 80 million members: here the limit is small."""
+    members = [Member("1.2", 0, 1, 1, 1, STORED)] * 10
+    length = 10 * (46 + len("1.2.dcm"))  # longer than what lies before it
+    monkeypatch.setattr(zipstream, "_MAX32", length + beyond)
+    directory = zipstream._directory(members, [0] * 10, 10 * 38)
+    assert (b"PK\x06\x06" in directory) == is_zip64
 
 
 def test_many_small_members_are_few_chunks(spool: Spool) -> None:

@@ -109,7 +109,7 @@ def test_what_is_left_in_the_prearchive_as_asked_is_held_and_not_sent_again(tmp_
 def test_what_xnat_has_lost_is_sent_again_twice_and_not_for_ever(
     tmp_path: Path, losses: list[int], sends: int, state: State
 ) -> None:
-    lane = FakeLane(Losing(losses=losses))
+    lane = FakeLane(Losing(losses=list(losses)))
     result, _ = run(tmp_path, lane, ONE)
     assert states(result) == {"1.2.1": state}
     assert lane.sent == ["1.2.1"] * sends
