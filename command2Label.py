@@ -12,12 +12,12 @@ from pathlib import Path
 import click
 
 from tcia_xnat import __version__, cli
-from tcia_xnat.command_list import Command
-from tcia_xnat.errors import Error, UsageError
-from tcia_xnat.xnat_command.check import check
-from tcia_xnat.xnat_command.document import Finding
-from tcia_xnat.xnat_command.label import label_line, problem, replaced
-from tcia_xnat.xnat_command.read import parse
+from tcia_xnat.cli.command_list import Command
+from tcia_xnat.container_command.check import check
+from tcia_xnat.container_command.document import Finding
+from tcia_xnat.container_command.label import label_line, problem, replaced
+from tcia_xnat.container_command.read import parse
+from tcia_xnat.core.errors import Error, UsageError
 
 CONTEXT = {**cli.CONTEXT, "auto_envvar_prefix": None}  # a step of a build takes nothing from variables
 BESIDE = Path()
@@ -74,7 +74,7 @@ def say_findings(command_json: Path, findings: Iterable[Finding]) -> int:
     """Say what is wrong with command.json, a line each."""
     for finding in findings:
         cli.say_error(UsageError(f"{command_json}: {finding}"))
-    click.echo("hint: each rule is told in tcia_xnat/xnat_command, in the function that has its name", err=True)
+    click.echo("hint: each rule is told in tcia_xnat/container_command, in the function that has its name", err=True)
     return UsageError.exit_code
 
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tcia_xnat import cli, licences
-from tcia_xnat.command_list import Command
-from tcia_xnat.core import streams
-from tcia_xnat.errors import ManifestError, UsageError
-from tcia_xnat.options import column_option, common_options, dry_run_option, source_option, view_options
+from tcia_xnat import cli
+from tcia_xnat.cli.command_list import Command
+from tcia_xnat.cli.options import column_option, common_options, dry_run_option, source_option, view_options
+from tcia_xnat.core import licenses, streams
+from tcia_xnat.core.errors import ManifestError, UsageError
 
 if TYPE_CHECKING:
-    from tcia_xnat.job import Job, Login
+    from tcia_xnat.jobs.tcia_to_xnat import Job, Login
 
 READY = Path(__file__).resolve().parent / "resources" / "TCIA"
 ARGUMENTS = ("manifest", "output_dir", "project", "host", "user", "password")
@@ -88,19 +88,19 @@ def download(given: tuple[str, ...], *, dry_run: bool, check: bool, verify: bool
 
 def check_only(given: Sequence[str], options: dict[str, Any], modes: Mapping[str, bool]) -> int:
     """Show what would keep a run from succeeding."""
-    from tcia_xnat import check_up  # noqa: PLC0415  --help need not wait for it
+    from tcia_xnat import preflight  # noqa: PLC0415  --help need not wait for it
 
-    names = check_up.names(given, ARGUMENTS)
+    names = preflight.names(given, ARGUMENTS)
     asked = read_arguments([*[""] * ARGUMENTS.index(names[0]), *given], "")
     asked = {name: value for name, value in asked.items() if value}
     refuse_idle(asked, options, modes)
     job = read_job(asked, options, whole=False)
-    findings = check_up.check_up(check_up.Asked(job, check_up.login(asked)))
+    findings = preflight.check_up(preflight.Asked(job, preflight.login(asked)))
     if options["format"] == "text":
-        return check_up.show_lines(findings, sys.stdout)
+        return preflight.show_lines(findings, sys.stdout)
     found = list(findings)
-    click.echo(check_up.as_json(found))
-    return check_up.exit_code(found)
+    click.echo(preflight.as_json(found))
+    return preflight.exit_code(found)
 
 
 def read_arguments(given: Sequence[str], query: str) -> dict[str, str]:
@@ -170,10 +170,10 @@ def read_job(asked: Mapping[str, str], options: dict[str, Any], *, whole: bool, 
     ------
     UsageError
     """
-    from tcia_xnat.folder.job import FolderJob  # noqa: PLC0415  as above
-    from tcia_xnat.folder.layout import layout_of  # noqa: PLC0415  as above
-    from tcia_xnat.job import Job  # noqa: PLC0415  as above
-    from tcia_xnat.jobs.given import source_settings  # noqa: PLC0415  as above
+    from tcia_xnat.cli.given import source_settings  # noqa: PLC0415  as above
+    from tcia_xnat.destinations.disk.layout import layout_of  # noqa: PLC0415  as above
+    from tcia_xnat.jobs.tcia_to_disk import FolderJob  # noqa: PLC0415  as above
+    from tcia_xnat.jobs.tcia_to_xnat import Job  # noqa: PLC0415  as above
 
     folder, project = asked.get("output_dir"), asked.get("project")
     if whole and not folder:
@@ -196,16 +196,17 @@ def read_login(asked: Mapping[str, str]) -> "Login":
 
 def plan_only(job: "Job", login: "Login | None", options: dict[str, Any]) -> int:
     """Show what a run would do."""
-    from tcia_xnat import job as to_xnat  # noqa: PLC0415  as above
-    from tcia_xnat import plan_view, report, terminal  # noqa: PLC0415  as above
-    from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
+    from tcia_xnat import plan_view, report  # noqa: PLC0415  as above
+    from tcia_xnat.console import terminal  # noqa: PLC0415  as above
+    from tcia_xnat.jobs import tcia_to_disk as to_disk  # noqa: PLC0415  as above
+    from tcia_xnat.jobs import tcia_to_xnat as to_xnat  # noqa: PLC0415  as above
 
     if isinstance(job, to_disk.FolderJob):
         prepared, where = to_disk.dry_run(job, cli.stop_of_command()), f"folder {job.output_dir}"
     else:
         prepared = to_xnat.dry_run(job, login, cli.stop_of_command())
         where = f"project {job.project}" if login else "a project that holds nothing yet (no XNAT was asked)"
-    if text := licences.warning(licences.non_commercial(prepared.plan.send)):
+    if text := licenses.warning(licenses.non_commercial(prepared.plan.send)):
         cli.say_warning(text)
     rate = options["rate"] and options["rate"] * 1e6
     if options["format"] == "json":
@@ -218,7 +219,7 @@ def plan_only(job: "Job", login: "Login | None", options: dict[str, Any]) -> int
 
 def compare(job: "Job", asked: Mapping[str, str], options: dict[str, Any]) -> int:
     """Show what is there beside what was asked for."""
-    from tcia_xnat.folder.job import FolderJob  # noqa: PLC0415  as above
+    from tcia_xnat.jobs.tcia_to_disk import FolderJob  # noqa: PLC0415  as above
     from tcia_xnat.verify import job as verify  # noqa: PLC0415  as above
     from tcia_xnat.verify import report  # noqa: PLC0415  as above
 
@@ -242,9 +243,9 @@ def compare(job: "Job", asked: Mapping[str, str], options: dict[str, Any]) -> in
 
 def carry_out(job: "Job", asked: Mapping[str, str], options: dict[str, Any]) -> int:
     """Run the job, show how it goes and what came of it."""
-    from tcia_xnat import job as to_xnat  # noqa: PLC0415  as above
     from tcia_xnat import report  # noqa: PLC0415  as above
-    from tcia_xnat.folder import job as to_disk  # noqa: PLC0415  as above
+    from tcia_xnat.jobs import tcia_to_disk as to_disk  # noqa: PLC0415  as above
+    from tcia_xnat.jobs import tcia_to_xnat as to_xnat  # noqa: PLC0415  as above
 
     shown = {"quiet": options["quiet"], "log_json": options["log_json"]}
     if isinstance(job, to_disk.FolderJob):

@@ -6,8 +6,8 @@ if __name__ == "__main__":
 
     require_libraries()  # before any of them is imported
 
-from tcia_xnat.convert import convert
-from tcia_xnat.merge_reports import merge_reports
+from tcia_xnat.cli.convert import convert
+from tcia_xnat.cli.merge_reports import merge_reports
 from tcia_xnat.pairs.command import pairs
 from tcia_xnat.query.commands import query
 

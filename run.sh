@@ -32,7 +32,7 @@ case $#:${1-} in
     0: | 1:ingest)
         PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH}
         export PYTHONPATH
-        exec "$python" -P -m tcia_xnat.xnat_command # -P: no module comes from the folder this is started in
+        exec "$python" -P -m tcia_xnat.container_command # -P: no module comes from the folder this is started in
         ;;
     6:http://* | 6:https://*)
         export XNAT_HOST="$1" XNAT_USER="$2" XNAT_PASS="$3"

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tcia_xnat import __version__, cli
-from tcia_xnat.command_list import CommandList
+from tcia_xnat.cli.command_list import CommandList
+from tcia_xnat.cli.options import FiniteRange
+from tcia_xnat.cli.tcia_commands import DOWNLOADS, OPTIONS, QUERIES, Download, Query, not_there
+from tcia_xnat.core.errors import SeriesUnavailable
 from tcia_xnat.core.tables import TableWriter
-from tcia_xnat.errors import SeriesUnavailable
-from tcia_xnat.options import FiniteRange
-from tcia_xnat.tcia_commands import DOWNLOADS, OPTIONS, QUERIES, Download, Query, not_there
 
 if TYPE_CHECKING:
-    from tcia_xnat.clients import tcia
-    from tcia_xnat.retry import Patience
-    from tcia_xnat.tcia_sdk import TCIAClient
+    from tcia_xnat.core.retry import Patience
+    from tcia_xnat.sources.nbia import client as tcia
+    from tcia_xnat.sources.nbia.sdk import TCIAClient
 
 __all__ = ["TCIAClient", "main"]
 
@@ -74,7 +74,7 @@ def __getattr__(name: str) -> object:
     """Return `TCIAClient`, which takes time to import that `--help` need not wait for."""
     if name != "TCIAClient":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tcia_xnat.tcia_sdk import TCIAClient  # noqa: PLC0415  as said above
+    from tcia_xnat.sources.nbia.sdk import TCIAClient  # noqa: PLC0415  as said above
 
     return TCIAClient
 
@@ -116,7 +116,7 @@ def download_command(name: str, download: Download) -> Callable[..., None]:
         file_name: str | None = None,
         **asked: Any,  # noqa: ANN401  as the client takes them
     ) -> int:
-        from tcia_xnat import series_zip  # noqa: PLC0415  --help need not wait for it
+        from tcia_xnat.sources.nbia import series_zip  # noqa: PLC0415  --help need not wait for it
 
         uids = [asked.pop(one) for one in download.needed]
         ending = ".dcm" if download.function == "save_image" else ".zip"
@@ -191,9 +191,9 @@ def _command(
 def _connected(
     nbia_url: str | None, retries: int, retry_wait: float, source_timeout: float
 ) -> "Iterator[tuple[tcia.TCIAClient, Patience]]":
-    from tcia_xnat.clients.tcia import TCIAClient  # noqa: PLC0415  as above
-    from tcia_xnat.clients.tcia_connection import services_url  # noqa: PLC0415  as above
-    from tcia_xnat.retry import Patience, RetryPolicy  # noqa: PLC0415  as above
+    from tcia_xnat.core.retry import Patience, RetryPolicy  # noqa: PLC0415  as above
+    from tcia_xnat.sources.nbia.client import TCIAClient  # noqa: PLC0415  as above
+    from tcia_xnat.sources.nbia.connection import services_url  # noqa: PLC0415  as above
 
     patience = Patience(
         RetryPolicy(retries, retry_wait),

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tcia_xnat import cli
-from tcia_xnat.command_list import Command
-from tcia_xnat.errors import UsageError
-from tcia_xnat.options import run_options
+from tcia_xnat.cli.command_list import Command
+from tcia_xnat.cli.options import run_options
+from tcia_xnat.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tcia_xnat.jobs.work import Prepared
-    from tcia_xnat.local.choice import Filters
-    from tcia_xnat.local.model import PassedOver
-    from tcia_xnat.local.tree import Tree
-    from tcia_xnat.settings import Login
-    from tcia_xnat.upload import Upload
+    from tcia_xnat.jobs.disk_to_xnat import Upload
+    from tcia_xnat.planning.settings import Login
+    from tcia_xnat.sources.local.choice import Filters
+    from tcia_xnat.sources.local.model import PassedOver
+    from tcia_xnat.sources.local.tree import Tree
+    from tcia_xnat.transfer.work import Prepared
 
 _USAGE = "upload.py ROOT PROJECT [HOST [USER [PASSWORD]]], or upload.py HOST USER PASSWORD PROJECT ROOT"
 _ALL = 5  # arguments
@@ -112,10 +112,10 @@ def read_upload(root: str, project: str, host: str, options: dict[str, Any], *, 
     ------
     UsageError
     """
-    from tcia_xnat.jobs.given import run_settings  # noqa: PLC0415  --help need not wait for it
-    from tcia_xnat.local.choice import ZipMode  # noqa: PLC0415  as above
-    from tcia_xnat.local.layout import Layout  # noqa: PLC0415  as above
-    from tcia_xnat.upload import Upload  # noqa: PLC0415  as above
+    from tcia_xnat.cli.given import run_settings  # noqa: PLC0415  --help need not wait for it
+    from tcia_xnat.jobs.disk_to_xnat import Upload  # noqa: PLC0415  as above
+    from tcia_xnat.sources.local.choice import ZipMode  # noqa: PLC0415  as above
+    from tcia_xnat.sources.local.layout import Layout  # noqa: PLC0415  as above
 
     if whole and not project:
         raise UsageError("PROJECT is missing", _USAGE)
@@ -144,7 +144,7 @@ def read_filters(options: dict[str, Any]) -> "Filters":
     ------
     UsageError
     """
-    from tcia_xnat.local.choice import Filters, read_excluded_folders  # noqa: PLC0415  as above
+    from tcia_xnat.sources.local.choice import Filters, read_excluded_folders  # noqa: PLC0415  as above
 
     return Filters(
         read_excluded_folders(options["config"]) if options["config"] else (),
@@ -162,10 +162,10 @@ def _modality(name: str) -> str:
 
 def plan_only(upload: "Upload", login: "Login | None", *, quiet: bool) -> int:
     """Show what an upload would do."""
-    from tcia_xnat import upload_plan  # noqa: PLC0415  as above
+    from tcia_xnat.console.terminal import results  # noqa: PLC0415  as above
+    from tcia_xnat.jobs.disk_to_xnat import dry_run  # noqa: PLC0415  as above
+    from tcia_xnat.plan_view import upload as upload_plan  # noqa: PLC0415  as above
     from tcia_xnat.progress.watch import watch  # noqa: PLC0415  as above
-    from tcia_xnat.terminal import results  # noqa: PLC0415  as above
-    from tcia_xnat.upload import dry_run  # noqa: PLC0415  as above
 
     codes: list[int] = []
 
@@ -182,7 +182,7 @@ def plan_only(upload: "Upload", login: "Login | None", *, quiet: bool) -> int:
 def carry_out(upload: "Upload", login: "Login", options: dict[str, Any]) -> int:
     """Do the upload, show how it goes and what came of it."""
     from tcia_xnat import report  # noqa: PLC0415  as above
-    from tcia_xnat.upload import run  # noqa: PLC0415  as above
+    from tcia_xnat.jobs.disk_to_xnat import run  # noqa: PLC0415  as above
 
     return cli.carry_out(
         lambda stop, tell: run(upload, login, stop, tell, report.write),

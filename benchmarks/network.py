@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
-from tcia_xnat.closing import Closing
+from tcia_xnat.core.closing import Closing
 
 _PIECE = 1 << 16
 _CREDIT_SECONDS = 0.1  # a wire that was busy elsewhere makes up for it, or it has less than it says

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from benchmarks.measure import Cost, run
 from benchmarks.world import ROOT, python
 from sandbox.xnat import XnatServer
-from tcia_xnat.clients.idc import index_path
+from tcia_xnat.sources.idc.client import index_path
 
 _PROJECT = "PLAN"
 _SCAN = "xnat:imagesessiondata/scans/scan/"

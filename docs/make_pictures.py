@@ -13,11 +13,11 @@ from sandbox import faults
 from sandbox.faults import Fault
 from sandbox.sandbox import PASSWORD, USER, Sandbox
 from tcia_xnat import report
-from tcia_xnat.events import Event
-from tcia_xnat.job import Job, Login, run
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.events import Event
+from tcia_xnat.jobs.tcia_to_xnat import Job, Login, run
 from tcia_xnat.progress.frame import frame
 from tcia_xnat.progress.standing import Standing
-from tcia_xnat.stop import Stop
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"

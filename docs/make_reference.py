@@ -17,12 +17,11 @@ import query
 import tciaclient
 import upload
 from docs import meanings
-from tcia_xnat import errors
-from tcia_xnat.core import variables
-from tcia_xnat.model import State
+from tcia_xnat.container_command import variables as command_variables
+from tcia_xnat.core import errors, variables
+from tcia_xnat.core.model import State
 from tcia_xnat.progress import json_lines
 from tcia_xnat.report import document
-from tcia_xnat.xnat_command import variables as command_variables
 
 FOLDER = Path(__file__).parent / "reference"
 SCRIPTS: Mapping[str, click.Command] = {

@@ -10,9 +10,9 @@ from typing import Any
 import duckdb
 import idc_index_data
 
-from tcia_xnat.clients.idc import index_path
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.progress import size
+from tcia_xnat.sources.idc.client import index_path
 
 READY = Path(__file__).resolve().parent / "TCIA"
 

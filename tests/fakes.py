@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
+from tcia_xnat.core.errors import Error, XnatError, XnatRefused
+from tcia_xnat.core.model import Label, Member, Series, SeriesPackage, SourceName
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.core.uid_set import UidSet
 from tcia_xnat.destinations.xnat.turns import Turns
-from tcia_xnat.errors import Error, XnatError, XnatRefused
-from tcia_xnat.lane import Lane, NotSent, Sent
-from tcia_xnat.model import Label, Member, Series, SeriesPackage, SourceName
 from tcia_xnat.planning.completeness import Wanted
-from tcia_xnat.retry import Patience, RetryPolicy
 from tcia_xnat.sources import OnBytes, Packages
-from tcia_xnat.spool import Spool
+from tcia_xnat.staging.spool import Spool
+from tcia_xnat.transfer.worker import Lane, NotSent, Sent
 from tcia_xnat.xnat.prearchive import NothingStored, Prearchive, PrearchiveSession
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 from tcia_xnat.xnat.scripts import Scripts

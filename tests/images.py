@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
-from tcia_xnat.model import Series
+from tcia_xnat.core.model import Series
 
 STUDY, SERIES = "1.2.826.1", "1.2.826.1.2"
 

@@ -29,9 +29,9 @@ ROOT = Path(__file__).resolve().parents[1]
 _IMPORTED = (
     "download",
     "upload",
-    "tcia_xnat.job",
-    "tcia_xnat.folder.job",
-    "tcia_xnat.upload",
+    "tcia_xnat.jobs.tcia_to_xnat",
+    "tcia_xnat.jobs.tcia_to_disk",
+    "tcia_xnat.jobs.disk_to_xnat",
     "tcia_xnat.plan_view",
     "tcia_xnat.progress.lines",
     "tcia_xnat.progress.live",

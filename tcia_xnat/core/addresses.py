@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
 
 
 def server_url(text: str, what: str, example: str) -> str:

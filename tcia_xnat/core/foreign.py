@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from defusedxml import ElementTree
 
-from tcia_xnat.errors import Error
+from tcia_xnat.core.errors import Error
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

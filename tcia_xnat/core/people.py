@@ -7,7 +7,7 @@ import hashlib
 import re
 import unicodedata
 
-from tcia_xnat.model import Person
+from tcia_xnat.core.model import Person
 
 _DIGITS = 12  # of the digest of a name
 _SEXES = {"M", "F"}  # O, and what others write there, says nothing

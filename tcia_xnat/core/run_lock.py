@@ -8,7 +8,7 @@ import fcntl
 from pathlib import Path
 from typing import IO
 
-from tcia_xnat.closing import Closing
+from tcia_xnat.core.closing import Closing
 from tcia_xnat.core.storage import storage_errors
 
 _NO_LOCK = b"this file system knows no locks\n"

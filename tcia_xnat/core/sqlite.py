@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tcia_xnat.core.errors import Error, FolderError, SpaceError, UsageError
 from tcia_xnat.core.storage import FULL, storage_error
-from tcia_xnat.errors import Error, FolderError, SpaceError, UsageError
 
 _WAIT_SECONDS = 30.0  # for another process that writes into the same file
 _COMPANIONS = ("", "-journal", "-wal", "-shm")  # SQLite would play the journal of one file into its successor

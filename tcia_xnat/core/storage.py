@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from tcia_xnat.errors import Error, FolderError, SpaceError
+from tcia_xnat.core.errors import Error, FolderError, SpaceError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 """No blocks, no inodes, no quota, the largest file, a disk that is read-only: nobody can write there now."""

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
 
 _MAX_BYTES = 256_000_000  # of a set when it is unpacked: 4 million UIDs of 64 characters
 

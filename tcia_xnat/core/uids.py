@@ -3,7 +3,7 @@
 import re
 from typing import NewType, TypeGuard
 
-from tcia_xnat.errors import SeriesDamaged
+from tcia_xnat.core.errors import SeriesDamaged
 
 DicomUid = NewType("DicomUid", str)
 """Text that `is_uid` has seen: digits and single dots, at most 64 characters, so harmless in a path, URL or message."""

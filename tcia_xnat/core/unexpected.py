@@ -2,8 +2,8 @@
 
 import logging
 
+from tcia_xnat.core.errors import FATAL, Error, SeriesDamaged
 from tcia_xnat.core.storage import FULL, storage_error
-from tcia_xnat.errors import FATAL, Error, SeriesDamaged
 
 _LOGGER = logging.getLogger(__name__)
 

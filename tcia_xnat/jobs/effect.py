@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
 
 
 class Destination(StrEnum):

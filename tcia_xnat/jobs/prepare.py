@@ -2,19 +2,19 @@
 
 from dataclasses import replace
 
-from tcia_xnat import licences
-from tcia_xnat import plan as plans
-from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.errors import UsageError
-from tcia_xnat.events import NonCommercial, Noted, Planned, Retrying, Tell
-from tcia_xnat.jobs.work import Prepared
+from tcia_xnat.core import licenses
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.events import NonCommercial, Noted, Planned, Retrying, Tell
+from tcia_xnat.core.model import Outcome
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Outcome
+from tcia_xnat.planning import plan as plans
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity import identify
-from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.settings import Settings
-from tcia_xnat.stop import Stop
+from tcia_xnat.planning.settings import Settings
+from tcia_xnat.sources.catalog import Catalogue
+from tcia_xnat.transfer.work import Prepared
 
 
 def prepare(settings: Settings, manifest: Manifest, catalogue: Catalogue, held: Held) -> Prepared:
@@ -30,11 +30,11 @@ def prepare(settings: Settings, manifest: Manifest, catalogue: Catalogue, held: 
 def _left_out(settings: Settings, catalogue: Catalogue) -> tuple[Outcome, ...]:
     """Return the series that the filter leaves out of this part; of the whole list it must leave some."""
     patterns, found = settings.licence_filter, sorted({series.licence for series in catalogue.series.values()})
-    licences.check(patterns, found)
-    if found and not any(licences.allows(patterns, licence) for licence in found):
+    licenses.check(patterns, found)
+    if found and not any(licenses.allows(patterns, licence) for licence in found):
         raise UsageError(
             f"--licence-filter {', '.join(patterns)} leaves out all {len(catalogue.series):,} series",
-            f"their licences are {', '.join(licence or licences.UNKNOWN for licence in found)}",
+            f"their licences are {', '.join(licence or licenses.UNKNOWN for licence in found)}",
         )
     return plans.left_out(_part(settings, catalogue), patterns)
 
@@ -54,7 +54,7 @@ def announce(prepared: Prepared, tell: Tell) -> None:
     sizes = {series.series_instance_uid: series.byte_count for series in send}
     studies = {uid: series.study_instance_uid for uid, series in prepared.catalogue.series.items()}
     tell(Planned(len(sizes), sum(sizes.values()), sizes, studies))
-    if counted := licences.non_commercial(send):
+    if counted := licenses.non_commercial(send):
         tell(NonCommercial(counted))
     for note in (*prepared.notes, *prepared.catalogue.notes):
         tell(Noted(note))

@@ -11,21 +11,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.errors import Error, Stopped, UsageError
+from tcia_xnat.core.events import Event, SeriesSettled, Tell, both
+from tcia_xnat.core.metrics import Timeline
+from tcia_xnat.core.model import Outcome
 from tcia_xnat.core.storage import storage_error
 from tcia_xnat.core.unexpected import unexpected
-from tcia_xnat.errors import Error, Stopped, UsageError
-from tcia_xnat.events import Event, SeriesSettled, Tell, both
 from tcia_xnat.jobs.prepare import asked_part
-from tcia_xnat.jobs.work import Prepared, Run
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Outcome
-from tcia_xnat.plan import Plan
+from tcia_xnat.planning.plan import Plan
+from tcia_xnat.planning.settings import Settings
 from tcia_xnat.planning.settle import missing_outcome, unbegun_outcome
-from tcia_xnat.settings import Settings
-from tcia_xnat.stop import Stop
-from tcia_xnat.timeline import Timeline
-from tcia_xnat.transfer import TransferResult
+from tcia_xnat.sources.catalog import Catalogue
+from tcia_xnat.transfer.scheduler import TransferResult
+from tcia_xnat.transfer.work import Prepared, Run
 
 _PLANNING_SECONDS = 1.0  # nothing has moved yet
 _MOVING_SECONDS = 7.0  # what is in flight has four seconds, then the report is written

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from tcia_xnat.core.errors import ManifestError
 from tcia_xnat.core.foreign import files_of, parsing
-from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.merge import merge
 from tcia_xnat.manifest.model import Manifest
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tcia_xnat.errors import ManifestError
+from tcia_xnat.core.errors import ManifestError
 from tcia_xnat.manifest.entries import folder_in, is_identifier, words
 from tcia_xnat.manifest.model import Level
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tcia_xnat.core.errors import ManifestError
 from tcia_xnat.core.foreign import parse_json, parsing
-from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.columns import ELSEWHERE, NAME_IT, found, has_headings, heading, no_column, no_series
 from tcia_xnat.manifest.model import Manifest
 from tcia_xnat.manifest.table import from_sheets, text_of

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from tcia_xnat.errors import ManifestError
+from tcia_xnat.core.errors import ManifestError
 from tcia_xnat.manifest.archive import is_archive, parse_archive
 from tcia_xnat.manifest.columns import heading
 from tcia_xnat.manifest.json_rows import parse_rows

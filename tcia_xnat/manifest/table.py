@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from tcia_xnat.core.errors import ManifestError
 from tcia_xnat.core.foreign import parsing
 from tcia_xnat.core.uids import is_uid
-from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.broken import wrong_lines
 from tcia_xnat.manifest.columns import (
     ELSEWHERE,

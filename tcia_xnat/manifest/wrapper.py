@@ -1,7 +1,7 @@
 """XML around lists: TCIA's collections point at manifests, JNLP files hold pipe lines (tcia-nbia-and-idc.md §1.2)."""
 
+from tcia_xnat.core.errors import ManifestError
 from tcia_xnat.core.foreign import parse_xml
-from tcia_xnat.errors import ManifestError
 from tcia_xnat.manifest.model import Manifest
 from tcia_xnat.manifest.text import parse_text
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
+from tcia_xnat.core.model import Series
 from tcia_xnat.core.tables import table
 from tcia_xnat.manifest.model import Manifest
-from tcia_xnat.model import Series
 
 _HEADER = (
     "downloadServerUrl=https://nbia.cancerimagingarchive.net/nbia-download/servlet/DownloadServlet",

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from tcia_xnat import cli
-from tcia_xnat.command_list import Command
-from tcia_xnat.errors import UsageError
+from tcia_xnat.cli.command_list import Command
+from tcia_xnat.core.errors import UsageError
 from tcia_xnat.pairs.judge import Judged, Order, SeriesRow, Verdict, judge
 from tcia_xnat.pairs.rules import STANDARD, load
 from tcia_xnat.pairs.table import explained_csv, explained_line, pairs_csv
@@ -96,8 +96,8 @@ def wanted_rows(
     UsageError
         Nothing is given, or something that is not there.
     """
-    from tcia_xnat.clients.idc import index_path  # noqa: PLC0415  --help need not wait for it
     from tcia_xnat.pairs.rows import Wanted, collection_id, index_rows  # noqa: PLC0415  as above
+    from tcia_xnat.sources.idc.client import index_path  # noqa: PLC0415  --help need not wait for it
 
     if not (manifest or collections or patients):
         raise UsageError("nothing to pick pairs from", "pairs MANIFEST CSV, or pairs CSV --collection NAME")
@@ -112,9 +112,9 @@ def wanted_rows(
 
 def asked_uids(manifest: str, idc_index: str | None) -> tuple[str, ...]:
     """Return the series of a manifest, and say which of its lines are passed over."""
-    from tcia_xnat.asked import read_asked  # noqa: PLC0415  as above
+    from tcia_xnat.core.retry import Patience, RetryPolicy  # noqa: PLC0415  as above
     from tcia_xnat.manifest import passed_over  # noqa: PLC0415  as above
-    from tcia_xnat.retry import Patience, RetryPolicy  # noqa: PLC0415  as above
+    from tcia_xnat.request.requested import read_asked  # noqa: PLC0415  as above
 
     asked = read_asked(manifest, idc_index, Patience(RetryPolicy(), time.sleep))
     for line in (*(one.text for one in asked.read), *passed_over(asked.rejected)):

@@ -8,8 +8,8 @@ from typing import Any
 
 import duckdb
 
-from tcia_xnat.clients import web
-from tcia_xnat.errors import UsageError
+from tcia_xnat import web
+from tcia_xnat.core.errors import UsageError
 from tcia_xnat.pairs.judge import SeriesRow
 
 _COLUMNS = """

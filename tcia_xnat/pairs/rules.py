@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
 
 SHIPPED = ("default", "strict", "general")
 STANDARD = ("default", "general")

@@ -5,14 +5,14 @@ import json
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from tcia_xnat.harmless import one_line
-from tcia_xnat.jobs.work import Prepared
+from tcia_xnat.console.sanitize import one_line
 from tcia_xnat.manifest import passed_over
 from tcia_xnat.plan_view.document import document
 from tcia_xnat.plan_view.estimate import Estimate, estimate
 from tcia_xnat.plan_view.rows import PlanRows, plan_rows
 from tcia_xnat.plan_view.table import plan_table
-from tcia_xnat.settings import Settings
+from tcia_xnat.planning.settings import Settings
+from tcia_xnat.transfer.work import Prepared
 
 
 def as_tables(

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 from tcia_xnat import __version__
-from tcia_xnat.jobs.work import Prepared
-from tcia_xnat.model import Outcome
+from tcia_xnat.core.model import Outcome
 from tcia_xnat.plan_view.estimate import Estimate
 from tcia_xnat.plan_view.rows import CollectionRow, Counts, PlanRows, SessionRow
-from tcia_xnat.settings import Settings
+from tcia_xnat.planning.settings import Settings
+from tcia_xnat.transfer.work import Prepared
 
 
 def document(prepared: Prepared, rows: PlanRows, time: Estimate, job: Settings, *, asked_xnat: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tcia_xnat.model import State
+from tcia_xnat.core.model import State
 
 ASSUMED_RATE = 20e6  # bytes per second through all lanes
 SERIES_SECONDS = 1.0  # of a lane for each series, whatever its size: questions, proof, XNAT's own work

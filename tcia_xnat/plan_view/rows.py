@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tcia_xnat.jobs.work import Prepared
-from tcia_xnat.model import Label, Outcome, Series, State
+from tcia_xnat.core.model import Label, Outcome, Series, State
+from tcia_xnat.transfer.work import Prepared
 
 
 class Left(StrEnum):

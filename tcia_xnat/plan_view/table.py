@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from tcia_xnat.fitting_table import Column, FittingTable
-from tcia_xnat.harmless import one_line
-from tcia_xnat.model import Outcome
+from tcia_xnat.console.sanitize import one_line
+from tcia_xnat.console.table import Column, FittingTable
+from tcia_xnat.core.model import Outcome
 from tcia_xnat.plan_view.estimate import Estimate
 from tcia_xnat.plan_view.rows import CollectionRow, Counts, PlanRows, SessionRow
 from tcia_xnat.progress import counted, rough_duration, size

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tcia_xnat.ledger import Imported
-from tcia_xnat.model import Label
+from tcia_xnat.core.model import Label
 from tcia_xnat.planning.completeness import Holding
+from tcia_xnat.transfer.ledger import Imported
 
 
 class Existing(StrEnum):

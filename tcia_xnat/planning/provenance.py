@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tcia_xnat.model import Label
+from tcia_xnat.core.model import Label
 
 RESOURCE, FILE = "TCIA_PROVENANCE", "provenance.json"
 MAX_BYTES = 64_000_000

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from tcia_xnat.errors import Error, SeriesUnavailable, UsageError
-from tcia_xnat.model import Label, Outcome, Series, State
+from tcia_xnat.core.errors import Error, SeriesUnavailable, UsageError
+from tcia_xnat.core.model import Label, Outcome, Series, State
 from tcia_xnat.planning import completeness, left_out
 from tcia_xnat.planning.completeness import Judgement, Wanted
 from tcia_xnat.planning.held import Existing, Held

@@ -3,8 +3,8 @@
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from tcia_xnat.harmless import one_line
-from tcia_xnat.model import Series
+from tcia_xnat.console.sanitize import one_line
+from tcia_xnat.core.model import Series
 from tcia_xnat.progress.standing import LaneView, Standing
 from tcia_xnat.progress.words import duration, size
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from functools import singledispatch
 from typing import Any
 
-from tcia_xnat.errors import Error
-from tcia_xnat.events import (
+from tcia_xnat.core.errors import Error
+from tcia_xnat.core.events import (
     Ended,
     Event,
     NonCommercial,

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Collection
 from functools import singledispatchmethod
 
-from tcia_xnat import licences
-from tcia_xnat.core.words import counted
-from tcia_xnat.events import (
+from tcia_xnat.console.sanitize import one_line
+from tcia_xnat.core import licenses
+from tcia_xnat.core.events import (
     BytesArrived,
     Event,
     FilesRead,
@@ -24,9 +24,9 @@ from tcia_xnat.events import (
     SessionArchived,
     SessionStep,
 )
-from tcia_xnat.harmless import one_line
+from tcia_xnat.core.model import Label, Series, State
+from tcia_xnat.core.words import counted
 from tcia_xnat.manifest import passed_over
-from tcia_xnat.model import Label, Series, State
 from tcia_xnat.progress.words import size
 
 _QUIET_SECONDS = 30.0  # without a line in between, one says that the run is alive
@@ -97,7 +97,7 @@ class Lines:
 
     @_show.register
     def _(self, event: NonCommercial) -> None:
-        self._write(one_line(f"warning: {licences.warning(event.licences)}"))
+        self._write(one_line(f"warning: {licenses.warning(event.licences)}"))
 
     @_show.register
     def _(self, event: BytesArrived) -> None:

@@ -7,9 +7,10 @@ from typing import TextIO
 from rich.live import Live
 from rich.text import Text
 
-from tcia_xnat import licences, terminal
-from tcia_xnat.events import Event, NonCommercial, Noted, NotKept, PassedOver, SeriesSettled
-from tcia_xnat.harmless import one_line
+from tcia_xnat.console import terminal
+from tcia_xnat.console.sanitize import one_line
+from tcia_xnat.core import licenses
+from tcia_xnat.core.events import Event, NonCommercial, Noted, NotKept, PassedOver, SeriesSettled
 from tcia_xnat.manifest import passed_over
 from tcia_xnat.progress.frame import frame
 from tcia_xnat.progress.standing import NOT_IN, Standing
@@ -62,7 +63,7 @@ def _noted(event: Event, standing: Standing) -> list[Text]:
     if isinstance(event, Noted):
         return [Text(one_line(f"note: {event.message}"), "yellow")]
     if isinstance(event, NonCommercial):
-        return [Text(one_line(f"warning: {licences.warning(event.licences)}"), "yellow")]
+        return [Text(one_line(f"warning: {licenses.warning(event.licences)}"), "yellow")]
     if not isinstance(event, SeriesSettled) or event.outcome.state not in NOT_IN:
         return []
     outcome = event.outcome

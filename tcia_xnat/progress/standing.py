@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from itertools import count
 
-from tcia_xnat.events import (
+from tcia_xnat.core.events import (
     BytesArrived,
     Ended,
     Event,
@@ -21,7 +21,7 @@ from tcia_xnat.events import (
     SessionLeft,
     SessionStep,
 )
-from tcia_xnat.model import Label, Series, SourceName, State
+from tcia_xnat.core.model import Label, Series, SourceName, State
 
 _LONG, _SHORT = 600.0, 20.0  # seconds that the time left, and the rate shown, look back
 _SAMPLE = 1.0  # seconds between two samples

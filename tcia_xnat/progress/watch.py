@@ -11,13 +11,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol, TextIO
 
+from tcia_xnat.console.terminal import line_writer
+from tcia_xnat.core.errors import Error, UsageError
+from tcia_xnat.core.events import Ended, Event, Tell
 from tcia_xnat.core.storage import FULL, storage_error
-from tcia_xnat.errors import Error, UsageError
-from tcia_xnat.events import Ended, Event, Tell
 from tcia_xnat.progress.json_lines import JsonLines
 from tcia_xnat.progress.lines import Lines
 from tcia_xnat.progress.live import LiveView
-from tcia_xnat.terminal import line_writer
 
 _FRAME_SECONDS = 0.25
 _CLOSE_SECONDS = 5.0  # for a terminal that takes nothing any more

@@ -5,14 +5,14 @@ from contextlib import closing
 
 import click
 
-from tcia_xnat.citations import Citations
-from tcia_xnat.clients.database import Database
-from tcia_xnat.clients.idc_selection import Selection
-from tcia_xnat.clients.idc_tables import dois
-from tcia_xnat.doi import IDC_PAPER, CitationFormat, bare_doi
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.doi import IDC_PAPER, CitationFormat, bare_doi
+from tcia_xnat.core.errors import UsageError
 from tcia_xnat.query.options import Target
 from tcia_xnat.report.citation import citation, datasets, entry
+from tcia_xnat.sources.citations import Citations
+from tcia_xnat.sources.idc.database import Database
+from tcia_xnat.sources.idc.selection import Selection
+from tcia_xnat.sources.idc.tables import dois
 
 
 def cite(  # noqa: PLR0913  what is asked, where it goes, and in which form

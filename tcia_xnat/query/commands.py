@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tcia_xnat import __version__, cli
-from tcia_xnat.clients.idc_selection import Selection
+from tcia_xnat.core.doi import DOI_URL, CitationFormat
+from tcia_xnat.core.errors import UsageError
 from tcia_xnat.core.variables import PREFIX
-from tcia_xnat.doi import DOI_URL, CitationFormat
-from tcia_xnat.errors import UsageError
 from tcia_xnat.query.group import Commands
 from tcia_xnat.query.options import Place, Target, asks
+from tcia_xnat.sources.idc.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tcia_xnat.clients.database import Database
-    from tcia_xnat.clients.questions import Query
+    from tcia_xnat.sources.idc.database import Database
+    from tcia_xnat.sources.idc.questions import Query
 
 _SEARCHED = ("collection_id", "PatientID", "Modality", "SeriesDescription", "instanceCount", "bytes")
 _LISTED = ("PatientID", "StudyDate", "Modality", "SeriesNumber", "SeriesDescription", "instanceCount")
@@ -45,8 +45,8 @@ def query() -> None:
 @asks()
 def collections(selection: Selection, place: Place, target: Target) -> int:
     """List collections: what they hold, their modalities, licences and DOIs."""
-    from tcia_xnat.clients import idc_tables  # noqa: PLC0415  --help need not wait for DuckDB
-    from tcia_xnat.clients.questions import Query  # noqa: PLC0415  as above
+    from tcia_xnat.sources.idc import tables as idc_tables  # noqa: PLC0415  --help need not wait for DuckDB
+    from tcia_xnat.sources.idc.questions import Query  # noqa: PLC0415  as above
 
     if place.source == "nbia" and selection.is_empty:
         return _show(lambda _chosen: Query("FROM collections_index ORDER BY ALL"), (), selection, place, target)
@@ -65,7 +65,7 @@ def collections(selection: Selection, place: Place, target: Target) -> int:
 @asks()
 def patients(selection: Selection, place: Place, target: Target) -> int:
     """List patients, each with what there is of them."""
-    from tcia_xnat.clients import idc_tables  # noqa: PLC0415  as above
+    from tcia_xnat.sources.idc import tables as idc_tables  # noqa: PLC0415  as above
 
     return _show(idc_tables.patients, ("collection_id", "PatientID"), selection, place, target)
 
@@ -74,7 +74,7 @@ def patients(selection: Selection, place: Place, target: Target) -> int:
 @asks()
 def studies(selection: Selection, place: Place, target: Target) -> int:
     """List studies, each patient's in the order of their dates."""
-    from tcia_xnat.clients import idc_tables  # noqa: PLC0415  as above
+    from tcia_xnat.sources.idc import tables as idc_tables  # noqa: PLC0415  as above
 
     shown = ("PatientID", "StudyInstanceUID", "StudyDate", "StudyDescription", "series", "bytes", "modalities")
     return _show(idc_tables.studies, ("StudyInstanceUID",), selection, place, target, shown)
@@ -84,7 +84,7 @@ def studies(selection: Selection, place: Place, target: Target) -> int:
 @asks()
 def series(selection: Selection, place: Place, target: Target) -> int:
     """List series as they follow in their studies."""
-    from tcia_xnat.clients import idc_tables  # noqa: PLC0415  as above
+    from tcia_xnat.sources.idc import tables as idc_tables  # noqa: PLC0415  as above
 
     shown = (*_LISTED, "SeriesInstanceUID")
     return _show(idc_tables.series, ("SeriesInstanceUID",), selection, place, target, shown)
@@ -94,7 +94,7 @@ def series(selection: Selection, place: Place, target: Target) -> int:
 @asks()
 def search(selection: Selection, place: Place, target: Target) -> int:
     """Find series by any combination of filters."""
-    from tcia_xnat.clients import idc_tables  # noqa: PLC0415  as above
+    from tcia_xnat.sources.idc import tables as idc_tables  # noqa: PLC0415  as above
 
     shown = (*_SEARCHED, "SeriesInstanceUID")
     return _show(idc_tables.series, ("SeriesInstanceUID",), selection, place, target, shown)
@@ -104,7 +104,7 @@ def search(selection: Selection, place: Place, target: Target) -> int:
 @asks()
 def sizes(selection: Selection, place: Place, target: Target) -> int:
     """Say how much it is, by collection and all together."""
-    from tcia_xnat.clients import idc_tables  # noqa: PLC0415  as above
+    from tcia_xnat.sources.idc import tables as idc_tables  # noqa: PLC0415  as above
 
     return _show(idc_tables.sizes, (), selection, place, target)
 
@@ -113,7 +113,7 @@ def sizes(selection: Selection, place: Place, target: Target) -> int:
 @asks()
 def licences(selection: Selection, place: Place, target: Target) -> int:
     """List the licences, with the DOIs to cite."""
-    from tcia_xnat.clients import idc_tables  # noqa: PLC0415  as above
+    from tcia_xnat.sources.idc import tables as idc_tables  # noqa: PLC0415  as above
 
     return _show(idc_tables.licences, (), selection, place, target)
 
@@ -205,7 +205,7 @@ def _show(  # noqa: PLR0913, PLR0917  what every command has
 @contextmanager
 def _opened(place: Place, selection: Selection, writable: Path | None) -> "Iterator[tuple[Database, Selection]]":
     """Open the tables of IDC, or what NBIA lists of the choice, and name its collections as there."""
-    from tcia_xnat.clients.idc_index import IdcIndex  # noqa: PLC0415  as above
+    from tcia_xnat.sources.idc.index import IdcIndex  # noqa: PLC0415  as above
 
     if place.source == "nbia":
         from tcia_xnat.query.nbia import fetched  # noqa: PLC0415  as above

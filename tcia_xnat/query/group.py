@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tcia_xnat.command_list import CommandList
+from tcia_xnat.cli.command_list import CommandList
 
 _PAIRS = "pairs"
 

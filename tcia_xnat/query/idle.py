@@ -3,9 +3,9 @@
 import fnmatch
 from collections.abc import Iterator
 
-from tcia_xnat.clients.database import Database
-from tcia_xnat.clients.idc_selection import Selection
-from tcia_xnat.clients.questions import Query
+from tcia_xnat.sources.idc.database import Database
+from tcia_xnat.sources.idc.questions import Query
+from tcia_xnat.sources.idc.selection import Selection
 
 _SHOWN = 5
 

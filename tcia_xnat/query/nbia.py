@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tcia_xnat import licences
-from tcia_xnat.clients.database import Database
-from tcia_xnat.clients.idc_selection import (
+from tcia_xnat.core import licenses
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.retry import Patience, RetryPolicy
+from tcia_xnat.sources.idc.database import Database
+from tcia_xnat.sources.idc.selection import (
     CHECKED,
     Selection,
     check_values,
@@ -20,10 +22,8 @@ from tcia_xnat.clients.idc_selection import (
     collection_id,
     modality,
 )
-from tcia_xnat.clients.nbia_series import from_nbia
-from tcia_xnat.clients.tcia import NBIA_URL, TCIAClient
-from tcia_xnat.errors import UsageError
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.sources.nbia.client import NBIA_URL, TCIAClient
+from tcia_xnat.sources.nbia.series import from_nbia
 
 _COLUMNS = {
     "collection_id": "VARCHAR",
@@ -76,7 +76,7 @@ def fetched(url: str | None, selection: Selection, writable: Path | None = None)
     patience = Patience(RetryPolicy(_TRIES), time.sleep)
     with closing(TCIAClient(url or NBIA_URL)) as client:
         names = {collection_id(name): name for name in patience.call(client.get_collection_values)}
-        licences.check(selection.licences)
+        licenses.check(selection.licences)
         chosen = replace(
             selection,
             collections=checked_collections(selection.collections, names),
@@ -91,7 +91,7 @@ def fetched(url: str | None, selection: Selection, writable: Path | None = None)
         check_values(kind, getattr(chosen, name), known, "TCIA lists none, or none of the other filters")
     collections = [{"collection_id": key, "collection_name": name} for key, name in names.items()]
     tables = {"index": (_COLUMNS, list(series.values())), "collections_index": (_NAMES, collections)}
-    found = licences.named(chosen.licences, (row["license_short_name"] for row in series.values()))
+    found = licenses.named(chosen.licences, (row["license_short_name"] for row in series.values()))
     return Database({}, writable, tables), replace(chosen, licences=found or chosen.licences)
 
 

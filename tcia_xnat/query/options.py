@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from tcia_xnat import cli
-from tcia_xnat.clients.idc_selection import Selection
+from tcia_xnat.cli.options import FiniteRange
 from tcia_xnat.core.variables import PREFIX
-from tcia_xnat.options import FiniteRange
+from tcia_xnat.sources.idc.selection import Selection
 
 FORMATS = ("table", "list", "csv", "tsv", "json")
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

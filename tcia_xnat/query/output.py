@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
-from tcia_xnat.clients.database import Database
-from tcia_xnat.clients.questions import Answer, Query
 from tcia_xnat.core import tables
+from tcia_xnat.core.errors import UsageError
 from tcia_xnat.core.tables import TableWriter
-from tcia_xnat.errors import UsageError
 from tcia_xnat.manifest import write_tcia
 from tcia_xnat.query.options import Target
+from tcia_xnat.sources.idc.database import Database
+from tcia_xnat.sources.idc.questions import Answer, Query
 
 SERIES = "SeriesInstanceUID"
 SERIES_OF_ROW = "series_instance_uids"
@@ -232,7 +232,7 @@ def _print_rows(answer: Answer, form: str) -> None:
 
 
 def _print_table(database: Database, table: Table, limit: int | None) -> None:
-    from tcia_xnat import terminal  # noqa: PLC0415  rich is only for people
+    from tcia_xnat.console import terminal  # noqa: PLC0415  rich is only for people
     from tcia_xnat.query.screen import as_table  # noqa: PLC0415  as above
 
     ((total,),) = database.ask(table.limited(limit).within("SELECT count(*)")).rows

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tcia_xnat.clients.questions import Answer
-from tcia_xnat.fitting_table import Column, FittingTable
-from tcia_xnat.harmless import one_line
+from tcia_xnat.console.sanitize import one_line
+from tcia_xnat.console.table import Column, FittingTable
 from tcia_xnat.progress import size
+from tcia_xnat.sources.idc.questions import Answer
 
 _HEADINGS = {"bytes": "size", "instanceCount": "images"}
 _TEXT = 40  # letters of a description in a line, more lines follow

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from tcia_xnat.clients.database import Database
-from tcia_xnat.clients.idc_index import described_tables
-from tcia_xnat.clients.idc_selection import Selection
-from tcia_xnat.clients.questions import Query
+from tcia_xnat.core.errors import UsageError
 from tcia_xnat.core.viewers import viewer_link
-from tcia_xnat.errors import UsageError
+from tcia_xnat.sources.idc.database import Database
+from tcia_xnat.sources.idc.index import described_tables
+from tcia_xnat.sources.idc.questions import Query
+from tcia_xnat.sources.idc.selection import Selection
 
 
 def viewers(database: Database, selection: Selection, uids: Sequence[str]) -> list[tuple[str, str, str]]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tcia_xnat.jobs.work import Run
 from tcia_xnat.manifest import ListRead
+from tcia_xnat.transfer.work import Run
 
 _LEFT = re.compile(
     r"# Left of (?P<manifest>.{1,300}), list (?P<digest>[0-9a-f]{16}), by the run of (?P<run>[0-9T:+-]{1,40})"

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tcia_xnat.catalogue import NOT_PUBLIC
+from tcia_xnat.core.errors import SeriesDamaged
+from tcia_xnat.core.model import State
 from tcia_xnat.core.uids import is_uid
-from tcia_xnat.errors import SeriesDamaged
-from tcia_xnat.model import State
 from tcia_xnat.progress import counted
+from tcia_xnat.sources.catalog import NOT_PUBLIC
 
 _VARIES = re.compile(
     r"\d+(?:\.\d+){4,}"  # UIDs

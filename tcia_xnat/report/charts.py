@@ -12,8 +12,8 @@ import pygal
 from markupsafe import Markup
 from pygal.style import Style
 
-from tcia_xnat.events import Step
-from tcia_xnat.model import SourceName, State
+from tcia_xnat.core.events import Step
+from tcia_xnat.core.model import SourceName, State
 from tcia_xnat.progress import size
 from tcia_xnat.report.figures import duration
 

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterable
 from contextlib import closing
 
-from tcia_xnat.clients.idc_index import Dataset, IdcIndex
+from tcia_xnat.core.doi import IDC_PAPER
 from tcia_xnat.core.markup import bibtex, doi_url, is_doi
 from tcia_xnat.core.tables import printable
-from tcia_xnat.doi import IDC_PAPER
+from tcia_xnat.sources.idc.index import Dataset, IdcIndex
 
 _TITLE = (
     "National Cancer Institute Imaging Data Commons: Toward Transparency, Reproducibility, and Scalability in "

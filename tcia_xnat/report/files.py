@@ -4,20 +4,20 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tcia_xnat.clients.idc_index import Dataset
+from tcia_xnat.console.sanitize import one_line
+from tcia_xnat.core.model import SourceName, State
 from tcia_xnat.core.storage import replacing
 from tcia_xnat.core.tables import table_of
-from tcia_xnat.harmless import one_line
-from tcia_xnat.jobs.work import Run
 from tcia_xnat.manifest import write_tcia
-from tcia_xnat.model import SourceName, State
-from tcia_xnat.pictures import read_pictures
+from tcia_xnat.planning.settings import FAILED
 from tcia_xnat.report import licences
 from tcia_xnat.report.asked import left_comment
 from tcia_xnat.report.citation import datasets
 from tcia_xnat.report.document import COLUMNS, Document, document, requests, run_name
 from tcia_xnat.report.history import run_folder, whole
-from tcia_xnat.settings import FAILED
+from tcia_xnat.sources.idc.index import Dataset
+from tcia_xnat.thumbnails import read_pictures
+from tcia_xnat.transfer.work import Run
 
 _PICTURE_BYTES = 8_500_000  # of all pictures together; a third more as text in the page
 

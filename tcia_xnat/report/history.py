@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tcia_xnat.errors import Error, Stopped, UsageError
-from tcia_xnat.model import State
+from tcia_xnat.core.errors import Error, Stopped, UsageError
+from tcia_xnat.core.model import State
 from tcia_xnat.report.asked import Request, joined
 from tcia_xnat.report.document import Document, Row, is_short, outcome_of, requests, tallies
 from tcia_xnat.report.read import read_document
 from tcia_xnat.report.verdict import verdict
-from tcia_xnat.transfer import TransferResult
+from tcia_xnat.transfer.scheduler import TransferResult
 
 RUNS = "runs"
 _SOME_MISSING = 3

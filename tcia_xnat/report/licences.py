@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tcia_xnat.clients.idc_index import Dataset
+from tcia_xnat.core.doi import IDC_PAPER
+from tcia_xnat.core.licenses import UNKNOWN, is_non_commercial
 from tcia_xnat.core.markup import doi_url, markdown, web_address
-from tcia_xnat.doi import IDC_PAPER
-from tcia_xnat.licences import UNKNOWN, is_non_commercial
-from tcia_xnat.model import SourceName, State
+from tcia_xnat.core.model import SourceName, State
 from tcia_xnat.report import citation
+from tcia_xnat.sources.idc.index import Dataset
 
 COLUMNS = (
     "SeriesInstanceUID",

@@ -18,9 +18,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tcia_xnat.clients.idc_index import Dataset
+from tcia_xnat.core.model import State
 from tcia_xnat.core.viewers import viewer_link
-from tcia_xnat.model import State
 from tcia_xnat.progress import counted, size
 from tcia_xnat.report import links
 from tcia_xnat.report.causes import heading
@@ -28,6 +27,7 @@ from tcia_xnat.report.charts import charts
 from tcia_xnat.report.citation import citation
 from tcia_xnat.report.document import Document, Row, licences
 from tcia_xnat.report.figures import duration, moment
+from tcia_xnat.sources.idc.index import Dataset
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _SERIES = 10_000  # that are shown; report.csv has all

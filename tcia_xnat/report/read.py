@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.events import Step
 from tcia_xnat.core.markup import web_address
+from tcia_xnat.core.model import SourceName, State
 from tcia_xnat.core.tables import printable
-from tcia_xnat.errors import UsageError
-from tcia_xnat.events import Step
-from tcia_xnat.model import SourceName, State
 from tcia_xnat.report.document import COLUMNS, Document
 
 _LARGEST = 1 << 30  # characters; what is cut off is no JSON

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from tcia_xnat import terminal
-from tcia_xnat.fitting_table import Column, FittingTable
-from tcia_xnat.jobs.work import Run
-from tcia_xnat.model import Outcome
+from tcia_xnat.console import terminal
+from tcia_xnat.console.table import Column, FittingTable
+from tcia_xnat.core.model import Outcome
 from tcia_xnat.progress import size
 from tcia_xnat.report.causes import causes, heading, is_file
 from tcia_xnat.report.document import Row, series_rows
 from tcia_xnat.report.verdict import verdict_of
+from tcia_xnat.transfer.work import Run
 
 _COLUMNS = (
     Column("subject", rank=2),

@@ -3,15 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from tcia_xnat.errors import Error, SourceUnreachable, Stopped, XnatUnreachable
-from tcia_xnat.jobs.work import Run
-from tcia_xnat.model import Outcome, State
-from tcia_xnat.plan import Plan
+from tcia_xnat.core.errors import Error, SourceUnreachable, Stopped, XnatUnreachable
+from tcia_xnat.core.model import Outcome, State
 from tcia_xnat.planning.left_out import is_accepted
+from tcia_xnat.planning.plan import Plan
 from tcia_xnat.progress import counted
 from tcia_xnat.report.asked import Request, left_out, named, request_of
 from tcia_xnat.report.causes import is_file
-from tcia_xnat.transfer import TransferResult
+from tcia_xnat.transfer.scheduler import TransferResult
+from tcia_xnat.transfer.work import Run
 
 _IN, _SOME_MISSING = 0, 3
 _NOT_IN = (State.FAILED, State.UNAVAILABLE, State.NOT_STARTED, State.HELD)

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from tcia_xnat.core.doi import bare_doi
+from tcia_xnat.core.errors import ManifestError
 from tcia_xnat.core.uids import is_uid
-from tcia_xnat.doi import bare_doi
-from tcia_xnat.errors import ManifestError
 
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
 _PAGES = re.compile(r"/(?:collections?|analysis-results?)/(?P<name>[^/]+)/?")

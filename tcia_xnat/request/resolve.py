@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Protocol
 
-from tcia_xnat.errors import ManifestError
+from tcia_xnat.core.errors import ManifestError
+from tcia_xnat.core.model import Series
 from tcia_xnat.manifest import Level, ListRead, Manifest, Reading
-from tcia_xnat.model import Series
 
 _SINGULAR = {
     Level.STUDY: "study",

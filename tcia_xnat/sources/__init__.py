@@ -3,8 +3,8 @@
 from collections.abc import Callable, Generator
 from typing import Protocol
 
-from tcia_xnat.model import Series, SeriesPackage, SourceName
-from tcia_xnat.spool import Spool
+from tcia_xnat.core.model import Series, SeriesPackage, SourceName
+from tcia_xnat.staging.spool import Spool
 
 OnBytes = Callable[[int], None]
 """Told how many bytes have arrived, 0 when it is the turn of the series; raises `Stopped` when the run is to end."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from isal import isal_zlib
 
-from tcia_xnat.errors import SeriesDamaged
+from tcia_xnat.core.errors import SeriesDamaged
 
 _CHUNK = 1 << 20
 

@@ -4,10 +4,10 @@ import csv
 import io
 import zipfile
 
-from tcia_xnat.errors import SeriesDamaged
+from tcia_xnat.core.errors import SeriesDamaged
 from tcia_xnat.sources.inflate import inflated
-from tcia_xnat.sources.proof import Digest
-from tcia_xnat.spool import Spool
+from tcia_xnat.sources.verification import Digest
+from tcia_xnat.staging.spool import Spool
 
 HASHES = "md5hashes.csv"
 LOCAL_HEADER = 30  # bytes before the name; the lengths of name and extra field are its last four

@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.confirm import CHANGED
+from tcia_xnat.core.errors import FATAL, XnatError, XnatUnreachable
+from tcia_xnat.core.model import Series
 from tcia_xnat.core.words import counted
 from tcia_xnat.destinations.xnat import provenance
+from tcia_xnat.destinations.xnat.confirm import CHANGED
 from tcia_xnat.destinations.xnat.provenance import Records
-from tcia_xnat.errors import FATAL, XnatError, XnatUnreachable
-from tcia_xnat.model import Series
-from tcia_xnat.plan import expected_labels
 from tcia_xnat.planning.completeness import State, judge
 from tcia_xnat.planning.identity import SamePatient, Templates
+from tcia_xnat.planning.plan import expected_labels
+from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.verify.archived import Found, Place, look, places
 from tcia_xnat.verify.model import Row, Sign
 from tcia_xnat.verify.whose import Sessions, strangers

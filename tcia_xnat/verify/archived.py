@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tcia_xnat.core.model import Label, Series
 from tcia_xnat.destinations.xnat.counts import ask
 from tcia_xnat.destinations.xnat.inventory import is_outdated
 from tcia_xnat.destinations.xnat.provenance import Records
 from tcia_xnat.destinations.xnat.recognize import is_near
-from tcia_xnat.model import Label, Series
 from tcia_xnat.planning.completeness import Holding, Wanted
 from tcia_xnat.planning.provenance import Provenance, SeriesProvenance
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject

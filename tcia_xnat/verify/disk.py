@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from tcia_xnat.folder.presence import Known, images_of, looks_like_image, wrong
-from tcia_xnat.folder.scan import File
+from tcia_xnat.destinations.disk.presence import Known, images_of, looks_like_image, wrong
+from tcia_xnat.destinations.disk.scan import File
 from tcia_xnat.verify import geometry
 from tcia_xnat.verify.model import Row, Sign
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 
 from tcia_xnat.core.words import counted
-from tcia_xnat.folder.headers import Slice, Vector
+from tcia_xnat.destinations.disk.headers import Slice, Vector
 
 _ANGLE = 1e-3  # difference of direction cosines that counts as none: they are written with few digits
 _MILLIMETRE = 0.01  # likewise of positions

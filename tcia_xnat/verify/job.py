@@ -9,24 +9,24 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-from tcia_xnat.catalogue import Catalogue, look_up
-from tcia_xnat.clients.idc import IDCClient
-from tcia_xnat.clients.nbia_series import with_numbers_of
-from tcia_xnat.clients.tcia import TCIAClient
-from tcia_xnat.errors import FolderError, SourceError, SpaceError, UsageError, XnatError
-from tcia_xnat.folder.job import FolderJob, remembered
-from tcia_xnat.folder.kept import Kept
-from tcia_xnat.folder.presence import Known
-from tcia_xnat.folder.proof import is_as_listed
-from tcia_xnat.folder.scan import scan
-from tcia_xnat.job import Job, clients_of, read_manifest
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.errors import FolderError, SourceError, SpaceError, UsageError, XnatError
+from tcia_xnat.core.model import Series
+from tcia_xnat.core.retry import Patience
+from tcia_xnat.destinations.disk.kept import Kept
+from tcia_xnat.destinations.disk.presence import Known
+from tcia_xnat.destinations.disk.proof import is_as_listed
+from tcia_xnat.destinations.disk.scan import scan
 from tcia_xnat.jobs.prepare import asked_part, patience_of
+from tcia_xnat.jobs.tcia_to_disk import FolderJob, remembered
+from tcia_xnat.jobs.tcia_to_xnat import Job, clients_of, read_manifest
+from tcia_xnat.jobs.xnat_run import connection_of
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Series
-from tcia_xnat.retry import Patience
-from tcia_xnat.run import connection_of
-from tcia_xnat.settings import Login
-from tcia_xnat.stop import Stop
+from tcia_xnat.planning.settings import Login
+from tcia_xnat.sources.catalog import Catalogue, look_up
+from tcia_xnat.sources.idc.client import IDCClient
+from tcia_xnat.sources.nbia.client import TCIAClient
+from tcia_xnat.sources.nbia.series import with_numbers_of
 from tcia_xnat.verify import archive, disk
 from tcia_xnat.verify.archive import Offered
 from tcia_xnat.verify.model import Row

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tcia_xnat import __version__
+from tcia_xnat.console.sanitize import one_line
 from tcia_xnat.core.tables import table_of
-from tcia_xnat.folder.disk import replace_text
-from tcia_xnat.harmless import one_line
+from tcia_xnat.destinations.disk.disk import replace_text
 from tcia_xnat.manifest import write_tcia
+from tcia_xnat.planning.settings import FAILED
 from tcia_xnat.progress import counted
-from tcia_xnat.settings import FAILED
 from tcia_xnat.verify.job import Verified
 from tcia_xnat.verify.model import Row, Sign, is_right
 

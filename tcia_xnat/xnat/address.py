@@ -5,9 +5,9 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 
-from tcia_xnat.clients import web
-from tcia_xnat.clients.session import Session
-from tcia_xnat.errors import LoginRefused, XnatUnreachable
+from tcia_xnat import web
+from tcia_xnat.core.errors import LoginRefused, XnatUnreachable
+from tcia_xnat.web.session import Session
 
 WHO = "/data/auth"
 """Says who asks; it answers also those who are nobody, and redirects them nowhere (xnat-http.md §1.3)."""

@@ -7,16 +7,9 @@ from dataclasses import dataclass
 
 import requests
 
-from tcia_xnat.clients import web
+from tcia_xnat import web
+from tcia_xnat.core.errors import ArchiveConflict, RightsRefused, XnatBusy, XnatError, XnatRefused, XnatUnreachable
 from tcia_xnat.core.foreign import parse_json, parse_xml
-from tcia_xnat.errors import (
-    ArchiveConflict,
-    RightsRefused,
-    XnatBusy,
-    XnatError,
-    XnatRefused,
-    XnatUnreachable,
-)
 
 OK = frozenset({200, 201})
 NOT_FOUND = 404

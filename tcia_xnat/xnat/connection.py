@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
 
-from tcia_xnat.clients import web
-from tcia_xnat.errors import Error, LoginRefused, XnatError, XnatUnreachable
-from tcia_xnat.retry import Patience
+from tcia_xnat import web
+from tcia_xnat.core.errors import Error, LoginRefused, XnatError, XnatUnreachable
+from tcia_xnat.core.retry import Patience
 from tcia_xnat.xnat import tokens
 from tcia_xnat.xnat.answers import OK, Answer, Row, answer_of, refusal, table
 from tcia_xnat.xnat.login import ANSWER_SECONDS, log_in, log_out, unreachable

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from tcia_xnat.clients import web
-from tcia_xnat.clients.failures import explain
-from tcia_xnat.clients.session import Session
+from tcia_xnat import web
 from tcia_xnat.core import limits
-from tcia_xnat.errors import LoginRefused, XnatUnreachable
+from tcia_xnat.core.errors import LoginRefused, XnatUnreachable
+from tcia_xnat.web.failures import explain
+from tcia_xnat.web.session import Session
 from tcia_xnat.xnat.address import WHO, find_site, no_xnat, redirected_away
 from tcia_xnat.xnat.answers import answer_of
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tcia_xnat.errors import RightsRefused
+from tcia_xnat.core.errors import RightsRefused
 from tcia_xnat.xnat import forecast
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.preferences import read_scripts

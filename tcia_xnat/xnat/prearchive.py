@@ -4,10 +4,10 @@ import secrets
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from tcia_xnat.clients import web
+from tcia_xnat import web
+from tcia_xnat.core.errors import RightsRefused, XnatBusy, XnatGarbled, XnatRefused, XnatUnreachable
 from tcia_xnat.core.foreign import parse_xml
-from tcia_xnat.errors import RightsRefused, XnatBusy, XnatGarbled, XnatRefused, XnatUnreachable
-from tcia_xnat.model import Label
+from tcia_xnat.core.model import Label
 from tcia_xnat.xnat.answers import ASK_FOR_RIGHT, DICOM_RESOURCES, OK, Answer, Row, image_counts, refusal, table
 from tcia_xnat.xnat.connection import Body, XnatConnection
 

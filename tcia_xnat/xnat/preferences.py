@@ -3,8 +3,8 @@
 from typing import Any
 from urllib.parse import quote
 
+from tcia_xnat.core.errors import XnatError
 from tcia_xnat.core.foreign import parse_json
-from tcia_xnat.errors import XnatError
 from tcia_xnat.xnat.answers import OK
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.dicomedit import read_script

@@ -7,21 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
-from tcia_xnat.clients import web
+from tcia_xnat import web
+from tcia_xnat.core.errors import RightsRefused, XnatGarbled, XnatRefused, XnatUnreachable
 from tcia_xnat.core.foreign import parse_json
-from tcia_xnat.errors import RightsRefused, XnatGarbled, XnatRefused, XnatUnreachable
-from tcia_xnat.model import Label
-from tcia_xnat.retry import Patience
-from tcia_xnat.xnat.answers import (
-    DICOM_RESOURCES,
-    NOT_FOUND,
-    OK,
-    Answer,
-    Row,
-    catalog_uids,
-    image_counts,
-    table,
-)
+from tcia_xnat.core.model import Label
+from tcia_xnat.core.retry import Patience
+from tcia_xnat.xnat.answers import DICOM_RESOURCES, NOT_FOUND, OK, Answer, Row, catalog_uids, image_counts, table
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.prearchive import Prearchive

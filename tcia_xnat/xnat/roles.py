@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tcia_xnat.core.errors import RightsRefused, XnatUnreachable
 from tcia_xnat.core.foreign import parse_json
-from tcia_xnat.errors import RightsRefused, XnatUnreachable
 from tcia_xnat.xnat.answers import OK, table
 from tcia_xnat.xnat.connection import XnatConnection
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tcia_xnat.core.errors import XnatUnreachable
 from tcia_xnat.core.foreign import parse_json
-from tcia_xnat.errors import XnatUnreachable
 
 _PARTS = ("alias", "secret", "estimatedExpirationTime")
 ISSUE = "/data/services/tokens/issue"

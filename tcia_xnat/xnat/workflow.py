@@ -3,10 +3,10 @@
 import logging
 import threading
 
+from tcia_xnat.core.errors import Error
+from tcia_xnat.core.events import Event, Planned, SeriesImported, SeriesSettled, SessionArchived
+from tcia_xnat.core.model import Outcome, State
 from tcia_xnat.core.words import counted
-from tcia_xnat.errors import Error
-from tcia_xnat.events import Event, Planned, SeriesImported, SeriesSettled, SessionArchived
-from tcia_xnat.model import Outcome, State
 from tcia_xnat.xnat.connection import XnatConnection
 
 _LOST = {State.FAILED, State.UNAVAILABLE}

@@ -10,9 +10,9 @@ import requests
 
 from sandbox.sandbox import Sandbox
 from sandbox.xnat import Settings
-from tcia_xnat.check_up import Asked, Finding, check_up
-from tcia_xnat.errors import Error
-from tcia_xnat.job import Job, Login
+from tcia_xnat.core.errors import Error
+from tcia_xnat.jobs.tcia_to_xnat import Job, Login
+from tcia_xnat.preflight import Asked, Finding, check_up
 
 SECRET = "w0rd" + "-of-tests"
 ADMIN = ("admin", "admin")

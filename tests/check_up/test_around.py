@@ -17,8 +17,8 @@ from sandbox import faults
 from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
 from sandbox.serve import Server
-from tcia_xnat.check_up import machine, server
-from tcia_xnat.check_up.finding import Finding, Verdict, exit_code, ok, warning, wrong
+from tcia_xnat.preflight import machine, server
+from tcia_xnat.preflight.finding import Finding, Verdict, exit_code, ok, warning, wrong
 from tests.check_up.case import asked, findings, without_xnat
 
 NOWHERE = "http://127.0.0.1:9"

@@ -10,9 +10,9 @@ from sandbox import faults
 from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
 from sandbox.xnat import Settings
-from tcia_xnat.check_up import anonymisation
-from tcia_xnat.check_up.finding import Verdict, exit_code
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.preflight import anonymisation
+from tcia_xnat.preflight.finding import Verdict, exit_code
 from tcia_xnat.xnat.dicomedit import read_script
 from tests.check_up.case import ADMIN, SECRET, asked, findings, put, without_xnat
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sandbox.sandbox import Sandbox
-from tcia_xnat.clients import idc
-from tcia_xnat.clients.as_idc_index import IDCClient
-from tcia_xnat.errors import SourceError, UsageError
+from tcia_xnat.core.errors import SourceError, UsageError
+from tcia_xnat.sources.idc import client as idc
+from tcia_xnat.sources.idc.as_idc_index import IDCClient
 from tests.images import md5
 
 

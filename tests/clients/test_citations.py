@@ -13,10 +13,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.serve import Server
-from tcia_xnat.citations import Citations
-from tcia_xnat.clients.idc import IDCClient
-from tcia_xnat.doi import IDC_PAPER, CitationFormat
+from tcia_xnat.core.doi import IDC_PAPER, CitationFormat
 from tcia_xnat.report.citation import citation, datasets
+from tcia_xnat.sources.citations import Citations
+from tcia_xnat.sources.idc.client import IDCClient
 from tests.query.case import query
 
 DOI = "10.7937/pcte-6m66"

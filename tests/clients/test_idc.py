@@ -12,8 +12,8 @@ import pytest
 
 from sandbox.faults import Fault, answer
 from sandbox.sandbox import Sandbox
-from tcia_xnat.clients.idc import IDCClient, index_path
-from tcia_xnat.errors import SeriesUnavailable, UsageError
+from tcia_xnat.core.errors import SeriesUnavailable, UsageError
+from tcia_xnat.sources.idc.client import IDCClient, index_path
 from tests.images import md5
 
 TWENTY = (

@@ -12,9 +12,9 @@ from tcia_utils import nbia
 
 from sandbox.index import Row
 from sandbox.sandbox import Sandbox
-from tcia_xnat.clients.tcia import METADATA_BATCH, TCIAClient
-from tcia_xnat.errors import SeriesUnavailable, SourceError
+from tcia_xnat.core.errors import SeriesUnavailable, SourceError
 from tcia_xnat.manifest import read
+from tcia_xnat.sources.nbia.client import METADATA_BATCH, TCIAClient
 
 UNKNOWN = "1.2.3.4"
 DAY = date(2021, 1, 13)  # no month has its number

@@ -11,8 +11,8 @@ import pytest
 
 from sandbox.faults import Fault, answer, cut, reset, stall
 from sandbox.sandbox import Sandbox
-from tcia_xnat.clients.tcia import TCIAClient
-from tcia_xnat.errors import SeriesUnavailable, SourceError, SourceUnreachable
+from tcia_xnat.core.errors import SeriesUnavailable, SourceError, SourceUnreachable
+from tcia_xnat.sources.nbia.client import TCIAClient
 
 PAGE = "<html><head><title>Maintenance</title></head><body><h1>We will be back &amp; soon</h1></body></html>"
 JSON = {"content-type": "application/json"}

@@ -16,9 +16,9 @@ import pytest
 from sandbox.faults import Fault, answer
 from sandbox.index import Row
 from sandbox.sandbox import Sandbox
-from tcia_xnat.clients.tcia import TCIAClient
+from tcia_xnat.cli.tcia_commands import DOWNLOADS, QUERIES
 from tcia_xnat.manifest import read
-from tcia_xnat.tcia_commands import DOWNLOADS, QUERIES
+from tcia_xnat.sources.nbia.client import TCIAClient
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tciaclient.py"
 

@@ -16,9 +16,9 @@ from sandbox.faults import Fault, answer, edited
 from sandbox.index import Row
 from sandbox.nbia.zip import Entry
 from sandbox.sandbox import Sandbox
-from tcia_xnat.clients.tcia_connection import NBIA_URL, services_url
-from tcia_xnat.errors import SourceError, UsageError
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.core.errors import SourceError, UsageError
+from tcia_xnat.core.retry import Patience, RetryPolicy
+from tcia_xnat.sources.nbia.connection import NBIA_URL, services_url
 from tciaclient import TCIAClient
 
 GONE = "https://services.cancerimagingarchive.net/services/v4"

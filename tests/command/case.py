@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tcia_xnat.xnat_command.check import check
+from tcia_xnat.container_command.check import check
 
 TOP = Path(__file__).resolve().parents[2]
 COMMAND_JSON = TOP / "command.json"

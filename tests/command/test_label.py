@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcia_xnat import __version__
-from tcia_xnat.errors import UsageError
-from tcia_xnat.xnat_command.dockerfile import instructions, pairs, unquoted
-from tcia_xnat.xnat_command.label import label_line, problem, replaced, values
+from tcia_xnat.container_command.dockerfile import instructions, pairs, unquoted
+from tcia_xnat.container_command.label import label_line, problem, replaced, values
+from tcia_xnat.core.errors import UsageError
 from tests.command.case import TOP, document
 
 DOCKERFILE = TOP / "Dockerfile"

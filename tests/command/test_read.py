@@ -2,7 +2,7 @@
 
 import pytest
 
-from tcia_xnat.xnat_command.check import check
+from tcia_xnat.container_command.check import check
 from tests.command.case import (
     COMMAND_JSON,
     CONTEXT_INPUT,

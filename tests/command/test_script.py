@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 import command2Label
 from tcia_xnat import __version__
-from tcia_xnat.xnat_command.label import label_line
+from tcia_xnat.container_command.label import label_line
 from tests.command.case import COMMAND_JSON, TOP, changed, document
 
 LINE = label_line(document())

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tcia_xnat.xnat_command.check import check
+from tcia_xnat.container_command.check import check
 from tests.command.case import (
     DERIVED,
     DRY_RUN,

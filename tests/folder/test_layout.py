@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcia_xnat.errors import UsageError
-from tcia_xnat.folder.layout import Layout, assign, checked_template, clean
-from tcia_xnat.folder.names import Head, classic_names
-from tcia_xnat.model import Series
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.model import Series
+from tcia_xnat.destinations.disk.layout import Layout, assign, checked_template, clean
+from tcia_xnat.destinations.disk.names import Head, classic_names
 
 FIELDS = st.text(max_size=300)
 

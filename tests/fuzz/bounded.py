@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tcia_xnat.errors import Error
+from tcia_xnat.core.errors import Error
 
 SECONDS_EACH = float(os.environ.get("SECONDS_EACH", "0.5"))
 SEED = os.environ.get("SEED", "1")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.dicom import read_identity, read_whole
-from tcia_xnat.errors import SeriesDamaged
-from tcia_xnat.folder.headers import read_header
-from tcia_xnat.folder.names import read_head
+from tcia_xnat.core.dicom import read_identity, read_whole
+from tcia_xnat.core.errors import SeriesDamaged
+from tcia_xnat.destinations.disk.headers import read_header
+from tcia_xnat.destinations.disk.names import read_head
 from tests.images import SERIES, image
 from tests.unit.test_dicom_limits import by_upload, nested
 

@@ -25,18 +25,18 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
 )
 
+from tcia_xnat.core.dicom import read_identity, read_whole
+from tcia_xnat.core.errors import Error
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.core.uids import is_uid
-from tcia_xnat.dicom import read_identity, read_whole
-from tcia_xnat.errors import Error
-from tcia_xnat.folder.headers import read_header
-from tcia_xnat.folder.layout import Layout
-from tcia_xnat.folder.names import read_head
-from tcia_xnat.folder.writer import write_series
-from tcia_xnat.local.read import read_file
+from tcia_xnat.destinations.disk.headers import read_header
+from tcia_xnat.destinations.disk.layout import Layout
+from tcia_xnat.destinations.disk.names import read_head
+from tcia_xnat.destinations.disk.writer import write_series
 from tcia_xnat.manifest.read import parse
-from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.sources.nbia import NbiaSource
-from tcia_xnat.spool import Spool
+from tcia_xnat.sources.local.read import read_file
+from tcia_xnat.sources.nbia.source import NbiaSource
+from tcia_xnat.staging.spool import Spool
 from tests.fuzz.bounded import MOST_GROWTH, SECONDS_EACH, Round, run
 from tests.images import image, images, md5, nbia_zip, series
 from tests.unit.test_zip_fuzz import OneAnswer

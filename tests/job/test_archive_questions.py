@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import XnatUnreachable
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.core.errors import XnatUnreachable
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.xnat.answers import Answer
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.project import XnatProject, find_project

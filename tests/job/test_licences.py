@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.sandbox import Sandbox
-from tcia_xnat.clients.idc import IDCClient
+from tcia_xnat.sources.idc.client import IDCClient
 from tests.job.case import ONE_SERIES, Done, ask, download, images, manifest, resource, run
 
 FREE = next(line for line in ONE_SERIES.read_text().splitlines() if line[:1].isdigit())

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from sandbox.sandbox import Sandbox
-from tcia_xnat.clients.idc import index_path
+from tcia_xnat.sources.idc.client import index_path
 from tests.job.case import (
     ONE_PATIENT,
     ONE_SERIES,

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from sandbox.sandbox import Sandbox
-from tcia_xnat.errors import UsageError
-from tcia_xnat.options import parsed_shard
+from tcia_xnat.cli.options import parsed_shard
+from tcia_xnat.core.errors import UsageError
 from tests.job.case import ONE_PATIENT, ROOT, WHOLE, assert_holds, command, environment, expected, run, several
 
 SLURM = ROOT / "deploy" / "slurm" / "tcia.sbatch"

@@ -20,8 +20,8 @@ from sandbox import faults
 from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
 from sandbox.xnat import Settings
-from tcia_xnat.events import Planned, SeriesImported
-from tcia_xnat.model import Label, Series, SourceName
+from tcia_xnat.core.events import Planned, SeriesImported
+from tcia_xnat.core.model import Label, Series, SourceName
 from tcia_xnat.progress.lines import Lines
 from tests.job.case import (
     ONE_PATIENT,
@@ -76,7 +76,7 @@ class Launch:
 
     def run(self, **changed: str) -> Done:
         done = subprocess.run(
-            [sys.executable, "-m", "tcia_xnat.xnat_command"],
+            [sys.executable, "-m", "tcia_xnat.container_command"],
             env=environment(self.sandbox) | self.environment | {"PYTHONPATH": str(ROOT)} | changed,
             cwd=self.temporary,
             capture_output=True,
@@ -341,7 +341,7 @@ def test_a_stop_of_the_container_ends_with_a_report(sandbox: Sandbox, tmp_path: 
     launch, rule = Launch(sandbox, tmp_path, "INGEST_STOP"), Fault("services/import", faults.stall(), times=None)
     sandbox.xnat_faults.add(rule)
     process = subprocess.Popen(
-        [sys.executable, "-m", "tcia_xnat.xnat_command"],
+        [sys.executable, "-m", "tcia_xnat.container_command"],
         env=environment(sandbox) | launch.environment | {"PYTHONPATH": str(ROOT)},
         cwd=launch.temporary,
         stdout=subprocess.DEVNULL,

@@ -19,12 +19,12 @@ import requests
 import upload as script
 from sandbox.xnat import XnatServer
 from tcia_xnat import cli
-from tcia_xnat.errors import Error
-from tcia_xnat.events import Event, Noted
-from tcia_xnat.settings import Login
-from tcia_xnat.stop import Stop
-from tcia_xnat.upload import Upload
-from tcia_xnat.upload import run as run_upload
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.errors import Error
+from tcia_xnat.core.events import Event, Noted
+from tcia_xnat.jobs.disk_to_xnat import Upload
+from tcia_xnat.jobs.disk_to_xnat import run as run_upload
+from tcia_xnat.planning.settings import Login
 from tests.laws.story import Foreign, Run, Stored, Tree, content, dicom
 from tests.upload.trees import zipped
 

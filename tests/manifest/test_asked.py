@@ -15,13 +15,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.serve import Server
-from tcia_xnat.asked import read_asked
-from tcia_xnat.clients.idc_index import index_path, prior_versions_path
-from tcia_xnat.clients.public_hosts import is_public
 from tcia_xnat.core import limits
-from tcia_xnat.errors import ManifestError, SourceError, SourceUnreachable
+from tcia_xnat.core.errors import ManifestError, SourceError, SourceUnreachable
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.manifest import ListRead, Manifest, write_tcia
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.request.requested import read_asked
+from tcia_xnat.sources.idc.index import index_path, prior_versions_path
+from tcia_xnat.web.public_hosts import is_public
 
 ROOT = Path(__file__).resolve().parents[2]
 A, B, C = "1.3.6.1.4.1.14519.5.2.1.1", "1.3.6.1.4.1.14519.5.2.1.22", "2.25.333"

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tcia_xnat.clients.idc import index_path
 from tcia_xnat.manifest import read, write_tcia
+from tcia_xnat.sources.idc.client import index_path
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = ROOT / "resources" / "TCIA"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tcia_utils import nbia
 
+from tcia_xnat.core.model import Series
 from tcia_xnat.manifest import merge, parse, read, read_all, write_csv, write_s5cmd, write_tcia
-from tcia_xnat.model import Series
 
 A, B, C = "1.3.6.1.4.1.14519.5.2.1.1", "1.3.6.1.4.1.14519.5.2.1.22", "2.25.333"
 HEADER = write_tcia([], "x.tcia")

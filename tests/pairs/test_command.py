@@ -11,9 +11,9 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from tcia_xnat.clients.idc import index_path
 from tcia_xnat.manifest import parse, write_tcia
 from tcia_xnat.pairs.command import pairs as command
+from tcia_xnat.sources.idc.client import index_path
 from tests.pairs.case import HERE, STUDIES, series_rows, write_index
 
 ROOT = HERE.parents[1]

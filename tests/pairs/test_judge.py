@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.clients.idc import index_path
 from tcia_xnat.pairs import Judged, Order, SeriesRow, Verdict, explained_line, judge, load, pairs_csv
 from tcia_xnat.pairs.rows import Wanted, index_rows
 from tcia_xnat.pairs.rules import STANDARD
+from tcia_xnat.sources.idc.client import index_path
 from tests.pairs.case import STUDIES, Study, series_rows
 
 HERE = Path(__file__).parent

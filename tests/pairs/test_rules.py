@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
 from tcia_xnat.pairs import Match, SeriesRules, load
 from tcia_xnat.pairs.rules import refusal
 

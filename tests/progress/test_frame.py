@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tcia_xnat.errors import SourceUnreachable
-from tcia_xnat.events import (
+from tcia_xnat.console.sanitize import harmless, one_line
+from tcia_xnat.core.errors import SourceUnreachable
+from tcia_xnat.core.events import (
     BytesArrived,
     Ended,
     Event,
@@ -22,8 +23,7 @@ from tcia_xnat.events import (
     SessionArchived,
     SessionStep,
 )
-from tcia_xnat.harmless import harmless, one_line
-from tcia_xnat.model import Label, Outcome, Series, SourceName, State
+from tcia_xnat.core.model import Label, Outcome, Series, SourceName, State
 from tcia_xnat.progress.frame import fit, frame
 from tcia_xnat.progress.standing import Standing
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat import terminal
-from tcia_xnat.errors import LoginRefused, UsageError
-from tcia_xnat.events import Ended, NotKept, Planned, Retrying, SeriesImported, SeriesSettled, SessionArchived
-from tcia_xnat.model import Label, Outcome, Series, SourceName, State
+from tcia_xnat.console import terminal
+from tcia_xnat.core.errors import LoginRefused, UsageError
+from tcia_xnat.core.events import Ended, NotKept, Planned, Retrying, SeriesImported, SeriesSettled, SessionArchived
+from tcia_xnat.core.model import Label, Outcome, Series, SourceName, State
 from tcia_xnat.progress import watch
 from tcia_xnat.progress.json_lines import JsonLines
 from tcia_xnat.progress.lines import Lines

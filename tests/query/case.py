@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from tcia_xnat.clients.idc import index_path
+from tcia_xnat.sources.idc.client import index_path
 
 ROOT = Path(__file__).resolve().parents[2]
 _CHUNK = 1 << 16

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tcia_xnat.clients.idc_index import IdcIndex
-from tcia_xnat.clients.idc_selection import Selection, collection_id
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.sources.idc.index import IdcIndex
+from tcia_xnat.sources.idc.selection import Selection, collection_id
 from tests.query.case import query, straight
 
 FILTERS = [

@@ -8,16 +8,16 @@ from xml.etree.ElementTree import Element
 
 import html5lib
 
-from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.errors import Error
-from tcia_xnat.events import Step
-from tcia_xnat.job import Job, Prepared, Run
+from tcia_xnat.core.errors import Error
+from tcia_xnat.core.events import Step
+from tcia_xnat.core.metrics import Measured, Spent
+from tcia_xnat.core.model import Label, Outcome, Series, SourceName, State
+from tcia_xnat.jobs.tcia_to_xnat import Job, Prepared, Run
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Label, Outcome, Series, SourceName, State
-from tcia_xnat.plan import Plan
+from tcia_xnat.planning.plan import Plan
 from tcia_xnat.report.document import document
-from tcia_xnat.timeline import Measured, Spent
-from tcia_xnat.transfer import TransferResult
+from tcia_xnat.sources.catalog import Catalogue
+from tcia_xnat.transfer.scheduler import TransferResult
 
 HOST = "https://xnat.example.org"
 STARTED = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)

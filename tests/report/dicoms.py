@@ -20,8 +20,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tcia_xnat.model import Member, Series, SeriesPackage, SourceName
-from tcia_xnat.spool import Spool
+from tcia_xnat.core.model import Member, Series, SeriesPackage, SourceName
+from tcia_xnat.staging.spool import Spool
 
 Pixels = NDArray[Any]
 SERIES, STUDY = "1.2.826.9.1", "1.2.826.9"

@@ -7,13 +7,13 @@ from typing import Any
 
 from rich.console import Console
 
+from tcia_xnat.core.errors import Error, SpaceError
+from tcia_xnat.core.model import Label, Outcome, Series, State
 from tcia_xnat.core.program import command_line
-from tcia_xnat.errors import Error, SpaceError
-from tcia_xnat.model import Label, Outcome, Series, State
+from tcia_xnat.jobs.disk_to_xnat import Upload
 from tcia_xnat.report.causes import causes
 from tcia_xnat.report.page import page
 from tcia_xnat.report.summary import as_text, summary
-from tcia_xnat.upload import Upload
 from tests.report.case import by_id, outcome, parsed, report_json, run, series, text
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tcia_xnat.core.model import State
 from tcia_xnat.core.tables import original
 from tcia_xnat.manifest import read
-from tcia_xnat.model import State
 from tcia_xnat.report.files import write_files
 from tests.report.case import outcome, report_json, series
 

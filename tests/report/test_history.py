@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import Error, LoginRefused, Stopped
-from tcia_xnat.model import State
+from tcia_xnat.core.errors import Error, LoginRefused, Stopped
+from tcia_xnat.core.model import State
 from tcia_xnat.report.document import document
 from tcia_xnat.report.files import write_files
 from tcia_xnat.report.history import whole

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tcia_xnat.model import State
+from tcia_xnat.core.model import State
 from tcia_xnat.report.files import write
 from tests.report.case import by_id, elements, outcome, parsed, run, series
 

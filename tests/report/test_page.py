@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
+from tcia_xnat.core.errors import Stopped
+from tcia_xnat.core.model import State
 from tcia_xnat.core.program import command_line
-from tcia_xnat.errors import Stopped
-from tcia_xnat.model import State
 from tcia_xnat.report.page import page
 from tests.report.case import attributes, by_id, elements, outcome, parsed, report_json, series, text
 

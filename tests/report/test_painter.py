@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tcia_xnat.pictures.middle import place
-from tcia_xnat.pictures.painter import Painter, painter
-from tcia_xnat.pictures.store import read_pictures
-from tcia_xnat.spool import Spool
+from tcia_xnat.staging.spool import Spool
+from tcia_xnat.thumbnails.middle import place
+from tcia_xnat.thumbnails.painter import Painter, painter
+from tcia_xnat.thumbnails.store import read_pictures
 from tests.report.dicoms import SERIES, dicom, package, placed, ramp, square, white_column
 
 COUNT = 8

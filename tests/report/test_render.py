@@ -19,8 +19,8 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from tcia_xnat.pictures.protocol import Size
-from tcia_xnat.pictures.render import render
+from tcia_xnat.thumbnails.protocol import Size
+from tcia_xnat.thumbnails.render import render
 from tests.report.dicoms import Pixels, dicom, levels, ramp, square, white_column
 
 SIZE = Size(64, 3000)

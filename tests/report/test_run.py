@@ -133,7 +133,7 @@ def workers(parent: int) -> list[Path]:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             child = (folder / "stat").read_text().rpartition(")")[2].split()[1] == str(parent)
-            if child and b"tcia_xnat.pictures.worker" in (folder / "cmdline").read_bytes():
+            if child and b"tcia_xnat.thumbnails.worker" in (folder / "cmdline").read_bytes():
                 found.append(folder)
     return found
 

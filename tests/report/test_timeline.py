@@ -1,9 +1,9 @@
 """Bytes over time by source, and seconds by step."""
 
-from tcia_xnat.errors import SourceUnreachable
-from tcia_xnat.events import BytesArrived, Retrying, SeriesStarted, Step, StepDone
-from tcia_xnat.model import Label, SourceName
-from tcia_xnat.timeline import Spent, Timeline
+from tcia_xnat.core.errors import SourceUnreachable
+from tcia_xnat.core.events import BytesArrived, Retrying, SeriesStarted, Step, StepDone
+from tcia_xnat.core.metrics import Spent, Timeline
+from tcia_xnat.core.model import Label, SourceName
 from tests.report.case import series
 
 

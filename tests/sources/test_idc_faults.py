@@ -13,9 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.serve import Server
-from tcia_xnat.clients.idc import IDCClient
 from tcia_xnat.core import limits
-from tcia_xnat.errors import (
+from tcia_xnat.core.errors import (
     SeriesDamaged,
     SeriesIncomplete,
     SeriesUnavailable,
@@ -24,11 +23,12 @@ from tcia_xnat.errors import (
     SpaceError,
     Stopped,
 )
-from tcia_xnat.model import SeriesPackage
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.core.model import SeriesPackage
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.sources import OnBytes
-from tcia_xnat.sources.idc import IdcSource
-from tcia_xnat.spool import Spool
+from tcia_xnat.sources.idc.client import IDCClient
+from tcia_xnat.sources.idc.source import IdcSource
+from tcia_xnat.staging.spool import Spool
 from tests.images import SERIES, image, series
 
 UUID = "8a1c0b3e-0000-4000-8000-000000000001"

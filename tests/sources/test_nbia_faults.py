@@ -16,13 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.serve import Server
-from tcia_xnat.clients.tcia import TCIAClient
-from tcia_xnat.errors import SeriesDamaged, SeriesIncomplete, SeriesUnavailable, SourceUnreachable
-from tcia_xnat.model import Member, SeriesPackage
-from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.sources.nbia import NbiaSource
-from tcia_xnat.spool import Spool
-from tcia_xnat.zipstream import ZipStream
+from tcia_xnat.core.errors import SeriesDamaged, SeriesIncomplete, SeriesUnavailable, SourceUnreachable
+from tcia_xnat.core.model import Member, SeriesPackage
+from tcia_xnat.core.retry import Patience, RetryPolicy
+from tcia_xnat.sources.nbia.client import TCIAClient
+from tcia_xnat.sources.nbia.source import NbiaSource
+from tcia_xnat.staging.spool import Spool
+from tcia_xnat.staging.zipstream import ZipStream
 from tests.images import SERIES, image, images, md5, nbia_zip, series
 
 WHOLE = images(5)

@@ -11,11 +11,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.serve import Server
-from tcia_xnat.clients import web
-from tcia_xnat.clients.idc import IDCClient, StoredObject
-from tcia_xnat.clients.tcia import TCIAClient
-from tcia_xnat.errors import LoginRefused, SourceError, SourceUnreachable, XnatUnreachable
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat import web
+from tcia_xnat.core.errors import LoginRefused, SourceError, SourceUnreachable, XnatUnreachable
+from tcia_xnat.core.retry import Patience, RetryPolicy
+from tcia_xnat.sources.idc.client import IDCClient, StoredObject
+from tcia_xnat.sources.nbia.client import TCIAClient
 from tcia_xnat.xnat.connection import XnatConnection
 
 DATA = b"bytes of an image"

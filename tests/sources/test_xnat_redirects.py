@@ -13,8 +13,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.serve import Server
-from tcia_xnat.errors import Error, LoginRefused, XnatUnreachable
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.core.errors import Error, LoginRefused, XnatUnreachable
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.xnat.address import next_site
 from tcia_xnat.xnat.connection import XnatConnection
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tcia_xnat.errors import XnatBusy, XnatUnreachable
+from tcia_xnat.core.errors import XnatBusy, XnatUnreachable
 from tcia_xnat.xnat import tokens
 from tcia_xnat.xnat.answers import Answer, catalog_uids, image_counts, refusal, table
 

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from pydicom.errors import BytesLengthException
 
-from tcia_xnat.errors import SeriesDamaged, SpaceError, Stopped
-from tcia_xnat.fetch import Fetcher
-from tcia_xnat.folder.disk import Incoming
-from tcia_xnat.folder.kept import Kept
-from tcia_xnat.folder.lane import FolderLane
-from tcia_xnat.folder.layout import Layout
-from tcia_xnat.folder.licence import Licences
-from tcia_xnat.lane import Lane, NotSent
-from tcia_xnat.model import Label, Outcome, Series, SeriesPackage, SourceName, State
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.errors import SeriesDamaged, SpaceError, Stopped
+from tcia_xnat.core.executor import Workers
+from tcia_xnat.core.model import Label, Outcome, Series, SeriesPackage, SourceName, State
+from tcia_xnat.destinations.disk.disk import Incoming
+from tcia_xnat.destinations.disk.kept import Kept
+from tcia_xnat.destinations.disk.layout import Layout
+from tcia_xnat.destinations.disk.licence import Licences
 from tcia_xnat.sources import OnBytes, Packages
-from tcia_xnat.spool import Spool
-from tcia_xnat.stop import Stop
-from tcia_xnat.workers import Workers
+from tcia_xnat.sources.fetch import Fetcher
+from tcia_xnat.staging.spool import Spool
+from tcia_xnat.transfer.disk_worker import FolderLane
+from tcia_xnat.transfer.worker import Lane, NotSent
 from tests.fakes import QUICK, FakeXnat
 
 if TYPE_CHECKING:

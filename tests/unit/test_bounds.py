@@ -11,20 +11,20 @@ from typing import ClassVar
 import openpyxl
 import pytest
 
-from tcia_xnat.clients.database import Database
-from tcia_xnat.clients.questions import Query
-from tcia_xnat.errors import ManifestError, SeriesDamaged, SeriesIncomplete, SourceError, UsageError
-from tcia_xnat.local.choice import read_excluded_folders
-from tcia_xnat.local.mapping import read_mapping
+from tcia_xnat.core.errors import ManifestError, SeriesDamaged, SeriesIncomplete, SourceError, UsageError
+from tcia_xnat.core.model import Series, SeriesPackage, SourceName
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.manifest.json_rows import parse_rows
 from tcia_xnat.manifest.table import parse_workbook
-from tcia_xnat.model import Series, SeriesPackage, SourceName
-from tcia_xnat.politeness import Bandwidth, Gate, PoliteSource
-from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.room import Room
 from tcia_xnat.sources import OnBytes, Packages
-from tcia_xnat.sources.nbia import NbiaSource
-from tcia_xnat.spool import Spool
+from tcia_xnat.sources.idc.database import Database
+from tcia_xnat.sources.idc.questions import Query
+from tcia_xnat.sources.local.choice import read_excluded_folders
+from tcia_xnat.sources.local.mapping import read_mapping
+from tcia_xnat.sources.nbia.source import NbiaSource
+from tcia_xnat.sources.throttle import Bandwidth, Gate, PoliteSource
+from tcia_xnat.staging.disk_budget import Room
+from tcia_xnat.staging.spool import Spool
 from tests.images import SERIES, images, md5, nbia_zip, series
 from tests.unit.test_zip_fuzz import OneAnswer
 
@@ -96,7 +96,7 @@ def test_a_sheet_of_very_many_cells_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_question_that_needs_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tcia_xnat.clients.database._MEMORY", "32MB")
+    monkeypatch.setattr("tcia_xnat.sources.idc.database._MEMORY", "32MB")
     with pytest.raises(UsageError, match="SQL: Out of Memory"):
         Database({}).ask(Query("SELECT list(range ORDER BY random()) FROM range(20000000)"))
 

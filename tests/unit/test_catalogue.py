@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from tcia_xnat.catalogue import look_up, offered_by
-from tcia_xnat.clients.nbia_series import from_nbia
-from tcia_xnat.clients.tcia import TCIAClient
-from tcia_xnat.clients.tcia_connection import Question
-from tcia_xnat.errors import SourceError
+from tcia_xnat.core.errors import SourceError
+from tcia_xnat.core.model import Series, SourceName
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Series, SourceName
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.sources.catalog import look_up, offered_by
+from tcia_xnat.sources.nbia.client import TCIAClient
+from tcia_xnat.sources.nbia.connection import Question
+from tcia_xnat.sources.nbia.series import from_nbia
 
 ROW = {
     "SeriesInstanceUID": "1.2.3",

@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tcia_xnat.command_list import Command
+from tcia_xnat.cli.command_list import Command
 
 
 @click.command(cls=Command)

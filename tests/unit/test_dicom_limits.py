@@ -15,13 +15,13 @@ import pytest
 from pydicom.dataelem import DataElement
 from pydicom.uid import ImplicitVRLittleEndian
 
-from tcia_xnat.dicom import Limits, read_identity, read_tags, read_whole
-from tcia_xnat.errors import SeriesDamaged
-from tcia_xnat.folder.headers import read_header
-from tcia_xnat.folder.names import read_head
-from tcia_xnat.local.model import Image, Passed
-from tcia_xnat.local.read import read_file
-from tcia_xnat.sources.proof import proved_sop_instance_uid
+from tcia_xnat.core.dicom import Limits, read_identity, read_tags, read_whole
+from tcia_xnat.core.errors import SeriesDamaged
+from tcia_xnat.destinations.disk.headers import read_header
+from tcia_xnat.destinations.disk.names import read_head
+from tcia_xnat.sources.local.model import Image, Passed
+from tcia_xnat.sources.local.read import read_file
+from tcia_xnat.sources.verification import proved_sop_instance_uid
 from tests.images import SERIES, image, series
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tcia_xnat.errors import SeriesDamaged
+from tcia_xnat.core.errors import SeriesDamaged
 from tcia_xnat.sources.inflate import inflated
 
 CONTENT = bytes(range(256)) * 9000  # more than two chunks

@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tcia_xnat.ledger import Imported, Ledger
-from tcia_xnat.model import Label
+from tcia_xnat.core.model import Label
+from tcia_xnat.transfer.ledger import Imported, Ledger
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = Imported("1.2.3", "1.2", "/prearchive/projects/P/20260101_000000000/S", "idc", 12, 3456)
@@ -18,7 +18,7 @@ def test_entries_outlive_the_process(tmp_path: Path) -> None:
     code = f"""
 import os, signal
 from pathlib import Path
-from tcia_xnat.ledger import Imported, Ledger
+from tcia_xnat.transfer.ledger import Imported, Ledger
 Ledger(Path({str(path)!r}), "http://x/", "P").add({ENTRY!r})
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat import licences, plan
-from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.clients.idc_index import Dataset, IdcIndex
-from tcia_xnat.clients.questions import Query
-from tcia_xnat.errors import UsageError
-from tcia_xnat.model import Series, State
+from tcia_xnat.core import licenses
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.model import Series, State
+from tcia_xnat.planning import plan
 from tcia_xnat.report.licences import as_bibtex, as_markdown
+from tcia_xnat.sources.catalog import Catalogue
+from tcia_xnat.sources.idc.index import Dataset, IdcIndex
+from tcia_xnat.sources.idc.questions import Query
 
 DATASETS = {
     "10.1/a_b": Dataset(
@@ -41,7 +42,7 @@ def row(licence: str, doi: str, source: str = "idc") -> dict[str, str]:
     ],
 )
 def test_licences_that_forbid_commercial_use(licence: str, *, forbids: bool) -> None:
-    assert licences.is_non_commercial(licence) is forbids
+    assert licenses.is_non_commercial(licence) is forbids
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_licences_that_forbid_commercial_use(licence: str, *, forbids: bool) -> 
 )
 def test_a_filter_takes_the_licences_it_names(patterns: tuple[str, ...], allowed: set[str]) -> None:
     known = {"CC BY 3.0", "CC BY 4.0", "CC BY-NC 4.0", "NLM", ""}
-    assert {licence for licence in known if licences.allows(patterns, licence)} == allowed
+    assert {licence for licence in known if licenses.allows(patterns, licence)} == allowed
 
 
 @pytest.mark.parametrize(
@@ -72,26 +73,26 @@ def test_a_filter_takes_the_licences_it_names(patterns: tuple[str, ...], allowed
     ],
 )
 def test_a_comma_may_be_a_part_of_a_name(text: str, names: tuple[str, ...]) -> None:
-    assert licences.parsed([text]) == names
+    assert licenses.parsed([text]) == names
 
 
 @pytest.mark.parametrize("spelling", ["CC-BY-4.0", "cc by 4", "CCBY 4.0", "CC_BY 4.0", "CC BY v4.0"])
 def test_spellings_of_one_licence(spelling: str) -> None:
-    assert licences.named([spelling], licences.KNOWN) == ("CC BY 4.0",)
-    licences.check([spelling])
+    assert licenses.named([spelling], licenses.KNOWN) == ("CC BY 4.0",)
+    licenses.check([spelling])
 
 
 @pytest.mark.parametrize("name", ["CC-BX", "CC BY 5.0", "free", "non-commercial"])
 def test_a_licence_that_does_not_exist_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="there is no licence"):
-        licences.check([name])
-    licences.check([name], [name])
+        licenses.check([name])
+    licenses.check([name], [name])
 
 
 def test_the_licences_of_the_index_are_known() -> None:
     with closing(IdcIndex()) as index:
         rows = index.ask(Query("SELECT DISTINCT license_short_name FROM index")).rows
-    assert {name for (name,) in rows if name} <= set(licences.KNOWN)
+    assert {name for (name,) in rows if name} <= set(licenses.KNOWN)
 
 
 def test_what_is_left_out_is_named_and_not_missing() -> None:
@@ -131,7 +132,7 @@ def test_entries_for_bibliographies_are_whole() -> None:
 
 
 def test_every_dataset_of_the_index_can_be_cited(tmp_path: Path) -> None:
-    from tcia_xnat.clients.idc import IDCClient  # noqa: PLC0415  this test alone reads the index
+    from tcia_xnat.sources.idc.client import IDCClient  # noqa: PLC0415  this test alone reads the index
 
     idc = IDCClient()
     dois = {doi for (doi,) in idc.sql_query("SELECT DISTINCT source_DOI FROM index", "DataFrame").to_numpy()}

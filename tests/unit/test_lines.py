@@ -1,7 +1,7 @@
 """Lines of progress: how far a run is never passes its end."""
 
-from tcia_xnat.events import Planned, SeriesImported, SeriesSettled
-from tcia_xnat.model import Label, Outcome, SourceName, State
+from tcia_xnat.core.events import Planned, SeriesImported, SeriesSettled
+from tcia_xnat.core.model import Label, Outcome, SourceName, State
 from tcia_xnat.progress.lines import Lines
 from tests.fakes import series
 

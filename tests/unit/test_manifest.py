@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tcia_xnat.errors import ManifestError
+from tcia_xnat.core.errors import ManifestError
 from tcia_xnat.manifest import Original, find, parse, passed_over, read, write_modified, write_tcia
 
 A, B, C = "1.3.6.1.4.1.14519.5.2.1.1", "1.3.6.1.4.1.14519.5.2.1.22", "2.25.333"

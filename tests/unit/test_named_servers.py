@@ -8,15 +8,15 @@ import duckdb
 import pytest
 
 from tcia_xnat import cli
-from tcia_xnat.clients.database import Database
-from tcia_xnat.clients.environment import certificates, proxy_of
-from tcia_xnat.clients.failures import explain
-from tcia_xnat.clients.idc_buckets import IdcBuckets
-from tcia_xnat.clients.questions import Query
-from tcia_xnat.clients.session import Session
-from tcia_xnat.clients.tcia_connection import NbiaConnection
-from tcia_xnat.errors import Stopped, UsageError
-from tcia_xnat.options import FiniteRange
+from tcia_xnat.cli.options import FiniteRange
+from tcia_xnat.core.errors import Stopped, UsageError
+from tcia_xnat.sources.idc.buckets import IdcBuckets
+from tcia_xnat.sources.idc.database import Database
+from tcia_xnat.sources.idc.questions import Query
+from tcia_xnat.sources.nbia.connection import NbiaConnection
+from tcia_xnat.web.environment import certificates, proxy_of
+from tcia_xnat.web.failures import explain
+from tcia_xnat.web.session import Session
 
 WRONG = ["foo", "ftp://x.org", "https://", "https://[::1/x", "http://x:99999", "//x.org"]
 
@@ -78,7 +78,7 @@ def test_a_proxy_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, given: str
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("https_proxy", given)
-    monkeypatch.setattr("tcia_xnat.clients.environment.find_spec", lambda _name: None)
+    monkeypatch.setattr("tcia_xnat.web.environment.find_spec", lambda _name: None)
     with pytest.raises(UsageError, match="proxy") as caught:
         proxy_of("https://x.org")
     assert "https_proxy" in caught.value.hint

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tcia_xnat.clients.tcia_connection import Question
-from tcia_xnat.errors import SeriesDamaged, SourceError
-from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.series_zip import save_series
-from tcia_xnat.sources.nbia import NbiaSource
-from tcia_xnat.spool import Spool
+from tcia_xnat.core.errors import SeriesDamaged, SourceError
+from tcia_xnat.core.retry import Patience, RetryPolicy
+from tcia_xnat.sources.nbia.connection import Question
+from tcia_xnat.sources.nbia.series_zip import save_series
+from tcia_xnat.sources.nbia.source import NbiaSource
+from tcia_xnat.staging.spool import Spool
 from tests.images import SERIES, STUDY, images, nbia_zip, series
 from tests.unit.test_zip_fuzz import OneAnswer
 

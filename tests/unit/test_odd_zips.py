@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import SeriesDamaged, SourceError
-from tcia_xnat.folder.images import all_series_in, digest_of, opened, series_in
-from tcia_xnat.local.inventory import Inventory
-from tcia_xnat.local.read import read_file
-from tcia_xnat.local.tree import Wanted, gather
-from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.sources.local import LocalSource
-from tcia_xnat.sources.nbia import NbiaSource
-from tcia_xnat.spool import Spool
+from tcia_xnat.core.errors import SeriesDamaged, SourceError
+from tcia_xnat.core.retry import Patience, RetryPolicy
+from tcia_xnat.destinations.disk.images import all_series_in, digest_of, opened, series_in
+from tcia_xnat.sources.local.inventory import Inventory
+from tcia_xnat.sources.local.read import read_file
+from tcia_xnat.sources.local.source import LocalSource
+from tcia_xnat.sources.local.tree import Wanted, gather
+from tcia_xnat.sources.nbia.source import NbiaSource
+from tcia_xnat.staging.spool import Spool
 from tests.images import SERIES, image, images, nbia_zip, series
 from tests.unit.test_zip_fuzz import OneAnswer
 

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tcia_xnat.errors import SeriesDamaged, SourceUnreachable, Stopped, XnatError
-from tcia_xnat.fetch import Fetcher
-from tcia_xnat.model import Label, Series, SeriesPackage, SourceName
-from tcia_xnat.politeness import Bandwidth, Gate, PoliteSource
-from tcia_xnat.room import Room
+from tcia_xnat.core.errors import SeriesDamaged, SourceUnreachable, Stopped, XnatError
+from tcia_xnat.core.model import Label, Series, SeriesPackage, SourceName
 from tcia_xnat.sources import OnBytes, Packages
-from tcia_xnat.spool import Spool
+from tcia_xnat.sources.fetch import Fetcher
+from tcia_xnat.sources.throttle import Bandwidth, Gate, PoliteSource
+from tcia_xnat.staging.disk_budget import Room
+from tcia_xnat.staging.spool import Spool
 
 
 class Clock:

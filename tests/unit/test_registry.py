@@ -6,12 +6,12 @@ from typing import cast
 
 import pytest
 
-from tcia_xnat.clients.idc import IDCClient
-from tcia_xnat.clients.tcia import TCIAClient
-from tcia_xnat.model import Series, SourceName
-from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.room import Room
-from tcia_xnat.supply import SOURCES, clients, listed, sources, spooled
+from tcia_xnat.core.model import Series, SourceName
+from tcia_xnat.core.retry import Patience, RetryPolicy
+from tcia_xnat.sources.idc.client import IDCClient
+from tcia_xnat.sources.nbia.client import TCIAClient
+from tcia_xnat.sources.registry import SOURCES, clients, listed, sources, spooled
+from tcia_xnat.staging.disk_budget import Room
 from tests.fakes import series
 
 IN_IDC = replace(series(1), byte_count=1000, crdc_series_uuid="u")

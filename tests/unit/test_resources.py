@@ -11,9 +11,9 @@ import duckdb
 import pytest
 
 from resources.make_manifests import READY, RECIPES, Recipe, make
-from tcia_xnat.clients.idc import index_path
 from tcia_xnat.manifest import read
 from tcia_xnat.progress import size
+from tcia_xnat.sources.idc.client import index_path
 
 ROOT = READY.parents[1]
 COUNTED = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tcia_xnat.errors import Error, SeriesUnavailable, SourceUnreachable, Stopped
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.core.errors import Error, SeriesUnavailable, SourceUnreachable, Stopped
+from tcia_xnat.core.retry import Patience, RetryPolicy
 
 
 class Failing:

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tcia_xnat.errors import Stopped
-from tcia_xnat.model import Series
-from tcia_xnat.room import Room
+from tcia_xnat.core.errors import Stopped
+from tcia_xnat.core.model import Series
+from tcia_xnat.staging.disk_budget import Room
 
 
 def nothing() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tcia_xnat.core.errors import FolderError
 from tcia_xnat.core.run_lock import RunLock, is_alive, is_over
-from tcia_xnat.errors import FolderError
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """

@@ -6,12 +6,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tcia_xnat.asked import read_asked
-from tcia_xnat.clients.idc import index_path
-from tcia_xnat.errors import ManifestError, UsageError
+from tcia_xnat.core.errors import ManifestError, UsageError
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.manifest import Manifest, parse, write_tcia
-from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.selection import Known
+from tcia_xnat.request.requested import read_asked
+from tcia_xnat.request.selection import Known
+from tcia_xnat.sources.idc.client import index_path
 
 PATIENT = "MSB-07839"
 COLUMNS = ("collection_id", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "crdc_series_uuid")

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.serve import Server
-from tcia_xnat.clients.session import AnswerTooLarge, Session
-from tcia_xnat.clients.tcia import TCIAClient
 from tcia_xnat.core import limits
-from tcia_xnat.errors import SourceError, XnatUnreachable
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.core.errors import SourceError, XnatUnreachable
+from tcia_xnat.core.retry import Patience, RetryPolicy
+from tcia_xnat.sources.nbia.client import TCIAClient
+from tcia_xnat.web.session import AnswerTooLarge, Session
 from tcia_xnat.xnat.connection import XnatConnection
 
 ZIPPED = {"content-encoding": "gzip"}

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import Stopped
-from tcia_xnat.stop import Stop
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.errors import Stopped
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD_LOCK = """
 import os, signal, time
-from tcia_xnat.stop import Stop
+from tcia_xnat.core.cancellation import Stop
 stop = Stop()
 stop.on_signals()
 with stop._wished._cond:  # as deep inside of Event.wait as a signal can come
@@ -28,7 +28,7 @@ except Exception as error:
 """
 HUNG = """
 import os, signal, sys, time
-from tcia_xnat.stop import Stop
+from tcia_xnat.core.cancellation import Stop
 stop = Stop()
 stop.ending_seconds = 0.1
 stop.on_signals()
@@ -67,7 +67,7 @@ def test_a_second_signal_ends_at_once() -> None:
 
 
 def test_nohup_keeps_its_meaning() -> None:
-    code = "import signal; from tcia_xnat.stop import Stop; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    code = "import signal; from tcia_xnat.core.cancellation import Stop; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     code += "Stop().on_signals(); print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)"
     assert python(code).stdout == "True\n"
 

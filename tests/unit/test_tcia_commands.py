@@ -1,6 +1,6 @@
 """What was named to NBIA and is not in its answer is said."""
 
-from tcia_xnat.tcia_commands import not_there
+from tcia_xnat.cli.tcia_commands import not_there
 
 EMPTY = "manifestVersion=3.0\nListOfSeriesToDownload=\n"
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import ArchiveConflict, XnatRefused
-from tcia_xnat.events import Event, SeriesImported, Tell
-from tcia_xnat.ledger import Ledger
-from tcia_xnat.model import Label, Series, State
-from tcia_xnat.plan import Plan, StudyPlan
-from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.stop import Stop
-from tcia_xnat.transfer import TransferResult, transfer
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.errors import ArchiveConflict, XnatRefused
+from tcia_xnat.core.events import Event, SeriesImported, Tell
+from tcia_xnat.core.model import Label, Series, State
+from tcia_xnat.core.retry import Patience, RetryPolicy
+from tcia_xnat.planning.plan import Plan, StudyPlan
+from tcia_xnat.transfer.ledger import Ledger
+from tcia_xnat.transfer.scheduler import TransferResult, transfer
 from tests.fakes import QUICK, FakeLane, FakeXnat, Session, images, series
 
 LABEL = Label("PAT", "PAT")

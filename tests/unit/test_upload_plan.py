@@ -5,21 +5,21 @@ import io
 import pytest
 from rich.console import Console
 
-from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.jobs.work import Prepared
-from tcia_xnat.local.choice import ZipMode
-from tcia_xnat.local.layout import Layout
-from tcia_xnat.local.tree import Tree
+from tcia_xnat.core.model import Label, Series
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Label, Series
-from tcia_xnat.plan import make
 from tcia_xnat.plan_view.estimate import Estimate
 from tcia_xnat.plan_view.rows import plan_rows
 from tcia_xnat.plan_view.table import plan_table
+from tcia_xnat.plan_view.upload import exit_code, plan_summary
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity import identify
+from tcia_xnat.planning.plan import make
 from tcia_xnat.report.verdict import plan_exit_code
-from tcia_xnat.upload_plan import exit_code, plan_summary
+from tcia_xnat.sources.catalog import Catalogue
+from tcia_xnat.sources.local.choice import ZipMode
+from tcia_xnat.sources.local.layout import Layout
+from tcia_xnat.sources.local.tree import Tree
+from tcia_xnat.transfer.work import Prepared
 
 LABEL = Label("P", "P")
 CT = Held(

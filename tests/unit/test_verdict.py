@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from tcia_xnat.errors import Error, LoginRefused, SpaceError, Stopped
-from tcia_xnat.model import Label, Outcome, Series, State
-from tcia_xnat.plan import Plan, StudyPlan
+from tcia_xnat.core.errors import Error, LoginRefused, SpaceError, Stopped
+from tcia_xnat.core.model import Label, Outcome, Series, State
 from tcia_xnat.planning.left_out import accepted_note
+from tcia_xnat.planning.plan import Plan, StudyPlan
 from tcia_xnat.report.asked import Request, joined
 from tcia_xnat.report.verdict import exit_code, plan_exit_code, verdict
-from tcia_xnat.transfer import TransferResult
+from tcia_xnat.transfer.scheduler import TransferResult
 
 
 def result(*states: State, kind: str = "", ended_by: Error | None = None) -> TransferResult:

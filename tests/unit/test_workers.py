@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tcia_xnat.errors import Stopped
-from tcia_xnat.stop import Stop
-from tcia_xnat.workers import Workers
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.errors import Stopped
+from tcia_xnat.core.executor import Workers
 
 
 @pytest.fixture

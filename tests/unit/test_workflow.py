@@ -2,8 +2,8 @@
 
 import pytest
 
-from tcia_xnat.events import Event, Planned, SeriesImported, SeriesSettled, SessionArchived
-from tcia_xnat.model import Label, Outcome, Series, SourceName, State
+from tcia_xnat.core.events import Event, Planned, SeriesImported, SeriesSettled, SessionArchived
+from tcia_xnat.core.model import Label, Outcome, Series, SourceName, State
 from tcia_xnat.xnat.workflow import WorkflowProgress
 
 LABEL = Label("P", "P")

@@ -5,11 +5,11 @@ import hashlib
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tcia_xnat.clients.tcia import TCIAClient
-from tcia_xnat.errors import Error, SourceError
-from tcia_xnat.retry import Patience, RetryPolicy
-from tcia_xnat.sources.nbia import NbiaSource
-from tcia_xnat.spool import Spool
+from tcia_xnat.core.errors import Error, SourceError
+from tcia_xnat.core.retry import Patience, RetryPolicy
+from tcia_xnat.sources.nbia.client import TCIAClient
+from tcia_xnat.sources.nbia.source import NbiaSource
+from tcia_xnat.staging.spool import Spool
 from tests.images import images, md5, nbia_zip, series
 
 FILES = images(3)

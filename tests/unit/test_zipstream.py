@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcia_xnat import zipstream
-from tcia_xnat.model import Member
-from tcia_xnat.spool import Spool
-from tcia_xnat.zipstream import ZipStream
+from tcia_xnat.core.model import Member
+from tcia_xnat.staging import zipstream
+from tcia_xnat.staging.spool import Spool
+from tcia_xnat.staging.zipstream import ZipStream
 
 STORED, DEFLATED = 0, 8
 Files = dict[str, tuple[bytes, int]]

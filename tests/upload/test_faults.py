@@ -9,11 +9,11 @@ from sandbox import faults
 from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
 from tcia_xnat import report
-from tcia_xnat.jobs.work import Run
-from tcia_xnat.model import State
-from tcia_xnat.settings import Login
-from tcia_xnat.stop import Stop
-from tcia_xnat.upload import Upload, run
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.model import State
+from tcia_xnat.jobs.disk_to_xnat import Upload, run
+from tcia_xnat.planning.settings import Login
+from tcia_xnat.transfer.work import Run
 from tests.job.test_xnat_faults import FAULTS, LAST, SESSION, project
 from tests.upload.case import assert_holds, upload
 from tests.upload.trees import Scan, write

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.sandbox import Sandbox
-from tcia_xnat.local.inventory import Inventory
-from tcia_xnat.local.tree import Tree, Wanted, gather
+from tcia_xnat.sources.local.inventory import Inventory
+from tcia_xnat.sources.local.tree import Tree, Wanted, gather
 from tests.job.case import images, in_prearchive, projects
 from tests.upload.case import archived, assert_holds, upload
 from tests.upload.trees import Scan, write, zipped

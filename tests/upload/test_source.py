@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import SeriesDamaged
-from tcia_xnat.local.inventory import Inventory
-from tcia_xnat.local.tree import Wanted, gather
-from tcia_xnat.model import Member
-from tcia_xnat.sources.local import LocalSource
-from tcia_xnat.spool import Spool
+from tcia_xnat.core.errors import SeriesDamaged
+from tcia_xnat.core.model import Member
+from tcia_xnat.sources.local.inventory import Inventory
+from tcia_xnat.sources.local.source import LocalSource
+from tcia_xnat.sources.local.tree import Wanted, gather
+from tcia_xnat.staging.spool import Spool
 from tests.upload.trees import Scan, write, zipped
 
 SCAN = Scan("A", 1, 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tcia_xnat.folder.headers import Slice
+from tcia_xnat.destinations.disk.headers import Slice
 from tcia_xnat.verify.geometry import problems
 
 Vector = tuple[float, ...]

@@ -7,8 +7,8 @@ other's subjects: `Cas` of one would become the subject of `CAS` of the other.
 import threading
 from collections.abc import Collection
 
-from tcia_xnat.errors import ArchiveConflict
-from tcia_xnat.model import Label
+from tcia_xnat.core.errors import ArchiveConflict
+from tcia_xnat.core.model import Label
 from tcia_xnat.xnat.project import XnatProject
 
 _HINT = "run the same command again: the subject gets a label of its own"

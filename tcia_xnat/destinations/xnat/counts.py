@@ -8,7 +8,7 @@ gives is None: unknown.
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
-from tcia_xnat.errors import LoginRefused, Stopped, XnatError, XnatUnreachable
+from tcia_xnat.core.errors import LoginRefused, Stopped, XnatError, XnatUnreachable
 from tcia_xnat.xnat.project import XnatProject
 
 Result = TypeVar("Result")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tcia_xnat.errors import FolderError, RightsRefused
-from tcia_xnat.events import Noted, NotKept, Tell
+from tcia_xnat.core.errors import FolderError, RightsRefused
+from tcia_xnat.core.events import Noted, NotKept, Tell
 from tcia_xnat.xnat.login import ANSWER_SECONDS
 from tcia_xnat.xnat.project import XnatProject
 from tcia_xnat.xnat.roles import RESOURCES_STAY, Rights

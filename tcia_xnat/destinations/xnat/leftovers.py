@@ -6,9 +6,9 @@ are compared as sets. Where it does not, only numbers are left: equal numbers th
 
 from collections.abc import Mapping
 
+from tcia_xnat.core.model import Label
 from tcia_xnat.destinations.xnat import provenance
 from tcia_xnat.destinations.xnat.counts import ask, count_images
-from tcia_xnat.model import Label
 from tcia_xnat.planning import left_out
 from tcia_xnat.planning.completeness import Holding, Judgement, Wanted, judge
 from tcia_xnat.xnat.project import XnatProject

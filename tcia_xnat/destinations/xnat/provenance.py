@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 import tcia_xnat
-from tcia_xnat.confirm import Finished
+from tcia_xnat.core.errors import LoginRefused, Stopped, XnatError
+from tcia_xnat.core.model import Label
+from tcia_xnat.destinations.xnat.confirm import Finished
 from tcia_xnat.destinations.xnat.counts import ask
 from tcia_xnat.destinations.xnat.shipment import Shipment
-from tcia_xnat.errors import LoginRefused, Stopped, XnatError
-from tcia_xnat.model import Label
 from tcia_xnat.planning.archive_note import read_note
 from tcia_xnat.planning.provenance import FILE, MAX_BYTES, RESOURCE, Provenance, SeriesProvenance, decode
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject

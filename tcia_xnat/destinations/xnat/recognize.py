@@ -9,10 +9,10 @@ session says so. Where neither does, and the scripts change UIDs, nothing is sen
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tcia_xnat.confirm import CHANGED
+from tcia_xnat.core.model import Label, Series
+from tcia_xnat.destinations.xnat.confirm import CHANGED
 from tcia_xnat.destinations.xnat.counts import ask, count_images
 from tcia_xnat.destinations.xnat.provenance import Records, made, put
-from tcia_xnat.model import Label, Series
 from tcia_xnat.planning.archive_note import SeriesMark, mark, read_note
 from tcia_xnat.planning.completeness import Holding
 from tcia_xnat.planning.identity.words import is_numbered

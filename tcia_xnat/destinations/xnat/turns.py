@@ -29,8 +29,8 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from tcia_xnat.errors import RightsRefused, XnatBusy, XnatError, XnatRefused, XnatUnreachable
-from tcia_xnat.model import Label
+from tcia_xnat.core.errors import RightsRefused, XnatBusy, XnatError, XnatRefused, XnatUnreachable
+from tcia_xnat.core.model import Label
 from tcia_xnat.xnat.connection import Body
 from tcia_xnat.xnat.prearchive import NothingStored, Prearchive, PrearchiveSession
 

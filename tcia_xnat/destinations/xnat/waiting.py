@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from tcia_xnat.ledger import Imported
-from tcia_xnat.model import Label
+from tcia_xnat.core.model import Label
+from tcia_xnat.transfer.ledger import Imported
 from tcia_xnat.xnat.prearchive import Prearchive, PrearchiveSession
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from tcia_xnat.model import Label
+from tcia_xnat.core.model import Label
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity import subjects
 from tcia_xnat.planning.identity.groups import Group

@@ -6,7 +6,7 @@ What is not known differs from nothing.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from tcia_xnat.model import Label, Series
+from tcia_xnat.core.model import Label, Series
 
 _SHOWN = 3  # PatientIDs in a note
 _VALUES = (("names", "name"), ("birth dates", "birth_date"), ("sexes", "sex"))

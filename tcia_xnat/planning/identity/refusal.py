@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tcia_xnat.model import Label
+from tcia_xnat.core.model import Label
 from tcia_xnat.planning.identity.same_patient import SamePatient
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
 
 OPTION = "--same-patient"
 _HINT = f"write {OPTION} HELD=PATIENTID, or name a CSV of two columns: what XNAT holds, and the PatientID"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import count
 
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
 
 LENGTH = 64  # xnat-http.md §6.2
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_-]")

@@ -6,15 +6,15 @@ from typing import cast
 
 import pytest
 
-from tcia_xnat.check_up import site
-from tcia_xnat.check_up.project import import_filter
+from tcia_xnat.core.errors import Error, ManifestError, UsageError
 from tcia_xnat.core.foreign import parse_json, parse_xml
-from tcia_xnat.errors import Error, ManifestError, UsageError
-from tcia_xnat.local.choice import read_excluded_folders
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.manifest.json_rows import parse_rows
 from tcia_xnat.manifest.table import parse_table
 from tcia_xnat.manifest.wrapper import parse_wrapper
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.preflight import site
+from tcia_xnat.preflight.project import import_filter
+from tcia_xnat.sources.local.choice import read_excluded_folders
 from tcia_xnat.xnat.answers import Answer
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.prearchive import Prearchive

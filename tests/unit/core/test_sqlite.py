@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tcia_xnat.core.errors import FolderError, SpaceError, UsageError
 from tcia_xnat.core.sqlite import Schema, open_database, sqlite_errors
-from tcia_xnat.errors import FolderError, SpaceError, UsageError
 
 SCHEMA = Schema(
     2,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tcia_xnat.core.errors import FolderError, SpaceError
 from tcia_xnat.core.storage import replacing, storage_errors
-from tcia_xnat.errors import FolderError, SpaceError
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMITED = """

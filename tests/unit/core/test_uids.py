@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from tcia_xnat.core.dicom import Identity
+from tcia_xnat.core.errors import SeriesDamaged
+from tcia_xnat.core.model import Member, SeriesPackage, SourceName
 from tcia_xnat.core.uids import checked_uid, image_name, is_uid
-from tcia_xnat.dicom import Identity
-from tcia_xnat.errors import SeriesDamaged
-from tcia_xnat.folder.layout import Layout
-from tcia_xnat.folder.writer import write_series
-from tcia_xnat.model import Member, SeriesPackage, SourceName
-from tcia_xnat.sources.proof import proved_sop_instance_uid
-from tcia_xnat.spool import Spool
-from tcia_xnat.zipstream import ZipStream
+from tcia_xnat.destinations.disk.layout import Layout
+from tcia_xnat.destinations.disk.writer import write_series
+from tcia_xnat.sources.verification import proved_sop_instance_uid
+from tcia_xnat.staging.spool import Spool
+from tcia_xnat.staging.zipstream import ZipStream
 from tests.images import SERIES, STUDY, series
 
 HOSTILE = (

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from tcia_xnat.core.errors import ArchiveConflict, Stopped, XnatBusy, XnatRefused, XnatUnreachable
+from tcia_xnat.core.model import Label, Series
 from tcia_xnat.core.uid_set import UidSet
+from tcia_xnat.destinations.xnat.archive import SessionSteps
 from tcia_xnat.destinations.xnat.shipment import Shipment
-from tcia_xnat.errors import ArchiveConflict, Stopped, XnatBusy, XnatRefused, XnatUnreachable
-from tcia_xnat.model import Label, Series
 from tcia_xnat.planning.completeness import State
-from tcia_xnat.session import SessionSteps
 from tcia_xnat.xnat.scripts import NameTemplate, Scripts
 from tests.fakes import QUICK, FakeXnat, images, series
 

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from tcia_xnat.core.errors import ArchiveConflict
+from tcia_xnat.core.model import Label
 from tcia_xnat.destinations.xnat.claims import Claims
-from tcia_xnat.errors import ArchiveConflict
-from tcia_xnat.model import Label
 
 if TYPE_CHECKING:
     from tcia_xnat.xnat.project import XnatProject

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from tcia_xnat.confirm import ArchivedScan, Finished, confirm
-from tcia_xnat.errors import XnatRefused
-from tcia_xnat.model import Label
+from tcia_xnat.core.errors import XnatRefused
+from tcia_xnat.core.model import Label
+from tcia_xnat.destinations.xnat.confirm import ArchivedScan, Finished, confirm
 from tcia_xnat.planning.completeness import State, Wanted
 from tcia_xnat.planning.pairing import SentSeries
 from tests.fakes import FakeXnat, Session, changed

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tcia_xnat.core.errors import RightsRefused, XnatRefused, XnatUnreachable
+from tcia_xnat.core.model import Label
 from tcia_xnat.destinations.xnat.counts import count_images
-from tcia_xnat.errors import RightsRefused, XnatRefused, XnatUnreachable
-from tcia_xnat.model import Label
 from tests.fakes import FakeXnat, Session
 
 SESSION = Session("1.2", Label("P", "S"))

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from tcia_xnat.core.errors import RightsRefused
+from tcia_xnat.core.events import Event, Noted, NotKept
 from tcia_xnat.destinations.xnat.files import ProjectFiles
-from tcia_xnat.errors import RightsRefused
-from tcia_xnat.events import Event, Noted, NotKept
 from tcia_xnat.xnat.roles import OWNER, Rights
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from tcia_xnat.model import Label
-from tcia_xnat.session import SessionSteps
+from tcia_xnat.core.model import Label
+from tcia_xnat.destinations.xnat.archive import SessionSteps
 from tcia_xnat.xnat.scripts import NameTemplate, Scripts
 from tests.fakes import FakeXnat, Session
 

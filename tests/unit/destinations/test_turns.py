@@ -6,9 +6,9 @@ from typing import cast
 
 import pytest
 
+from tcia_xnat.core.errors import XnatRefused
+from tcia_xnat.core.model import Label
 from tcia_xnat.destinations.xnat.turns import AnotherRun, Turns, _turn_of, tidy
-from tcia_xnat.errors import XnatRefused
-from tcia_xnat.model import Label
 from tcia_xnat.xnat.connection import Body
 from tcia_xnat.xnat.prearchive import NothingStored, Prearchive, PrearchiveSession
 

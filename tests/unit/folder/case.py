@@ -8,26 +8,26 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from tcia_xnat.fetch import Fetcher
-from tcia_xnat.folder.disk import Incoming
-from tcia_xnat.folder.ground import look_at
-from tcia_xnat.folder.kept import Kept
-from tcia_xnat.folder.lane import FolderLane
-from tcia_xnat.folder.layout import Layout
-from tcia_xnat.folder.licence import Licences
-from tcia_xnat.folder.presence import Known
-from tcia_xnat.folder.scan import scan
-from tcia_xnat.folder.survey import survey
-from tcia_xnat.model import Label, Member, Outcome, Series, SeriesPackage, SourceName, State
+from tcia_xnat.core.model import Label, Member, Outcome, Series, SeriesPackage, SourceName, State
+from tcia_xnat.destinations.disk.disk import Incoming
+from tcia_xnat.destinations.disk.ground import look_at
+from tcia_xnat.destinations.disk.kept import Kept
+from tcia_xnat.destinations.disk.layout import Layout
+from tcia_xnat.destinations.disk.licence import Licences
+from tcia_xnat.destinations.disk.presence import Known
+from tcia_xnat.destinations.disk.scan import scan
+from tcia_xnat.destinations.disk.survey import survey
 from tcia_xnat.sources import OnBytes, Packages
-from tcia_xnat.spool import Spool
+from tcia_xnat.sources.fetch import Fetcher
+from tcia_xnat.staging.spool import Spool
+from tcia_xnat.transfer.disk_worker import FolderLane
 from tcia_xnat.verify import disk
 from tcia_xnat.verify.model import Sign
 from tests.fakes import QUICK
 from tests.images import SERIES, STUDY, image, md5
 
 if TYPE_CHECKING:
-    from tcia_xnat.clients.idc import IDCClient
+    from tcia_xnat.sources.idc.client import IDCClient
 
 COUNT = 3
 IMAGES = {f"{SERIES}.{number}": image(number) for number in range(1, COUNT + 1)}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.model import State
+from tcia_xnat.core.model import State
 from tests.images import md5
 from tests.unit.folder.case import HOME, IMAGES, Archive, bring, images_in, put
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import SpaceError
-from tcia_xnat.folder.kept import Kept
-from tcia_xnat.local.inventory import Inventory
-from tcia_xnat.local.tree import Wanted, gather
-from tcia_xnat.model import State
+from tcia_xnat.core.errors import SpaceError
+from tcia_xnat.core.model import State
+from tcia_xnat.destinations.disk.kept import Kept
+from tcia_xnat.sources.local.inventory import Inventory
+from tcia_xnat.sources.local.tree import Wanted, gather
 from tests.images import SERIES, image
 from tests.unit.folder.case import Archive, bring
 

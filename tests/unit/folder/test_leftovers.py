@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.folder.layout import CLASSIC, ZIPS, Layout
-from tcia_xnat.model import State
+from tcia_xnat.core.model import State
+from tcia_xnat.destinations.disk.layout import CLASSIC, ZIPS, Layout
 from tcia_xnat.verify.model import Sign
 from tests.images import SERIES, image, md5
 from tests.unit.folder.case import HOME, IMAGES, Archive, bring, images_in, put, verified

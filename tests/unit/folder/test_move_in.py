@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import FolderError
-from tcia_xnat.folder.disk import add_to
+from tcia_xnat.core.errors import FolderError
+from tcia_xnat.destinations.disk.disk import add_to
 
 
 @pytest.fixture

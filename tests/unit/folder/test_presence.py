@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from tcia_xnat.errors import FolderError
-from tcia_xnat.folder.headers import Header
-from tcia_xnat.folder.kept import KeptFile
-from tcia_xnat.folder.presence import Clearing, Known, clearing, whole_part, wrong
-from tcia_xnat.folder.scan import File, Image
-from tcia_xnat.model import Series
+from tcia_xnat.core.errors import FolderError
+from tcia_xnat.core.model import Series
+from tcia_xnat.destinations.disk.headers import Header
+from tcia_xnat.destinations.disk.kept import KeptFile
+from tcia_xnat.destinations.disk.presence import Clearing, Known, clearing, whole_part, wrong
+from tcia_xnat.destinations.disk.scan import File, Image
 
 SERIES, OTHER = "1.2.1", "1.2.2"
 IMAGES = frozenset({"1.1", "1.2", "1.3"})

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.folder.scan import scan
-from tcia_xnat.folder.survey import Survey, homes, survey
+from tcia_xnat.destinations.disk.scan import scan
+from tcia_xnat.destinations.disk.survey import Survey, homes, survey
 from tests.images import SERIES, image
 from tests.unit.folder.case import nothing, put
 

@@ -5,7 +5,7 @@ import pytest
 
 import download
 import upload
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
 from tcia_xnat.jobs import effect
 from tcia_xnat.jobs.effect import Destination, Mode, refuse_idle
 

@@ -2,10 +2,10 @@
 
 from dataclasses import fields
 
-from tcia_xnat.folder.job import FolderJob
-from tcia_xnat.job import Job
-from tcia_xnat.jobs.given import RunSettings, SourceSettings
-from tcia_xnat.upload import Upload
+from tcia_xnat.cli.given import RunSettings, SourceSettings
+from tcia_xnat.jobs.disk_to_xnat import Upload
+from tcia_xnat.jobs.tcia_to_disk import FolderJob
+from tcia_xnat.jobs.tcia_to_xnat import Job
 
 OF_ARGUMENTS = {"output_dir", "project", "typed", "given_project"}  # the last when XNAT has told the ID
 OF_THE_XNAT_COMMAND = {"run_name", "workflow_id"}

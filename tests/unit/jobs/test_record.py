@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.catalogue import Catalogue
-from tcia_xnat.errors import Error, LoginRefused, SeriesUnavailable, SpaceError, Stopped, UsageError
-from tcia_xnat.events import SeriesSettled, Tell
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.errors import Error, LoginRefused, SeriesUnavailable, SpaceError, Stopped, UsageError
+from tcia_xnat.core.events import SeriesSettled, Tell
+from tcia_xnat.core.model import Label, Outcome, Series, State
 from tcia_xnat.jobs.record import RunRecord, recorded
-from tcia_xnat.jobs.work import Prepared, Run
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.model import Label, Outcome, Series, State
-from tcia_xnat.plan import Plan, StudyPlan
-from tcia_xnat.settings import Settings
-from tcia_xnat.stop import Stop
-from tcia_xnat.transfer import TransferResult
+from tcia_xnat.planning.plan import Plan, StudyPlan
+from tcia_xnat.planning.settings import Settings
+from tcia_xnat.sources.catalog import Catalogue
+from tcia_xnat.transfer.scheduler import TransferResult
+from tcia_xnat.transfer.work import Prepared, Run
 
 LABEL = Label("P", "P_01")
 ONE, TWO = (Series(uid, "1", "P") for uid in ("1.1", "1.2"))

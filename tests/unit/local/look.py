@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tcia_xnat.local.inventory import Inventory
-from tcia_xnat.local.tree import Tree, Wanted, gather
-from tcia_xnat.model import Series, SourceName
-from tcia_xnat.sources.local import LocalSource
-from tcia_xnat.spool import Spool
+from tcia_xnat.core.model import Series, SourceName
+from tcia_xnat.sources.local.inventory import Inventory
+from tcia_xnat.sources.local.source import LocalSource
+from tcia_xnat.sources.local.tree import Tree, Wanted, gather
+from tcia_xnat.staging.spool import Spool
 
 
 @dataclass(frozen=True, slots=True)

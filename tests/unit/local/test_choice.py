@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import UsageError
-from tcia_xnat.local.choice import Filters
-from tcia_xnat.local.layout import Layout, folder_label
-from tcia_xnat.local.left_out import LeftOut, sentence
-from tcia_xnat.model import Label
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.model import Label
+from tcia_xnat.sources.local.choice import Filters
+from tcia_xnat.sources.local.layout import Layout, folder_label
+from tcia_xnat.sources.local.left_out import LeftOut, sentence
 from tests.unit.local.look import look
 from tests.upload.trees import Scan, write
 from upload import read_filters

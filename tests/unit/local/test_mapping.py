@@ -7,11 +7,11 @@ from typing import Literal
 
 import pytest
 
-from tcia_xnat.errors import UsageError
-from tcia_xnat.local.layout import Layout
-from tcia_xnat.local.mapping import is_mapping, mapped, read_mapping
-from tcia_xnat.local.tree import find_root
-from tcia_xnat.model import Label
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.model import Label
+from tcia_xnat.sources.local.layout import Layout
+from tcia_xnat.sources.local.mapping import is_mapping, mapped, read_mapping
+from tcia_xnat.sources.local.tree import find_root
 from tests.unit.local.look import look
 from tests.upload.trees import Scan, write, zipped
 

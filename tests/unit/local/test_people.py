@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import UsageError
-from tcia_xnat.local import remembered
-from tcia_xnat.local.choice import Filters
-from tcia_xnat.local.layout import Layout
-from tcia_xnat.local.recognition import Decision
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.sources.local import remembered
+from tcia_xnat.sources.local.choice import Filters
+from tcia_xnat.sources.local.layout import Layout
+from tcia_xnat.sources.local.recognition import Decision
 from tests.unit.local.look import Looked, look
 from tests.upload.trees import Scan, write
 

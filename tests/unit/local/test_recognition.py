@@ -2,10 +2,10 @@
 
 import pytest
 
-from tcia_xnat.errors import UsageError
-from tcia_xnat.local.layout import Layout
-from tcia_xnat.local.model import Spot
-from tcia_xnat.local.recognition import decide
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.sources.local.layout import Layout
+from tcia_xnat.sources.local.model import Spot
+from tcia_xnat.sources.local.recognition import decide
 
 
 def spot(folder: str, patient: str, study: str = "") -> Spot:

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from tcia_xnat.errors import UsageError
-from tcia_xnat.local.layout import Layout
-from tcia_xnat.local.model import Weight
-from tcia_xnat.local.tree import find_root
-from tcia_xnat.local.walk import Found, walk
-from tcia_xnat.model import Label
-from tcia_xnat.plan import make
+from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.model import Label
 from tcia_xnat.planning.held import Held
+from tcia_xnat.planning.plan import make
 from tcia_xnat.report.verdict import plan_exit_code
+from tcia_xnat.sources.local.layout import Layout
+from tcia_xnat.sources.local.model import Weight
+from tcia_xnat.sources.local.tree import find_root
+from tcia_xnat.sources.local.walk import Found, walk
 from tests.folder.case import heed_rights
 from tests.unit.local.look import look
 from tests.upload.trees import Scan, write
@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_listed_is_named_and_makes_the_exit_code_3(
     write(tmp_path / "t/open", one.all_images())
     write(tmp_path / "t/closed/deep", other.all_images())
     assert len(look(tmp_path / "t").images) == 2  # what was known of it before does not count
-    monkeypatch.setattr("tcia_xnat.local.walk.os.scandir", closed("closed"))
+    monkeypatch.setattr("tcia_xnat.sources.local.walk.os.scandir", closed("closed"))
     found = look(tmp_path / "t")
     assert found.images == {one.series_instance_uid: 3}
     assert found.lost == {"closed": "cannot be read: Permission denied"}
@@ -138,7 +138,7 @@ def test_a_tree_that_cannot_be_seen_is_a_usage_error_with_its_name(root: Path, m
 CLOSED = """
 import sys
 from pathlib import Path
-from tcia_xnat.local.walk import walk
+from tcia_xnat.sources.local.walk import walk
 for one in walk(Path(sys.argv[1])):
     print(Path(one.path).name, one.passed.reason if one.passed else "taken")
 """

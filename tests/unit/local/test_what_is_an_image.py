@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydicom.fileset import FileSet
 
-from tcia_xnat.errors import SeriesDamaged
-from tcia_xnat.local.layout import Layout
+from tcia_xnat.core.errors import SeriesDamaged
+from tcia_xnat.sources.local.layout import Layout
 from tests.unit.local.look import look, sent
 from tests.upload.trees import Scan, write, zipped
 

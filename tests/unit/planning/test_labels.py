@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
 from tcia_xnat.planning.identity.same_patient import SamePatient
 from tcia_xnat.planning.identity.sessions import Visit, number
 from tcia_xnat.planning.identity.subjects import Subjects, Wish, assign

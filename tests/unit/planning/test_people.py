@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from tcia_xnat.catalogue import Catalogue
+from tcia_xnat.core.model import Label, Person, Series
 from tcia_xnat.core.people import person
-from tcia_xnat.model import Label, Person, Series
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity import Templates, identify
+from tcia_xnat.sources.catalog import Catalogue
 
 DOE = "Doe^Jane"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcia_xnat.model import Label
+from tcia_xnat.core.model import Label
 from tcia_xnat.planning.provenance import Provenance, SeriesProvenance, decode
 
 ONE = SeriesProvenance("idc", 3, frozenset({"1.1.1", "1.1.2", "1.1.3"}), "2", "2.25.7", 2, sends=2)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import UsageError
+from tcia_xnat.core.errors import UsageError
 from tcia_xnat.planning.identity.same_patient import parse
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from tcia_xnat.errors import ManifestError
-from tcia_xnat.model import Series
+from tcia_xnat.core.errors import ManifestError
+from tcia_xnat.core.model import Series
 
 
 class FakeIndex:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tcia_xnat.errors import ManifestError
+from tcia_xnat.core.errors import ManifestError
 from tcia_xnat.request.addresses import is_address, is_doi, names_of
 
 VIEWER = "https://viewer.imaging.datacommons.cancer.gov"

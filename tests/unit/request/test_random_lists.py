@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import openpyxl
 import pytest
 
-from tcia_xnat.errors import ManifestError
+from tcia_xnat.core.errors import ManifestError
+from tcia_xnat.core.model import Series
 from tcia_xnat.manifest import Manifest, parse
-from tcia_xnat.model import Series
 from tcia_xnat.request.resolve import resolve
 from tests.unit.request.fake_index import FakeIndex
 

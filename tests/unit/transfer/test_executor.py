@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 
-from tcia_xnat import workers as module
-from tcia_xnat.errors import SpaceError, Stopped
-from tcia_xnat.stop import Stop
-from tcia_xnat.workers import Workers
+from tcia_xnat.core import executor as module
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.errors import SpaceError, Stopped
+from tcia_xnat.core.executor import Workers
 
 
 @pytest.fixture

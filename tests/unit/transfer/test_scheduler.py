@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tcia_xnat.errors import (
+from tcia_xnat.core.cancellation import Stop
+from tcia_xnat.core.errors import (
     Error,
     SeriesIncomplete,
     SeriesUnavailable,
@@ -15,13 +16,12 @@ from tcia_xnat.errors import (
     Stopped,
     XnatUnreachable,
 )
-from tcia_xnat.events import Event, SessionArchived
-from tcia_xnat.lane import NotSent, Sent
-from tcia_xnat.ledger import Ledger
-from tcia_xnat.model import Label, Outcome, Series, State
-from tcia_xnat.plan import Plan, StudyPlan
-from tcia_xnat.stop import Stop
-from tcia_xnat.transfer import TransferResult, transfer
+from tcia_xnat.core.events import Event, SessionArchived
+from tcia_xnat.core.model import Label, Outcome, Series, State
+from tcia_xnat.planning.plan import Plan, StudyPlan
+from tcia_xnat.transfer.ledger import Ledger
+from tcia_xnat.transfer.scheduler import TransferResult, transfer
+from tcia_xnat.transfer.worker import NotSent, Sent
 from tests.fakes import FakeLane, FakeXnat, series
 
 LABEL = Label("PAT", "PAT_1.2")

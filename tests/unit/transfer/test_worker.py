@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from tcia_xnat.destinations.xnat.turns import AnotherRun, Turns
-from tcia_xnat.errors import (
+from tcia_xnat.core.errors import (
     Error,
     SeriesDamaged,
     SeriesIncomplete,
@@ -20,9 +19,10 @@ from tcia_xnat.errors import (
     XnatRefused,
     XnatUnreachable,
 )
-from tcia_xnat.events import Event, SeriesLeft
-from tcia_xnat.lane import Lane, NotSent, Sent
-from tcia_xnat.model import Label, SourceName
+from tcia_xnat.core.events import Event, SeriesLeft
+from tcia_xnat.core.model import Label, SourceName
+from tcia_xnat.destinations.xnat.turns import AnotherRun, Turns
+from tcia_xnat.transfer.worker import Lane, NotSent, Sent
 from tcia_xnat.xnat.connection import Body
 from tests.fakes import FakeSource, FakeXnat, images, series
 

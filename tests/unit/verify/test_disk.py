@@ -2,10 +2,10 @@
 
 import pytest
 
-from tcia_xnat.folder.headers import Header
-from tcia_xnat.folder.presence import Known
-from tcia_xnat.folder.scan import File, Image
-from tcia_xnat.model import Series
+from tcia_xnat.core.model import Series
+from tcia_xnat.destinations.disk.headers import Header
+from tcia_xnat.destinations.disk.presence import Known
+from tcia_xnat.destinations.disk.scan import File, Image
 from tcia_xnat.verify.disk import compare
 from tcia_xnat.verify.model import Sign
 

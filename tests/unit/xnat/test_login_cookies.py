@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from tcia_xnat.clients.session import Session
+from tcia_xnat.web.session import Session
 from tcia_xnat.xnat.login import _let_cookies_go_to
 
 

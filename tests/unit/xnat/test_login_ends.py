@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.serve import Server
-from tcia_xnat.errors import XnatUnreachable
+from tcia_xnat.core.errors import XnatUnreachable
 from tcia_xnat.xnat.login import log_in, log_out
 
 

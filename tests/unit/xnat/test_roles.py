@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from tcia_xnat.retry import Patience, RetryPolicy
+from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.xnat.answers import Answer
 from tcia_xnat.xnat.connection import XnatConnection
 from tcia_xnat.xnat.preferences import read_scripts

@@ -4,9 +4,9 @@ import click
 import pytest
 
 import download
-from tcia_xnat.errors import UsageError
-from tcia_xnat.xnat_command import variables
-from tcia_xnat.xnat_command.variables import OPTIONS, REFUSED, given_values, read_options, unknown
+from tcia_xnat.container_command import variables
+from tcia_xnat.container_command.variables import OPTIONS, REFUSED, given_values, read_options, unknown
+from tcia_xnat.core.errors import UsageError
 
 HEEDED = {str(option.name) for option in OPTIONS}
 

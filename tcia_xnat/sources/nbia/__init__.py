@@ -1,0 +1,1 @@
+"""TCIA's NBIA server: its client, and series from there."""
