@@ -18,13 +18,25 @@ from tcia_xnat.container_command.document import Finding
 from tcia_xnat.container_command.label import label_line, problem, replaced
 from tcia_xnat.container_command.read import parse
 from tcia_xnat.core.errors import Error, UsageError
+from tcia_xnat.core.exit_codes import ExitCode, exit_help
 
 CONTEXT = {**cli.CONTEXT, "auto_envvar_prefix": None}  # a step of a build takes nothing from variables
 BESIDE = Path()
 """Stands for the Dockerfile beside command.json."""
 
 
-@click.command(cls=Command, context_settings=CONTEXT)
+@click.command(
+    cls=Command,
+    context_settings=CONTEXT,
+    epilog=exit_help(
+        ExitCode.DONE,
+        ExitCode.UNEXPECTED,
+        ExitCode.USAGE,
+        done="done",
+        unexpected="the Dockerfile's label differs, is missing or is there twice",
+        usage="usage, or a command.json with mistakes, a line each",
+    ),
+)
 @click.argument("command_json", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--check",
@@ -51,9 +63,6 @@ def main(command_json: Path, checked: Path | None, written: Path | None) -> int:
     COMMAND_JSON is checked first. Do not append the output to a Dockerfile with >>, as older instructions said: every
     build adds one more label. --write replaces it, and changes nothing when run again. A Dockerfile of --check goes
     last: command2Label.py command.json --check
-
-    Exit: 0 done, 1 the Dockerfile's label differs, is missing or is there twice, 2 usage or a command.json with
-    mistakes, a line each.
     """
     if checked is not None and written is not None:
         raise UsageError("--check and --write are given together", "give one of them")

@@ -19,6 +19,7 @@ from tcia_xnat.cli.command_list import Command
 from tcia_xnat.cli.options import column_option, common_options, dry_run_option, source_option, view_options
 from tcia_xnat.core import licenses, streams
 from tcia_xnat.core.errors import ManifestError, UsageError
+from tcia_xnat.core.exit_codes import exit_help
 
 if TYPE_CHECKING:
     from tcia_xnat.jobs.tcia_to_xnat import Job, Login
@@ -29,7 +30,7 @@ VARIABLES = {"host": "XNAT_HOST", "user": "XNAT_USER", "password": "XNAT_PASS"}
 USAGE = "download.py MANIFEST OUTPUT_DIR [PROJECT [HOST [USER [PASSWORD]]]]"
 
 
-@click.command(cls=Command, context_settings=cli.CONTEXT)
+@click.command(cls=Command, context_settings=cli.CONTEXT, epilog=exit_help())
 @click.argument("given", nargs=-1, metavar=" ".join(f"[{name.upper()}]" for name in ARGUMENTS))
 @dry_run_option
 @click.option("--check", is_flag=True, help="Only look whether a run would succeed; every argument may be left out.")
@@ -66,9 +67,6 @@ def download(given: tuple[str, ...], *, dry_run: bool, check: bool, verify: bool
 
     With --check: download.py --check [MANIFEST OUTPUT_DIR] [PROJECT [HOST [USER [PASSWORD]]]]; the first argument is
     taken as MANIFEST if it is a file. It stores a small file in PROJECT and removes it, and changes nothing else.
-
-    Exit: 0 all series are there, 1 unexpected, 2 usage or manifest, 3 some series are not, 4 source unreachable,
-    5 XNAT unreachable or login or rights refused, 6 not enough space, 129, 130 and 143 stopped.
     """
     cli.warn_of_unknown_variables()
     modes = {"dry_run": dry_run, "check": check, "verify": verify}

@@ -21,6 +21,7 @@ from tcia_xnat.cli.command_list import CommandList
 from tcia_xnat.cli.options import FiniteRange
 from tcia_xnat.cli.tcia_commands import DOWNLOADS, OPTIONS, QUERIES, Download, Query, not_there
 from tcia_xnat.core.errors import SeriesUnavailable
+from tcia_xnat.core.exit_codes import ExitCode, exit_help
 from tcia_xnat.core.tables import TableWriter
 
 if TYPE_CHECKING:
@@ -79,13 +80,22 @@ def __getattr__(name: str) -> object:
     return TCIAClient
 
 
-@click.group(cls=CommandList, context_settings=cli.CONTEXT | {"auto_envvar_prefix": None})
+@click.group(
+    cls=CommandList,
+    context_settings=cli.CONTEXT | {"auto_envvar_prefix": None},
+    epilog=exit_help(
+        *(code for code in ExitCode if code is not ExitCode.XNAT),
+        done="answered, also when no filter fits anything",
+        usage="usage",
+        missing="NBIA refuses, or has not all that was named",
+        source="NBIA unreachable",
+    ),
+)
 @click.version_option(__version__, prog_name="xnat-tcia-download")
 def main() -> None:
     """Ask TCIA's NBIA server; COMMAND --help shows what each question takes.
 
-    Results go to stdout, errors to stderr. Exit: 0 answered, also when no filter fits anything, 1 unexpected, 2 usage,
-    3 NBIA refuses, or has not all that was named, 4 NBIA unreachable, 6 not enough space, 130 stopped.
+    Results go to stdout, errors to stderr.
     """
 
 

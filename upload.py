@@ -20,6 +20,7 @@ from tcia_xnat import cli
 from tcia_xnat.cli.command_list import Command
 from tcia_xnat.cli.options import run_options
 from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.exit_codes import ExitCode, exit_help
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +37,11 @@ _ALL = 5  # arguments
 _WHO = ("XNAT_HOST", "XNAT_USER", "XNAT_PASS")
 
 
-@click.command(cls=Command, context_settings=cli.CONTEXT)
+@click.command(
+    cls=Command,
+    context_settings=cli.CONTEXT,
+    epilog=exit_help(*(code for code in ExitCode if code is not ExitCode.SOURCE)),
+)
 @click.argument("arguments", nargs=-1, metavar="ROOT PROJECT [HOST [USER [PASSWORD]]]")
 @click.option("--dry-run", "-n", is_flag=True, help="Show which folder becomes what, and change nothing.")
 @click.option(
@@ -89,9 +94,6 @@ def upload(arguments: Sequence[str], *, dry_run: bool, **options: Any) -> int:  
     and XNAT_PASS, or from ~/.netrc; each option from a variable, --transfers from TCIA_XNAT_TRANSFERS. ROOT is a
     folder, a zip, or a CSV of path, subject and session beside what it names; nothing in it is changed. The same
     command again continues where it was.
-
-    Exit: 0 everything is in the archive, 1 unexpected, 2 usage, 3 something is not in, 5 XNAT unreachable or login or
-    rights refused, 6 not enough space, 129, 130 and 143 stopped.
     """
     cli.warn_of_unknown_variables()
     warnings.filterwarnings("ignore", module="pydicom")  # what is odd in a header is said once, in the report

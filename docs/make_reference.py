@@ -5,6 +5,7 @@ What a command takes is asked of click, what a record holds is read in the funct
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,11 +20,13 @@ import upload
 from docs import meanings
 from tcia_xnat.container_command import variables as command_variables
 from tcia_xnat.core import errors, variables
+from tcia_xnat.core.exit_codes import CONTINUES, ExitCode
 from tcia_xnat.core.model import State
 from tcia_xnat.progress import json_lines
 from tcia_xnat.report import document
 
 FOLDER = Path(__file__).parent / "reference"
+README = Path(__file__).parents[1] / "README.md"
 SCRIPTS: Mapping[str, click.Command] = {
     "download.py": download.download,
     "query.py": query.query,
@@ -32,6 +35,7 @@ SCRIPTS: Mapping[str, click.Command] = {
     "command2Label.py": command2Label.main,
 }
 _MADE = "Made from the code by `python -m docs.make_reference`; do not edit.\n"
+_AS_IT_IS = "\b\n"  # click's sign before lines that are not wrapped
 _ADDED = {"series_settled": ["study"]}  # by JsonLines.show, which knows the plan
 _FIXED = {
     "XNAT_HOST": "address of XNAT",
@@ -46,9 +50,15 @@ _FIXED = {
 
 
 def main() -> None:
-    """Write the pages."""
+    """Write the pages, and the table of exit codes in README.md."""
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
+    README.write_text(with_exit_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def with_exit_table(readme: str) -> str:
+    """Return README.md with the table of exit codes that the code says."""
+    return re.sub(r"(\n## Exit codes\n\n)(?:\|.*\n)+", lambda found: found[1] + exit_table(), readme)
 
 
 def pages() -> dict[str, str]:
@@ -87,8 +97,9 @@ def _command(context: click.Context) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     rows = [(f"`{names}`", text) for names, text in _options(context)]
     level = "##" if context.parent is None else "###"
-    help_text = inspect.cleandoc(command.help or "").replace("\b\n", "")
-    return f"{level} {context.command_path}\n\n`{usage}`\n\n{help_text}\n\n" + _table(["option", "what"], rows)
+    help_text = inspect.cleandoc(command.help or "").replace(_AS_IT_IS, "")
+    ending = f"\n```text\n{command.epilog.removeprefix(_AS_IT_IS)}\n```\n" if command.epilog else ""
+    return f"{level} {context.command_path}\n\n`{usage}`\n\n{help_text}\n\n{_table(['option', 'what'], rows)}{ending}"
 
 
 def _options(context: click.Context) -> Iterator[tuple[str, str]]:
@@ -143,10 +154,11 @@ def _is_own(context: click.Context, variable: str) -> bool:
 
 
 def _exit_codes() -> Iterator[str]:
-    yield (
-        "0 is success; 130 is Ctrl-C, 143 SIGTERM and 129 SIGHUP (the terminal is gone): the report is written, "
-        "the same command continues.\n"
-    )
+    yield exit_table()
+    yield f"{CONTINUES}\n"
+    yield "## Errors\n"
+    yield "An error of one series does not end a run: it ends with 3 then, and the report has its name as `kind`.\n"
+    yield f"These end it: {', '.join(f'`{kind.__name__}`' for kind in errors.FATAL)}.\n"
     found = [kind for kind in _kinds(errors.Error) if kind is not errors.Stopped]
     rows = (
         (
@@ -158,8 +170,11 @@ def _exit_codes() -> Iterator[str]:
         for kind in sorted(found, key=lambda kind: kind.exit_code)
     )
     yield _table(["code", "error", "what", "tried again"], rows)
-    yield "An error of one series does not end a run: it ends with 3 then, and the report has its name as `kind`.\n"
-    yield f"These end it: {', '.join(f'`{kind.__name__}`' for kind in errors.FATAL)}.\n"
+
+
+def exit_table() -> str:
+    """Return the table of exit codes, as this page and README.md show it."""
+    return _table(["code", "meaning"], ((str(code), code.meaning) for code in ExitCode))
 
 
 def _kinds(kind: type[errors.Error]) -> Iterator[type[errors.Error]]:

@@ -11,11 +11,10 @@ from tcia_xnat import cli
 from tcia_xnat.cli.command_list import Command
 from tcia_xnat.cli.options import column_option
 from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.exit_codes import ExitCode
 from tcia_xnat.core.words import counted
 
 _FORMS = (".tcia", ".csv", ".s5cmd")
-NOT_ALL = 3
-"""Exit code when something that was asked for is not in the result."""
 
 
 @click.command(cls=Command, context_settings=cli.CONTEXT)
@@ -47,7 +46,7 @@ def convert(manifests: Sequence[str], output: Path, *, idc_index: str | None, co
     for line in (*(one.text for one in asked.read), *passed_over(asked.rejected), *left_out):
         click.echo(line, err=True)
     click.echo(f"{len(uids)} series in {output}, {counted(asked.duplicates, 'line')} named one of them again", err=True)
-    return NOT_ALL if unknown else 0
+    return ExitCode.MISSING if unknown else ExitCode.DONE
 
 
 def as_table(uids: Sequence[str], output: Path, idc_index: str | None) -> str:

@@ -6,9 +6,20 @@ import click
 
 from tcia_xnat import cli
 from tcia_xnat.cli.command_list import Command
+from tcia_xnat.core.exit_codes import ExitCode, exit_help
 
 
-@click.command("merge-reports", cls=Command, context_settings=cli.CONTEXT)
+@click.command(
+    "merge-reports",
+    cls=Command,
+    context_settings=cli.CONTEXT,
+    epilog=exit_help(
+        ExitCode.DONE,
+        ExitCode.USAGE,
+        ExitCode.MISSING,
+        missing="some series are not there or a part is missing; or the code that all failed runs share",
+    ),
+)
 @click.argument("reports", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--output",
@@ -24,9 +35,6 @@ def merge_reports(reports: tuple[Path, ...], output: Path) -> int:
 
     The folder gets all files of a report, and failed.tcia with what is in none of them. Of a series that several have,
     the run that ended last counts. A part of a list that is in no report is named, and its series are missing.
-
-    Exit: 0 all series are in the archive, 2 usage, 3 some series are not in or a part is missing, or the code that all
-    failed runs share.
     """
     from tcia_xnat.report.files import write_files  # noqa: PLC0415  --help need not wait for it
     from tcia_xnat.report.merge import merge, notes, pictures_beside  # noqa: PLC0415  as above

@@ -24,6 +24,8 @@ One series' failure never ends a run: the lane turns it into an `Outcome`. Those
 
 from typing import ClassVar
 
+from tcia_xnat.core.exit_codes import ExitCode
+
 
 class Error(Exception):
     """Base of all errors that we raise on purpose.
@@ -46,7 +48,7 @@ class Error(Exception):
     """
 
     retryable: ClassVar[bool] = False
-    exit_code: int = 1
+    exit_code: int = ExitCode.UNEXPECTED
     attempt: int = 0
     series_instance_uid: str = ""
 
@@ -59,7 +61,7 @@ class Error(Exception):
 class UsageError(Error):
     """An option, an argument or a variable is wrong."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class ManifestError(UsageError):
@@ -69,14 +71,14 @@ class ManifestError(UsageError):
 class SourceError(Error):
     """IDC or NBIA did not deliver."""
 
-    exit_code = 3
+    exit_code = ExitCode.MISSING
 
 
 class SourceUnreachable(SourceError):
     """No connection, a stall, or an answer that says "later"."""
 
     retryable = True
-    exit_code = 4
+    exit_code = ExitCode.SOURCE
 
 
 class SeriesUnavailable(SourceError):
@@ -98,20 +100,20 @@ class SeriesDamaged(SourceError):
 class XnatError(Error):
     """XNAT did not do what was asked."""
 
-    exit_code = 3
+    exit_code = ExitCode.MISSING
 
 
 class XnatUnreachable(XnatError):
     """No connection, a stall, or an answer that says "later"."""
 
     retryable = True
-    exit_code = 5
+    exit_code = ExitCode.XNAT
 
 
 class XnatGarbled(XnatUnreachable):
     """XNAT answers, and one of its answers cannot be read however often it is asked for."""
 
-    exit_code = 3
+    exit_code = ExitCode.MISSING
 
 
 class XnatBusy(XnatError):
@@ -123,13 +125,13 @@ class XnatBusy(XnatError):
 class LoginRefused(XnatError):
     """Wrong password, expired token, or too many sessions."""
 
-    exit_code = 5
+    exit_code = ExitCode.XNAT
 
 
 class RightsRefused(XnatError):
     """The user may not do this."""
 
-    exit_code = 5
+    exit_code = ExitCode.XNAT
 
 
 class XnatRefused(XnatError):
@@ -143,19 +145,19 @@ class ArchiveConflict(XnatError):
 class FolderError(Error):
     """The disk does not take or give a file."""
 
-    exit_code = 3
+    exit_code = ExitCode.MISSING
 
 
 class SpaceError(Error):
     """Not enough room on the disk that holds the spool, or on that of the output folder."""
 
-    exit_code = 6
+    exit_code = ExitCode.SPACE
 
 
 class Stopped(Error):
     """Ctrl-C, SIGTERM or SIGHUP: the report is written and the same command continues."""
 
-    def __init__(self, exit_code: int = 130) -> None:
+    def __init__(self, exit_code: int = ExitCode.INTERRUPT) -> None:
         super().__init__("stopped on request", "the same command continues where this run ended")
         self.exit_code = exit_code
 

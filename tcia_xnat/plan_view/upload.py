@@ -9,6 +9,7 @@ from rich.text import Text
 from tcia_xnat.console.sanitize import one_line
 from tcia_xnat.console.table import Column, FittingTable
 from tcia_xnat.core.errors import Error
+from tcia_xnat.core.exit_codes import ExitCode
 from tcia_xnat.core.model import Outcome, Series, State
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.progress import counted, size
@@ -91,7 +92,7 @@ def _refusals(prepared: Prepared, tree: Tree) -> Iterator[str]:
 
 def exit_code(prepared: Prepared, tree: Tree) -> int:
     """Return 0 when everything that is wanted is there or can be sent, else 3."""
-    return max(plan_exit_code(prepared.plan), 3 if tree.problems else 0)
+    return max(plan_exit_code(prepared.plan), ExitCode.MISSING if tree.problems else ExitCode.DONE)
 
 
 def _series_table(prepared: Prepared, tree: Tree) -> RenderableType:

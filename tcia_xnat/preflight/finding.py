@@ -5,8 +5,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tcia_xnat.core.errors import Error
+from tcia_xnat.core.exit_codes import ExitCode
 
-_ORDER = (2, 5, 6, 4, 3, 1)  # exit codes as a run would meet them: usage, XNAT, space, sources, series
+_ORDER = (
+    ExitCode.USAGE,
+    ExitCode.XNAT,
+    ExitCode.SPACE,
+    ExitCode.SOURCE,
+    ExitCode.MISSING,
+    ExitCode.UNEXPECTED,
+)  # as a run would meet them
 
 
 class Verdict(StrEnum):

@@ -9,6 +9,7 @@ import click
 from tcia_xnat import __version__, cli
 from tcia_xnat.core.doi import DOI_URL, CitationFormat
 from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.exit_codes import ExitCode, exit_help
 from tcia_xnat.core.variables import PREFIX
 from tcia_xnat.query.group import Commands
 from tcia_xnat.query.options import Place, Target, asks
@@ -24,7 +25,18 @@ _SEARCHED = ("collection_id", "PatientID", "Modality", "SeriesDescription", "ins
 _LISTED = ("PatientID", "StudyDate", "Modality", "SeriesNumber", "SeriesDescription", "instanceCount")
 
 
-@click.group(cls=Commands, context_settings=cli.CONTEXT | {"auto_envvar_prefix": None})
+@click.group(
+    cls=Commands,
+    context_settings=cli.CONTEXT | {"auto_envvar_prefix": None},
+    epilog=exit_help(
+        ExitCode.DONE,
+        ExitCode.USAGE,
+        ExitCode.SOURCE,
+        done="answered, also when nothing fits all filters together",
+        usage="usage, or a value that no series has",
+        source="TCIA's server unreachable",
+    ),
+)
 @click.version_option(__version__, prog_name="xnat-tcia-download")
 def query() -> None:
     """Find series at IDC and TCIA: tables, lists for download.py, what to cite.
@@ -35,9 +47,6 @@ def query() -> None:
     \b
         query.py search --collection CPTAC-CCRCC --modality CT --age-max 50
         query.py search -c lidc_idri --limit 10 | download.py - output PROJECT
-
-    Exit: 0, also when nothing fits all filters together, 2 usage or a value that no series has, 4 TCIA's server
-    unreachable.
     """  # noqa: D301  \b is click's sign for lines to leave as they are
 
 

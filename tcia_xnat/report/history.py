@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tcia_xnat.core.errors import Error, Stopped, UsageError
+from tcia_xnat.core.exit_codes import ExitCode
 from tcia_xnat.core.model import State
 from tcia_xnat.report.asked import Request, joined
 from tcia_xnat.report.document import Document, Row, is_short, outcome_of, requests, tallies
@@ -18,7 +19,6 @@ from tcia_xnat.report.verdict import verdict
 from tcia_xnat.transfer.scheduler import TransferResult
 
 RUNS = "runs"
-_SOME_MISSING = 3
 _SIGNAL = 128  # above it are the exit codes that signals give
 
 
@@ -107,7 +107,7 @@ def _of_all(before: Sequence[Document], now: Document) -> Mapping[str, Any]:
     command = next((document["next_command"] for document in reversed(in_order) if document["next_command"]), "")
     return {
         "verdict": verdict(result, archive=now["archive"], place=now["place"], asked=asked),
-        "exit_code": now["exit_code"] or (_SOME_MISSING if is_missing else 0),
+        "exit_code": now["exit_code"] or (ExitCode.MISSING if is_missing else ExitCode.DONE),
         "manifest": ", ".join(dict.fromkeys(one.manifest for one in asked)),
         "asked": [one.as_json() for one in asked],
         "runs": list(dict.fromkeys(name for document in in_order for name in document["runs"])),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tcia_xnat.core.errors import UsageError
+from tcia_xnat.core.exit_codes import ExitCode
 from tcia_xnat.core.metrics import Spent
 from tcia_xnat.core.model import Outcome, SourceName, State
 from tcia_xnat.planning.settings import ask_again
@@ -18,7 +19,6 @@ from tcia_xnat.report.verdict import exit_code, verdict
 from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.transfer.scheduler import TransferResult
 
-_SOME_MISSING = 3
 _BEFORE_ALL = "1970-01-01T00:00:00+00:00"
 _BINS = 240  # of the merged timeline, at the most
 
@@ -51,7 +51,7 @@ def merge(documents: Sequence[Document], folder: Path) -> dict[str, Any]:
     return {
         **last,
         "verdict": " ".join([verdict(result, place=last["place"], asked=asked), *(f"{said}." for _, said, _ in parts)]),
-        "exit_code": _exit_code(result, in_order) or (_SOME_MISSING if parts else 0),
+        "exit_code": _exit_code(result, in_order) or (ExitCode.MISSING if parts else ExitCode.DONE),
         "ended_by": "; ".join(dict.fromkeys(filter(None, (document["ended_by"] for document in in_order)))),
         "started": min(in_order, key=lambda document: _when(document, "started"))["started"],
         "manifest": _only(in_order, "manifest"),
@@ -115,7 +115,7 @@ def _exit_code(result: TransferResult, documents: Iterable[Document]) -> int:
     if not exit_code(result):
         return 0
     codes = {document["exit_code"] for document in documents if document["exit_code"]}
-    return codes.pop() if len(codes) == 1 else _SOME_MISSING
+    return codes.pop() if len(codes) == 1 else ExitCode.MISSING
 
 
 def _when(document: Document, key: str) -> datetime:

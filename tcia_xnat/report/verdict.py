@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from tcia_xnat.core.errors import Error, SourceUnreachable, Stopped, XnatUnreachable
+from tcia_xnat.core.exit_codes import ExitCode
 from tcia_xnat.core.model import Outcome, State
 from tcia_xnat.planning.left_out import is_accepted
 from tcia_xnat.planning.plan import Plan
@@ -13,7 +14,6 @@ from tcia_xnat.report.causes import is_file
 from tcia_xnat.transfer.scheduler import TransferResult
 from tcia_xnat.transfer.work import Run
 
-_IN, _SOME_MISSING = 0, 3
 _NOT_IN = (State.FAILED, State.UNAVAILABLE, State.NOT_STARTED, State.HELD)
 
 
@@ -36,12 +36,12 @@ def _missing_code(outcomes: Iterable[Outcome], *, gave: bool) -> int:
     """Return the code of what is missing; `gave` says whether the sources gave, or offer, any series."""
     kinds = {outcome.kind for outcome in outcomes if outcome.state.is_missing}
     if not kinds:
-        return _IN
+        return ExitCode.DONE
     if XnatUnreachable.__name__ in kinds:
         return XnatUnreachable.exit_code
     if kinds == {SourceUnreachable.__name__} and not gave:
         return SourceUnreachable.exit_code
-    return _SOME_MISSING
+    return ExitCode.MISSING
 
 
 def verdict_of(run: Run) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tcia_xnat import __version__
 from tcia_xnat.console.sanitize import one_line
+from tcia_xnat.core.exit_codes import ExitCode
 from tcia_xnat.core.tables import table_of
 from tcia_xnat.destinations.disk.disk import replace_text
 from tcia_xnat.manifest import write_tcia
@@ -35,19 +36,18 @@ _WORDS = {
     Sign.STRANGER: "under another patient's subject",
     Sign.ERROR: "not to be compared",
 }
-_RIGHT, _WRONG = 0, 3
 
 
 def exit_code(verified: Verified) -> int:
     """Return 0 when all is as it was asked for, else 3."""
-    return _RIGHT if is_right(verified.rows, one_way=verified.one_way) else _WRONG
+    return ExitCode.DONE if is_right(verified.rows, one_way=verified.one_way) else ExitCode.MISSING
 
 
 def verdict(verified: Verified) -> str:
     """Return the sentence that people read first."""
     counts = Counter(row.sign for row in verified.rows)
     told = ", ".join(f"{counts[sign]} {words}" for sign, words in _WORDS.items() if counts[sign])
-    return f"{'Right' if exit_code(verified) == _RIGHT else 'Not right'}: {told or 'nothing was asked for'}."
+    return f"{'Right' if exit_code(verified) == ExitCode.DONE else 'Not right'}: {told or 'nothing was asked for'}."
 
 
 def lines(verified: Verified) -> Iterator[str]:

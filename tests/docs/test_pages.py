@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from docs import make_reference
+from tcia_xnat.core import errors
+from tcia_xnat.core.exit_codes import ExitCode
 from tests.docs.pages import ANCHOR, MADE, PAGES, ROOT
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -44,3 +46,19 @@ def test_the_map_leads_to_every_page() -> None:
 def test_the_reference_is_what_the_code_says() -> None:
     made = make_reference.pages()
     assert {path.name: path.read_text("utf-8") for path in MADE.iterdir()} == made, "python -m docs.make_reference"
+
+
+def test_the_exit_codes_of_readme_are_what_the_code_says() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert make_reference.exit_table() in readme
+    assert make_reference.with_exit_table(readme) == readme, "python -m docs.make_reference"
+    other = readme.replace(ExitCode.SPACE.meaning, "another text")
+    assert other != readme
+    assert make_reference.with_exit_table(other) == readme
+
+
+def test_the_tree_of_errors_says_their_codes() -> None:
+    """The docstring of errors has the codes beside the names; a class without one has that of its parent."""
+    told = dict(re.findall(r"[├└]── (\w+) +(\d)\b", errors.__doc__ or ""))
+    assert told
+    assert told == {name: str(getattr(errors, name).exit_code) for name in told}
