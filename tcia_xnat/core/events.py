@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tcia_xnat.core.errors import Error
-from tcia_xnat.core.model import Label, Outcome, Series, SourceName
-from tcia_xnat.manifest import ListRead, Rejected
+from tcia_xnat.core.model import Label, ListRead, Outcome, Rejected, Series, SourceName
 
 
 @dataclass(frozen=True, slots=True)

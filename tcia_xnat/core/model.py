@@ -192,3 +192,43 @@ class Outcome:
     hint: str = ""
     kind: str = ""
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A line that was passed over, and why; `file` is the manifest it stands in, with the sheet of a workbook."""
+
+    line: int
+    text: str
+    reason: str
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRead:
+    """What one file, sheet or name turned out to ask for.
+
+    Attributes
+    ----------
+    text
+        All of it in words.
+    file, sheet, column
+        As in `Reading`; of a name on the command line, `file` is that name.
+    kind
+        What its entries are: series, studies, a collection, ….
+    lines
+        Lines or rows that have an entry.
+    entries
+        Different entries.
+    series
+        Series that these stand for.
+    """
+
+    text: str
+    file: str
+    kind: str
+    series: int
+    lines: int = 0
+    entries: int = 1
+    sheet: str = ""
+    column: str = ""

@@ -20,10 +20,10 @@ from tcia_xnat.core.tables import TableWriter, table
 from tcia_xnat.jobs import xnat_run as runs
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded
 from tcia_xnat.manifest import Manifest
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.identity.words import clean
 from tcia_xnat.planning.settings import Login, Settings
 from tcia_xnat.report.shared import shared
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.sources.local import remembered
 from tcia_xnat.sources.local.choice import Filters, ZipMode
 from tcia_xnat.sources.local.inventory import Inventory

@@ -10,10 +10,10 @@ from tcia_xnat.core.model import Outcome
 from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.planning import plan as plans
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity import identify
 from tcia_xnat.planning.settings import Settings
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.transfer.work import Prepared
 
 

@@ -20,10 +20,10 @@ from tcia_xnat.core.storage import storage_error
 from tcia_xnat.core.unexpected import unexpected
 from tcia_xnat.jobs.prepare import asked_part
 from tcia_xnat.manifest import Manifest
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.plan import Plan
 from tcia_xnat.planning.settings import Settings
 from tcia_xnat.planning.settle import missing_outcome, unbegun_outcome
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.transfer.scheduler import TransferResult
 from tcia_xnat.transfer.work import Prepared, Run
 

@@ -24,13 +24,14 @@ from tcia_xnat.destinations.disk.survey import survey
 from tcia_xnat.jobs.prepare import announce, asked_part, patience_of, prepare
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded
 from tcia_xnat.jobs.tcia_to_xnat import Job, clients_of, read_manifest
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.held import Existing, Held
 from tcia_xnat.planning.plan import Plan
 from tcia_xnat.planning.settle import unbegun_outcome
 from tcia_xnat.sources import registry
-from tcia_xnat.sources.catalog import Catalogue, look_up
 from tcia_xnat.sources.fetch import Fetcher
 from tcia_xnat.sources.idc.index import IdcIndex
+from tcia_xnat.sources.lookup import look_up
 from tcia_xnat.staging.disk_budget import Room
 from tcia_xnat.thumbnails import painter
 from tcia_xnat.transfer.disk_worker import FolderLane

@@ -14,11 +14,12 @@ from tcia_xnat.jobs import xnat_run as runs
 from tcia_xnat.jobs.prepare import patience_of
 from tcia_xnat.jobs.record import Reports, RunRecord, recorded
 from tcia_xnat.manifest import Manifest
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.settings import Login, Settings
 from tcia_xnat.request.requested import read_asked
 from tcia_xnat.sources import registry
-from tcia_xnat.sources.catalog import Catalogue, look_up
 from tcia_xnat.sources.idc.client import IDC_URL, IDCClient
+from tcia_xnat.sources.lookup import look_up
 from tcia_xnat.sources.nbia.client import NBIA_URL, TCIAClient
 from tcia_xnat.staging.disk_budget import Room
 from tcia_xnat.transfer.work import Kept, Prepared, Run, Work

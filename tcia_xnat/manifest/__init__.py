@@ -2,18 +2,16 @@
 
 from tcia_xnat.manifest.broken import passed_over
 from tcia_xnat.manifest.merge import merge
-from tcia_xnat.manifest.model import Level, ListRead, Manifest, Original, Reading, Rejected
+from tcia_xnat.manifest.model import Level, Manifest, Original, Reading
 from tcia_xnat.manifest.read import STDIN, find, parse, read, read_all
 from tcia_xnat.manifest.write import write_csv, write_modified, write_s5cmd, write_tcia
 
 __all__ = [
     "STDIN",
     "Level",
-    "ListRead",
     "Manifest",
     "Original",
     "Reading",
-    "Rejected",
     "find",
     "merge",
     "parse",

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from tcia_xnat.core.errors import ManifestError
-from tcia_xnat.manifest.model import Rejected
+from tcia_xnat.core.model import Rejected
 
 _SHOWN_LINES, _SHOWN_CHARACTERS, _NUMBERED_LINES = 3, 80, 20  # a UID has 64 characters
 

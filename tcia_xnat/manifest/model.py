@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tcia_xnat.core.model import ListRead, Rejected
+
 
 class Level(StrEnum):
     """What the entries of a list name."""
@@ -13,16 +15,6 @@ class Level(StrEnum):
     FOLDER = "folders of IDC"
     PATIENT = "patients"
     UID = "UIDs"  # of series or of studies: the index tells
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A line that was passed over, and why; `file` is the manifest it stands in, with the sheet of a workbook."""
-
-    line: int
-    text: str
-    reason: str
-    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,36 +59,6 @@ class Reading:
     def name(self) -> str:
         """Name of the file, with the sheet of a workbook."""
         return f"{self.file}, sheet {self.sheet}" if self.sheet else self.file
-
-
-@dataclass(frozen=True, slots=True)
-class ListRead:
-    """What one file, sheet or name turned out to ask for.
-
-    Attributes
-    ----------
-    text
-        All of it in words.
-    file, sheet, column
-        As in `Reading`; of a name on the command line, `file` is that name.
-    kind
-        What its entries are: series, studies, a collection, ….
-    lines
-        Lines or rows that have an entry.
-    entries
-        Different entries.
-    series
-        Series that these stand for.
-    """
-
-    text: str
-    file: str
-    kind: str
-    series: int
-    lines: int = 0
-    entries: int = 1
-    sheet: str = ""
-    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tcia_xnat.core.errors import ManifestError
 from tcia_xnat.core.foreign import parsing
+from tcia_xnat.core.model import Rejected
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.manifest.broken import wrong_lines
 from tcia_xnat.manifest.columns import (
@@ -28,7 +29,7 @@ from tcia_xnat.manifest.columns import (
 )
 from tcia_xnat.manifest.entries import folder_in, is_identifier, words
 from tcia_xnat.manifest.merge import merge
-from tcia_xnat.manifest.model import Level, Manifest, Reading, Rejected
+from tcia_xnat.manifest.model import Level, Manifest, Reading
 
 if TYPE_CHECKING:
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tcia_xnat.core.errors import ManifestError
+from tcia_xnat.core.model import Rejected
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.manifest.broken import no_uids, wrong_lines
 from tcia_xnat.manifest.entries import folder_in, is_broken, is_identifier, is_old_image, words
-from tcia_xnat.manifest.model import Level, Manifest, Reading, Rejected
+from tcia_xnat.manifest.model import Level, Manifest, Reading
 
 LIST_KEY = "listofseriestodownload"
 

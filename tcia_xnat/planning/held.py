@@ -6,7 +6,30 @@ from enum import StrEnum
 
 from tcia_xnat.core.model import Label
 from tcia_xnat.planning.completeness import Holding
-from tcia_xnat.transfer.ledger import Imported
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """One proved series that XNAT took.
+
+    Attributes
+    ----------
+    prearchive
+        The URL of its session, from /prearchive on.
+    images
+        SOPInstanceUIDs of the images that were sent, packed; empty when they are not known.
+    kept
+        How many of its images XNAT keeps, when it left out the same number twice; None when it keeps all.
+    """
+
+    series_instance_uid: str
+    study_instance_uid: str
+    prearchive: str
+    source: str
+    image_count: int
+    byte_count: int
+    images: bytes = b""
+    kept: int | None = None
 
 
 class Existing(StrEnum):

@@ -9,13 +9,12 @@ from types import MappingProxyType
 from tcia_xnat.core import licenses
 from tcia_xnat.core.errors import ArchiveConflict
 from tcia_xnat.core.model import Label, Outcome, Series, State
-from tcia_xnat.planning.held import Existing, Held
+from tcia_xnat.planning.catalog import Catalogue
+from tcia_xnat.planning.held import Existing, Held, Imported
 from tcia_xnat.planning.identity import Refusal, Templates, identify
 from tcia_xnat.planning.identity.refusal import in_foreign_session, of_another_type
 from tcia_xnat.planning.modalities import fits
 from tcia_xnat.planning.settle import judged_of, missing_outcome, refused_outcome, settled
-from tcia_xnat.sources.catalog import Catalogue
-from tcia_xnat.transfer.ledger import Imported
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tcia_xnat.manifest import ListRead
+from tcia_xnat.core.model import ListRead
 from tcia_xnat.transfer.work import Run
 
 _LEFT = re.compile(

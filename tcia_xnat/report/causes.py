@@ -10,7 +10,7 @@ from tcia_xnat.core.errors import SeriesDamaged
 from tcia_xnat.core.model import State
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.progress import counted
-from tcia_xnat.sources.catalog import NOT_PUBLIC
+from tcia_xnat.sources.lookup import NOT_PUBLIC
 
 _VARIES = re.compile(
     r"\d+(?:\.\d+){4,}"  # UIDs

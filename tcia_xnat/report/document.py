@@ -8,12 +8,11 @@ from typing import Any
 from tcia_xnat import __version__
 from tcia_xnat.core.markup import doi_url
 from tcia_xnat.core.metrics import Measured
-from tcia_xnat.core.model import Label, Outcome, Series, SourceName, State
-from tcia_xnat.manifest import ListRead
+from tcia_xnat.core.model import Label, ListRead, Outcome, Series, SourceName, State
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.report.asked import Request, request_of
 from tcia_xnat.report.causes import Cause, causes
 from tcia_xnat.report.verdict import exit_code, verdict_of
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.transfer.work import Run
 
 COLUMNS = (

@@ -11,12 +11,12 @@ from tcia_xnat.core.errors import UsageError
 from tcia_xnat.core.exit_codes import ExitCode
 from tcia_xnat.core.metrics import Spent
 from tcia_xnat.core.model import Outcome, SourceName, State
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.settings import ask_again
 from tcia_xnat.report.asked import Request, joined, named
 from tcia_xnat.report.document import Document, Row, is_short, outcome_of, requests, rows_of, tallies
 from tcia_xnat.report.history import later_rows
 from tcia_xnat.report.verdict import exit_code, verdict
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.transfer.scheduler import TransferResult
 
 _BEFORE_ALL = "1970-01-01T00:00:00+00:00"

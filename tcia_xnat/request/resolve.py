@@ -7,8 +7,8 @@ from itertools import chain
 from typing import Protocol
 
 from tcia_xnat.core.errors import ManifestError
-from tcia_xnat.core.model import Series
-from tcia_xnat.manifest import Level, ListRead, Manifest, Reading
+from tcia_xnat.core.model import ListRead, Series
+from tcia_xnat.manifest import Level, Manifest, Reading
 
 _SINGULAR = {
     Level.STUDY: "study",

@@ -10,12 +10,13 @@ from typing import Any
 
 from tcia_xnat.core.doi import bare_doi
 from tcia_xnat.core.errors import ManifestError
+from tcia_xnat.core.model import ListRead
 from tcia_xnat.core.uids import is_uid
-from tcia_xnat.manifest import ListRead, Manifest, parse, write_tcia
-from tcia_xnat.sources.catalog import as_earlier
+from tcia_xnat.manifest import Manifest, parse, write_tcia
 from tcia_xnat.sources.idc.index import IdcIndex
 from tcia_xnat.sources.idc.questions import Query
 from tcia_xnat.sources.idc.selection import collection_id
+from tcia_xnat.sources.lookup import as_earlier
 
 Known = Callable[[Sequence[str]], AbstractSet[str]]
 """SeriesInstanceUIDs → those of them that another archive offers."""

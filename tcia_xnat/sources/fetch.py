@@ -12,8 +12,8 @@ from tcia_xnat.core.errors import Error, SeriesUnavailable, SourceError
 from tcia_xnat.core.events import BytesArrived, SeriesProved, SeriesStarted, Step, StepDone, Tell
 from tcia_xnat.core.model import Label, Series, SeriesPackage, SourceName
 from tcia_xnat.core.unexpected import series_error
+from tcia_xnat.planning.catalog import ASK_BOTH, offered_by
 from tcia_xnat.sources import Packages, Source
-from tcia_xnat.sources.catalog import ASK_BOTH, offered_by
 from tcia_xnat.staging.spool import Spool
 from tcia_xnat.thumbnails import Depict, no_picture
 

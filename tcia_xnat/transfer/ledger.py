@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tcia_xnat.core.closing import Closing
 from tcia_xnat.core.errors import Error
 from tcia_xnat.core.model import Label
 from tcia_xnat.core.sqlite import Say, Schema, open_database, sqlite_errors
+from tcia_xnat.planning.held import Imported
 
 _SCHEMA = Schema(
     2,
@@ -52,30 +52,6 @@ SELECT 1 FROM sent_images WHERE typeof(images) <> 'blob' OR typeof(kept) NOT IN 
     ),
     without="series that wait in the prearchive are fetched again, nothing is lost",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """One proved series that XNAT took.
-
-    Attributes
-    ----------
-    prearchive
-        The URL of its session, from /prearchive on.
-    images
-        SOPInstanceUIDs of the images that were sent, packed; empty when they are not known.
-    kept
-        How many of its images XNAT keeps, when it left out the same number twice; None when it keeps all.
-    """
-
-    series_instance_uid: str
-    study_instance_uid: str
-    prearchive: str
-    source: str
-    image_count: int
-    byte_count: int
-    images: bytes = b""
-    kept: int | None = None
 
 
 class Ledger(Closing):

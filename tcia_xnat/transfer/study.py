@@ -8,10 +8,10 @@ from tcia_xnat.core.model import Outcome, Series, SourceName, State
 from tcia_xnat.core.uid_set import UidSet
 from tcia_xnat.destinations.xnat.shipment import Shipment
 from tcia_xnat.planning.completeness import Judgement
+from tcia_xnat.planning.held import Imported
 from tcia_xnat.planning.left_out import accepted_note, is_possible
 from tcia_xnat.planning.plan import StudyPlan
 from tcia_xnat.planning.settle import missing_outcome
-from tcia_xnat.transfer.ledger import Imported
 from tcia_xnat.transfer.worker import NotSent, Sent
 from tcia_xnat.xnat.scripts import Scripts
 

@@ -12,10 +12,10 @@ from tcia_xnat.core.model import Label, SourceName
 from tcia_xnat.core.retry import Patience
 from tcia_xnat.destinations.xnat.archive import Listed
 from tcia_xnat.manifest import Manifest
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.plan import Plan
 from tcia_xnat.planning.settings import Settings
 from tcia_xnat.sources import Source
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.staging.disk_budget import Room
 from tcia_xnat.transfer.scheduler import TransferResult
 

@@ -13,10 +13,10 @@ from tcia_xnat.core.words import counted
 from tcia_xnat.destinations.xnat import provenance
 from tcia_xnat.destinations.xnat.confirm import CHANGED
 from tcia_xnat.destinations.xnat.provenance import Records
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.completeness import State, judge
 from tcia_xnat.planning.identity import SamePatient, Templates
 from tcia_xnat.planning.plan import expected_labels
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.verify.archived import Found, Place, look, places
 from tcia_xnat.verify.model import Row, Sign
 from tcia_xnat.verify.whose import Sessions, strangers

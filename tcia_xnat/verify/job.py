@@ -22,9 +22,10 @@ from tcia_xnat.jobs.tcia_to_disk import FolderJob, remembered
 from tcia_xnat.jobs.tcia_to_xnat import Job, clients_of, read_manifest
 from tcia_xnat.jobs.xnat_run import connection_of
 from tcia_xnat.manifest import Manifest
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.settings import Login
-from tcia_xnat.sources.catalog import Catalogue, look_up
 from tcia_xnat.sources.idc.client import IDCClient
+from tcia_xnat.sources.lookup import look_up
 from tcia_xnat.sources.nbia.client import TCIAClient
 from tcia_xnat.sources.nbia.series import with_numbers_of
 from tcia_xnat.verify import archive, disk

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tcia_xnat.destinations.xnat.provenance import Records
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity import SamePatient, Templates, misplaced
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.verify.archived import Place
 from tcia_xnat.xnat.project import ArchivedSession
 

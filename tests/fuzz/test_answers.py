@@ -9,8 +9,8 @@ import pytest
 from tcia_xnat.core.errors import Error
 from tcia_xnat.core.uids import is_uid
 from tcia_xnat.manifest.wrapper import parse_wrapper
-from tcia_xnat.sources.catalog import look_up
 from tcia_xnat.sources.idc.buckets import _read_page
+from tcia_xnat.sources.lookup import look_up
 from tcia_xnat.xnat import tokens
 from tcia_xnat.xnat.answers import Answer, catalog_uids, image_counts, refusal, table
 from tests.fuzz.answers import mutated_json, mutated_xml

@@ -17,8 +17,9 @@ from starlette.routing import Route
 from sandbox.serve import Server
 from tcia_xnat.core import limits
 from tcia_xnat.core.errors import ManifestError, SourceError, SourceUnreachable
+from tcia_xnat.core.model import ListRead
 from tcia_xnat.core.retry import Patience, RetryPolicy
-from tcia_xnat.manifest import ListRead, Manifest, write_tcia
+from tcia_xnat.manifest import Manifest, write_tcia
 from tcia_xnat.request.requested import read_asked
 from tcia_xnat.sources.idc.index import index_path, prior_versions_path
 from tcia_xnat.web.public_hosts import is_public

@@ -14,11 +14,10 @@ from tcia_xnat.core.model import Label, Series
 from tcia_xnat.jobs.tcia_to_xnat import Job
 from tcia_xnat.manifest import Manifest
 from tcia_xnat.planning import plan
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.completeness import Holding
-from tcia_xnat.planning.held import Held
+from tcia_xnat.planning.held import Held, Imported
 from tcia_xnat.planning.identity import identify
-from tcia_xnat.sources.catalog import Catalogue
-from tcia_xnat.transfer.ledger import Imported
 from tcia_xnat.transfer.work import Prepared
 from tests.job.case import ONE_PATIENT, WHOLE, command, download, environment, manifest, run
 from tests.progress.screen import on_terminal

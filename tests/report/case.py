@@ -14,9 +14,9 @@ from tcia_xnat.core.metrics import Measured, Spent
 from tcia_xnat.core.model import Label, Outcome, Series, SourceName, State
 from tcia_xnat.jobs.tcia_to_xnat import Job, Prepared, Run
 from tcia_xnat.manifest import Manifest
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.plan import Plan
 from tcia_xnat.report.document import document
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.transfer.scheduler import TransferResult
 
 HOST = "https://xnat.example.org"

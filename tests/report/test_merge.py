@@ -14,11 +14,11 @@ import pytest
 from tcia_xnat.core.errors import Stopped, UsageError
 from tcia_xnat.core.metrics import Measured
 from tcia_xnat.core.model import SourceName, State
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.report.document import document
 from tcia_xnat.report.files import write_files
 from tcia_xnat.report.merge import merge, notes
 from tcia_xnat.report.read import checked
-from tcia_xnat.sources.catalog import Catalogue
 from tests.job.case import ROOT
 from tests.report.case import STARTED, by_id, outcome, parsed, report_json, run, series, text
 

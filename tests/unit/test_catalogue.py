@@ -9,7 +9,8 @@ from tcia_xnat.core.errors import SourceError
 from tcia_xnat.core.model import Series, SourceName
 from tcia_xnat.core.retry import Patience, RetryPolicy
 from tcia_xnat.manifest import Manifest
-from tcia_xnat.sources.catalog import look_up, offered_by
+from tcia_xnat.planning.catalog import offered_by
+from tcia_xnat.sources.lookup import look_up
 from tcia_xnat.sources.nbia.client import TCIAClient
 from tcia_xnat.sources.nbia.connection import Question
 from tcia_xnat.sources.nbia.series import from_nbia

@@ -8,11 +8,10 @@ from tcia_xnat.core.model import Label, Series
 from tcia_xnat.core.uid_set import UidSet
 from tcia_xnat.destinations.xnat.existing import look
 from tcia_xnat.planning.archive_note import ArchiveNote, mark
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.completeness import Holding
-from tcia_xnat.planning.held import Held
+from tcia_xnat.planning.held import Held, Imported
 from tcia_xnat.planning.provenance import Provenance, SeriesProvenance
-from tcia_xnat.sources.catalog import Catalogue
-from tcia_xnat.transfer.ledger import Imported
 from tcia_xnat.xnat.scripts import OFF, UNKNOWN, ScriptEffect, Scripts
 from tests.fakes import FakeXnat, Session, changed, images, series
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tcia_xnat.core.model import Label
-from tcia_xnat.transfer.ledger import Imported, Ledger
+from tcia_xnat.planning.held import Imported
+from tcia_xnat.transfer.ledger import Ledger
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = Imported("1.2.3", "1.2", "/prearchive/projects/P/20260101_000000000/S", "idc", 12, 3456)

@@ -9,8 +9,8 @@ from tcia_xnat.core import licenses
 from tcia_xnat.core.errors import UsageError
 from tcia_xnat.core.model import Series, State
 from tcia_xnat.planning import plan
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.report.licences import as_bibtex, as_markdown
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.sources.idc.index import Dataset, IdcIndex
 from tcia_xnat.sources.idc.questions import Query
 

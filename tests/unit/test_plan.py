@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from tcia_xnat.core.errors import SeriesUnavailable, SourceUnreachable, UsageError
 from tcia_xnat.core.model import Label, Series, State
 from tcia_xnat.planning import plan
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.completeness import Holding
-from tcia_xnat.planning.held import Existing, Held
+from tcia_xnat.planning.held import Existing, Held, Imported
 from tcia_xnat.planning.identity import Refusal, identify
-from tcia_xnat.sources.catalog import Catalogue
-from tcia_xnat.transfer.ledger import Imported
 
 LABEL = Label("P", "P")
 SENT = Imported("1.1.1", "1.1", "/prearchive/x", "idc", 3, 100)

@@ -12,9 +12,9 @@ from tcia_xnat.core.errors import XnatRefused
 from tcia_xnat.core.model import Outcome, Series, State
 from tcia_xnat.destinations.xnat.existing import look
 from tcia_xnat.planning import plan
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.held import Existing
 from tcia_xnat.planning.identity import Templates, identify
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.transfer.ledger import Ledger
 from tcia_xnat.transfer.scheduler import transfer
 from tcia_xnat.xnat.scripts import NameTemplate, ScriptEffect, Scripts

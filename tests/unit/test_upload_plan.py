@@ -11,11 +11,11 @@ from tcia_xnat.plan_view.estimate import Estimate
 from tcia_xnat.plan_view.rows import plan_rows
 from tcia_xnat.plan_view.table import plan_table
 from tcia_xnat.plan_view.upload import exit_code, plan_summary
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity import identify
 from tcia_xnat.planning.plan import make
 from tcia_xnat.report.verdict import plan_exit_code
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.sources.local.choice import ZipMode
 from tcia_xnat.sources.local.layout import Layout
 from tcia_xnat.sources.local.tree import Tree

@@ -12,12 +12,11 @@ from tcia_xnat.destinations.xnat.inventory import Found, find, images_recorded
 from tcia_xnat.destinations.xnat.provenance import Records
 from tcia_xnat.destinations.xnat.recognize import Look, left_out, recognize, recognize_series
 from tcia_xnat.destinations.xnat.waiting import Waiting, find_waiting
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.completeness import Wanted, judge
-from tcia_xnat.planning.held import Held
+from tcia_xnat.planning.held import Held, Imported
 from tcia_xnat.planning.identity.words import clean, unique
 from tcia_xnat.planning.left_out import is_possible
-from tcia_xnat.sources.catalog import Catalogue
-from tcia_xnat.transfer.ledger import Imported
 from tcia_xnat.xnat.prearchive import PrearchiveSession
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from tcia_xnat.core.model import Label, Series
 from tcia_xnat.destinations.xnat.counts import ask, count_images
 from tcia_xnat.destinations.xnat.provenance import Records
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.completeness import Holding, Wanted, compared, judge
 from tcia_xnat.planning.provenance import SeriesProvenance
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.xnat.project import ArchivedSession, XnatProject
 
 _QUESTIONS_AT_ONCE = 8  # sessions whose files are counted side by side

@@ -13,10 +13,10 @@ from tcia_xnat.destinations.xnat.counts import ask
 from tcia_xnat.destinations.xnat.inventory import is_outdated
 from tcia_xnat.destinations.xnat.provenance import Records
 from tcia_xnat.destinations.xnat.shipment import Shipment
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.completeness import Wanted
 from tcia_xnat.planning.left_out import is_possible
 from tcia_xnat.planning.provenance import MAX_BYTES, RESOURCE, Provenance, SeriesProvenance, decode
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.xnat.project import XnatProject
 
 Keep = Callable[[str, str, bytes], None]

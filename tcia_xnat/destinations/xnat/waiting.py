@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from tcia_xnat.core.model import Label
-from tcia_xnat.transfer.ledger import Imported
+from tcia_xnat.planning.held import Imported
 from tcia_xnat.xnat.prearchive import Prearchive, PrearchiveSession
 
 

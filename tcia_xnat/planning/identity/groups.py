@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tcia_xnat.core.model import Label, Series, StudyFacts
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity.subjects import Wish
 from tcia_xnat.planning.identity.words import filled, is_numbered, unique
 from tcia_xnat.planning.modalities import lead
-from tcia_xnat.sources.catalog import Catalogue
 
 _PATIENT_ID = "{PatientID}"
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tcia_xnat.core.model import Label, Series
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity import elsewhere, people, sessions, subjects
 from tcia_xnat.planning.identity.groups import Group, Templates, by_study, groups_of
@@ -14,7 +15,6 @@ from tcia_xnat.planning.identity.sessions import Visit
 from tcia_xnat.planning.identity.subjects import Subjects
 from tcia_xnat.planning.identity.words import has_digest
 from tcia_xnat.planning.modalities import fits
-from tcia_xnat.sources.catalog import Catalogue
 
 _SHOWN = 3  # examples in a note
 

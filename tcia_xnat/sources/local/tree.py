@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tcia_xnat.core.errors import Error, SeriesDamaged, UsageError
 from tcia_xnat.core.model import Series
-from tcia_xnat.sources.catalog import Catalogue
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.sources.local.choice import IN_NO_SESSION, IN_ZIP, UNMAPPED, Chooser, Filters, ZipMode, whole_path
 from tcia_xnat.sources.local.dicomdir import files_not_on_disk, referenced
 from tcia_xnat.sources.local.inventory import Inventory

@@ -13,9 +13,9 @@ from tcia_xnat.core.events import SeriesSettled, Tell
 from tcia_xnat.core.model import Label, Outcome, Series, State
 from tcia_xnat.jobs.record import RunRecord, recorded
 from tcia_xnat.manifest import Manifest
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.plan import Plan, StudyPlan
 from tcia_xnat.planning.settings import Settings
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.transfer.scheduler import TransferResult
 from tcia_xnat.transfer.work import Prepared, Run
 

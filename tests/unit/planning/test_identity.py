@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tcia_xnat.core.model import Label, Series, StudyFacts
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity import SamePatient, Templates, identify
 from tcia_xnat.planning.identity.words import unique
-from tcia_xnat.sources.catalog import Catalogue
 
 P, Q = Label("P", "P"), Label("Q", "Q")
 STUDY = "1.1"

@@ -6,9 +6,9 @@ import pytest
 
 from tcia_xnat.core.model import Label, Person, Series
 from tcia_xnat.core.people import person
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.held import Held
 from tcia_xnat.planning.identity import Templates, identify
-from tcia_xnat.sources.catalog import Catalogue
 
 DOE = "Doe^Jane"
 

@@ -6,8 +6,8 @@ import openpyxl
 import pytest
 
 from tcia_xnat.core.errors import ManifestError
-from tcia_xnat.core.model import Series
-from tcia_xnat.manifest import ListRead, Manifest, parse
+from tcia_xnat.core.model import ListRead, Series
+from tcia_xnat.manifest import Manifest, parse
 from tcia_xnat.request.resolve import resolve
 from tests.unit.request.fake_index import FakeIndex
 

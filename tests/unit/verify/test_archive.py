@@ -8,9 +8,9 @@ import pytest
 
 from tcia_xnat.core.errors import XnatRefused
 from tcia_xnat.core.model import Label, Series
+from tcia_xnat.planning.catalog import Catalogue
 from tcia_xnat.planning.identity import SamePatient
 from tcia_xnat.planning.provenance import FILE, RESOURCE, Provenance, decode
-from tcia_xnat.sources.catalog import Catalogue
 from tcia_xnat.verify.archive import Offered, compare
 from tcia_xnat.verify.model import Row, Sign
 from tests.fakes import FakeLane, FakeXnat, Session, changed, series
