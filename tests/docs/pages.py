@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 MADE = ROOT / "docs" / "reference"
 ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 _PROGRAMS = r"(\S*python3?|make|docker|kubectl|sbatch|squeue|\./\S+|\.|export|curl|git|cd|kill|cp|less|xdg-open) "
