@@ -9,6 +9,7 @@ from docs import make_reference
 from tcia_xnat.core import errors
 from tcia_xnat.core.exit_codes import ExitCode
 from tests.docs.pages import ANCHOR, MADE, PAGES, ROOT
+from tests.unit.test_imports import FLOOR_OF
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -62,3 +63,15 @@ def test_the_tree_of_errors_says_their_codes() -> None:
     told = dict(re.findall(r"[├└]── (\w+) +(\d)\b", errors.__doc__ or ""))
     assert told
     assert told == {name: str(getattr(errors, name).exit_code) for name in told}
+
+
+def test_the_page_on_architecture_names_what_is_there() -> None:
+    text = (ROOT / "docs" / "architecture" / "README.md").read_text("utf-8")
+    table = re.search(r"\| package \| holds \|\n(?:\|.*\n)+", text)
+    assert table
+    named = [name for row in table[0].splitlines() for name in re.findall(r"`(\w+)/`", row.split("|")[1])]
+    assert sorted(named) == sorted(FLOOR_OF)
+    assert [FLOOR_OF[name] for name in named] == sorted(FLOOR_OF[name] for name in named)
+    paths = {path for path in re.findall(r"`([\w/]+/[\w/]*(?:\.py)?)`", text) if "NAME" not in path}
+    places = (ROOT, ROOT / "tcia_xnat", ROOT / "tcia_xnat" / "sources", ROOT / "tcia_xnat" / "destinations")
+    assert not [path for path in paths if not any((place / path).exists() for place in places)]
