@@ -24,6 +24,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tcia_xnat.report import page
+
 ROOT = Path(__file__).resolve().parents[1]
 
 _IMPORTED = (
@@ -177,6 +179,7 @@ def main() -> None:
     """Import, and fork for each request until the other end is closed."""
     for name in _IMPORTED:
         importlib.import_module(name)
+    page.template(page.REPORT)  # compiling it takes as long as many a run
     gc.freeze()  # what is imported is never collected, so that its memory stays shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that tell
     with contextlib.suppress(KeyboardInterrupt):
