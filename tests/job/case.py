@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ READY = ROOT / "resources" / "TCIA"
 WHOLE, ONE_PATIENT, ONE_SERIES = (
     READY / name for name in ("CMB-AML.tcia", "CMB-AML_one-patient.tcia", "CMB-AML_one-series.tcia")
 )
+_SEVERAL = ("MSB-01723", "MSB-05702", "MSB-07656", "MSB-07839")
+TWO_PATIENTS = ("MSB-07656", "MSB-07839")  # a third of the time: 8 series in 4 studies
 _IMAGES_OF_XNAT = "SCANS/*/DICOM/*.dcm"
 
 
@@ -200,15 +202,14 @@ def assert_nothing_waits(sandbox: Sandbox, project: str, *, may_strand: bool = F
     assert may_strand or not left
 
 
-def several(sandbox: Sandbox, path: Path) -> Path:
+def several(sandbox: Sandbox, path: Path, patients: Collection[str] = _SEVERAL) -> Path:
     """Write a manifest of small series: several patients, studies and modalities, and studies of many series."""
     query = """
         SELECT SeriesInstanceUID FROM read_parquet(?)
-        WHERE collection_id = 'cmb_aml' AND Modality <> 'SM' AND instanceCount <= 20
-            AND PatientID IN ('MSB-01723', 'MSB-05702', 'MSB-07656', 'MSB-07839')
+        WHERE collection_id = 'cmb_aml' AND Modality <> 'SM' AND instanceCount <= 20 AND list_contains(?, PatientID)
         ORDER BY PatientID, StudyInstanceUID, SeriesInstanceUID"""
     with duckdb.connect() as database:
-        rows = database.execute(query, [str(sandbox.index.parquet)]).fetchall()
+        rows = database.execute(query, [str(sandbox.index.parquet), list(patients)]).fetchall()
     return manifest(path, [uid for (uid,) in rows])
 
 

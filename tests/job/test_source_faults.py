@@ -14,7 +14,7 @@ import pytest
 from sandbox import faults
 from sandbox.faults import Action, Fault
 from sandbox.sandbox import Sandbox
-from tests.job.case import Expected, assert_holds, download, expected, images, quick, several
+from tests.job.case import TWO_PATIENTS, Expected, assert_holds, download, expected, images, quick, several
 
 HTML = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 Entries = list[tuple[str, bytes]]
@@ -22,7 +22,7 @@ Entries = list[tuple[str, bytes]]
 
 @pytest.fixture
 def manifest(sandbox: Sandbox, tmp_path: Path) -> Path:
-    return several(sandbox, tmp_path / "several.tcia")
+    return several(sandbox, tmp_path / "several.tcia", TWO_PATIENTS)
 
 
 @pytest.fixture

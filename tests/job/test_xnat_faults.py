@@ -9,7 +9,7 @@ import pytest
 from sandbox import faults
 from sandbox.faults import Action, Fault
 from sandbox.sandbox import Sandbox
-from tests.job.case import assert_holds, download, expected, quick, several
+from tests.job.case import TWO_PATIENTS, assert_holds, download, expected, quick, several
 
 NGINX = "<html><head><title>504 Gateway Time-out</title></head><body>nginx</body></html>"
 PAGE = "<html><head><title>Status page</title></head><body><h3>{}</h3></body></html>"
@@ -110,7 +110,7 @@ LAST = {
 
 @pytest.fixture
 def manifest(sandbox: Sandbox, tmp_path: Path) -> Path:
-    return several(sandbox, tmp_path / "several.tcia")
+    return several(sandbox, tmp_path / "several.tcia", TWO_PATIENTS)
 
 
 @pytest.fixture(autouse=True)
