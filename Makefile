@@ -1,9 +1,10 @@
 # make demo: a real manifest into an XNAT on this machine.  make test: linters, types and all tests.
+# make test-fast: linters, types and the unit tests.
 # make soak: changed bytes for every reader, kills and faults at many random instants, many random trees and lists.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak container-test browser-test bench lint format clean
+.PHONY: demo test test-fast soak container-test browser-test bench lint format clean
 
 .venv/installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv
@@ -14,7 +15,10 @@ demo: .venv/installed
 	$(BIN)/python -m sandbox.demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-fast: lint
+	$(BIN)/python -m pytest -n 2 tests/unit
 
 SECONDS_EACH ?= 600
 KILLS ?= 500
