@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from docs import make_reference
@@ -75,3 +76,19 @@ def test_the_page_on_architecture_names_what_is_there() -> None:
     paths = {path for path in re.findall(r"`([\w/]+/[\w/]*(?:\.py)?)`", text) if "NAME" not in path}
     places = (ROOT, ROOT / "tcia_xnat", ROOT / "tcia_xnat" / "sources", ROOT / "tcia_xnat" / "destinations")
     assert not [path for path in paths if not any((place / path).exists() for place in places)]
+
+
+def test_readme_names_all_options_of_the_command_and_their_defaults() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    table = re.search(r"\| option \| default \| what \|\n\|.*\n((?:\|.*\n)+)", readme)
+    assert table
+    (context,) = make_reference.contexts_of("download.py", make_reference.SCRIPTS["download.py"])
+    options = [one for one in context.command.params if isinstance(one, click.Option) and one.name != "version"]
+    known = {name: one for one in options for name in one.opts + one.secondary_opts}
+    rows = [line.split(" | ") for line in table[1].splitlines()]
+    named = {name: row[1].strip("` ") for row in rows for name in re.findall(r"--[\w-]+", row[0])}
+    assert {known[name].name for name in named} == {one.name for one in options}
+    numbers = {name: default for name, default in named.items() if default.isdigit()}
+    assert "--transfers" in numbers
+    for name, number in numbers.items():
+        assert re.search(rf"default: {number}\b", str(known[name].get_help_record(context))), name
