@@ -11,7 +11,7 @@ from tests.docs.pages import ANCHOR, ROOT
 PROTOCOLS = ROOT / "docs" / "protocols"
 _SUFFIXES = {".py", ".md", ".yaml", ".yml", ".sh", ".sbatch", ".toml"}
 _NAMES = {"Dockerfile", "Makefile", "run"}
-_NOT_OURS = {"build", "demo"}  # what make writes here
+_NOT_OURS = {"build", "demo", "mutants"}  # what make writes here
 _WRITTEN_BY_THE_TOOL = {"LICENSES.md"}  # beside the images, not in the repository
 _MADE_UP = {Path(__file__).relative_to(ROOT)}  # this file cites what is not there, to see that it is found
 _DICOM = re.compile(r"PS3\.\d+ §[\w.]*\w(?:(?:,| and| to) §[\w.]*\w)*")
