@@ -48,6 +48,18 @@ def test_trouble_halves_the_places_once_for_all_lanes() -> None:
     assert gate.places == 2
 
 
+def test_places_are_whole() -> None:
+    gate = Gate(5)
+    gate.trouble(SourceUnreachable("429"))
+    assert gate.places == 2
+    pass_through(gate, 4 * 2)
+    assert gate.places == 3
+    pass_through(gate, 4 * 3 - 1)  # the count begins anew with each place
+    assert gate.places == 3
+    pass_through(gate, 1)
+    assert gate.places == 4
+
+
 def test_one_place_remains() -> None:
     clock = Clock()
     gate = Gate(3, clock)
@@ -143,6 +155,24 @@ def test_a_place_is_free_while_xnat_takes_the_images() -> None:
         seen = [gate._inside for _ in source.fetch(Series("1.2.3", "1.2", "P"), spool, lambda _count: None)]
     assert seen == [0, 0, 0]
     assert source.name is SourceName.IDC
+
+
+def test_bytes_are_told_and_counted_for_the_bandwidth() -> None:
+    told, waited, one = list[int](), list[float](), Series("1.2.3", "1.2", "P")
+    with Spool() as spool:
+
+        class Telling:
+            name = SourceName.IDC
+
+            def fetch(self, series: Series, given: Spool, on_bytes: OnBytes) -> Packages:
+                assert (series, given) == (one, spool)
+                on_bytes(500)
+                yield SeriesPackage(series, self.name, ())
+
+        bandwidth = Bandwidth(1000, waited.append, Clock())
+        source = PoliteSource(Telling(), Gate(1), bandwidth, Room(lambda series: len(series.patient_id)), nothing)
+        assert [package.series for package in source.fetch(one, spool, told.append)] == [one]
+    assert (told, waited) == ([0, 500], [0.5])
 
 
 def test_what_waits_for_a_place_takes_no_room() -> None:

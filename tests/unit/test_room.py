@@ -105,3 +105,9 @@ def test_without_a_limit_there_is_room_for_all() -> None:
     there = Room(lambda one: one.byte_count)
     with there.taken(series(10**15), nothing), there.taken(series(10**15), nothing):
         pass
+
+
+def test_nothing_to_fetch_needs_no_room() -> None:
+    there = room(places=1)
+    with there.taken(series(0), stopped), there.taken(series(0), stopped):
+        pass
