@@ -258,6 +258,8 @@ class _Run:
         dropped = {uid for uid, judged in short.items() if study.is_left_out(uid, judged, self._scripts)}
         lost = [] if result.is_changed else [uid for uid in short if uid not in dropped]
         study.shortages.update({uid: judged.held for uid, judged in short.items()})
+        for uid in dropped:  # before the others are sent again: they are not waited for
+            self._leave_out(study, uid, short[uid])
         if lost and study.resends < _RESENDS:
             study.resends += 1
             study.overwrite |= bool(result.uri)
@@ -265,8 +267,6 @@ class _Run:
             for uid in lost:
                 self._send(study, study.sent.pop(uid).series)
             return
-        for uid in dropped:
-            self._leave_out(study, uid, short[uid])
         failed = {uid: judged for uid, judged in result.short.items() if uid not in dropped}
         for uid, judged in failed.items():
             self._settle(study.outcome(study.sent.pop(uid), State.FAILED, f"XNAT holds {judged}"))

@@ -197,7 +197,8 @@ def assert_holds(
 def assert_nothing_waits(sandbox: Sandbox, project: str, *, may_strand: bool = False, state_lost: bool = False) -> None:
     """Assert that a project's prearchive is empty, but for what `assert_holds` says."""
     rows = ask(sandbox, f"/data/prearchive/projects/{project}")
-    assert not [row for row in rows if not (state_lost and "-turn-" in row["name"])]
+    listed = [row for row in rows if not (state_lost and "-turn-" in row["name"])]
+    assert not listed, listed
     left = [path for path in in_prearchive(sandbox, project) if not (state_lost and "-turn-" in str(path))]
     assert may_strand or not left
 

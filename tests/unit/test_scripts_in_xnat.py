@@ -9,11 +9,12 @@ import pytest
 
 from tcia_xnat.core.cancellation import Stop
 from tcia_xnat.core.errors import XnatRefused
-from tcia_xnat.core.model import Outcome, Series, State
+from tcia_xnat.core.model import Label, Outcome, Series, SourceName, State
+from tcia_xnat.core.uid_set import UidSet
 from tcia_xnat.destinations.xnat.existing import look
 from tcia_xnat.planning import plan
 from tcia_xnat.planning.catalog import Catalogue
-from tcia_xnat.planning.held import Existing
+from tcia_xnat.planning.held import Existing, Imported
 from tcia_xnat.planning.identity import Templates, identify
 from tcia_xnat.transfer.ledger import Ledger
 from tcia_xnat.transfer.scheduler import transfer
@@ -99,6 +100,27 @@ def test_a_copy_of_a_killed_run_goes_when_the_archive_has_what_is_kept_of_it(
     run(tmp_path / "other", lane, BOTH)
     assert set(lane.xnat.waiting) == (urls if more else set())
     assert len(lane.sent) == sends
+
+
+@pytest.mark.parametrize("accept", [False, True])
+def test_series_that_are_left_out_are_not_waited_for_while_others_are_sent_again(
+    tmp_path: Path,
+    accept: bool,  # noqa: FBT001  a parameter
+) -> None:
+    """Let a run be killed when both series were in, and only one was noted: the other is sent once more often."""
+    xnat = FakeXnat(rejects=lambda sop: sop.endswith(".3"), scripts=PROJECT_REJECTS)
+    lane = FakeLane(xnat)
+    url = [xnat.take(one, Label("PAT", "PAT"), images(one)) for one in BOTH][-1]
+    noted, uid = BOTH[1], BOTH[1].series_instance_uid
+    with Ledger(tmp_path / "ledger.sqlite", "http://xnat", "P1") as ledger:
+        packed = UidSet.of(images(noted)).packed
+        ledger.add(Imported(uid, noted.study_instance_uid, url, SourceName.IDC, 3, 100, packed, None))
+    outcomes = run(tmp_path, lane, BOTH, accept=accept)
+    assert not xnat.waiting
+    if accept:
+        assert {one.state.is_in for one in outcomes.values()} == {True}
+    else:
+        assert all("after two sends" in one.reason for one in outcomes.values()), outcomes
 
 
 def test_a_copy_with_another_image_stays_where_scripts_may_leave_out_images(tmp_path: Path) -> None:
