@@ -13,7 +13,7 @@ from tcia_xnat.destinations.xnat.archive import SessionSteps
 from tcia_xnat.destinations.xnat.shipment import Shipment
 from tcia_xnat.planning.completeness import State
 from tcia_xnat.xnat.scripts import NameTemplate, Scripts
-from tests.fakes import QUICK, FakeXnat, images, series
+from tests.fakes import QUICK, FakeXnat, Session, changed, images, series
 
 LABEL = Label("PAT", "PAT_1")
 ONE, TWO = series(1), series(2)
@@ -234,3 +234,40 @@ def test_provenance_that_cannot_be_kept_is_said_and_changes_nothing_else() -> No
     finished = steps(xnat, ONE, study=("PAT", "1.2")).run()
     assert finished.is_whole
     assert "could not be kept" in finished.notes[0]
+
+
+def with_a_scan_of_another_series(**more: Any) -> FakeXnat:  # noqa: ANN401  the fields of FakeXnat
+    """Return an XNAT whose session has, under a changed UID, a series of the same number and count as the first."""
+    before = Session(changed("1.2"), LABEL)
+    before.add(changed("1.2.9"), ONE.series_number, map(changed, images(series(9))))
+    return FakeXnat(changes_at="archive", archived={LABEL: before}, **more)
+
+
+def test_a_scan_that_was_there_before_is_not_taken_for_a_series_that_xnat_refuses() -> None:
+    xnat = with_a_scan_of_another_series(fails={"archive": [ArchiveConflict("no")]})
+    run = steps(xnat, ONE, may_change_uids=True)
+    with pytest.raises(ArchiveConflict):
+        run.run()
+    assert list(xnat.waiting) == list(run.urls)
+
+
+def test_a_scan_that_was_there_before_is_not_taken_for_a_series_that_xnat_drops() -> None:
+    xnat = with_a_scan_of_another_series(rejects=lambda sop: sop.startswith("1.2.1."))
+    assert set(steps(xnat, ONE, TWO, may_change_uids=True).run().short) == {"1.2.1"}
+
+
+def test_numbers_recognize_nothing_where_no_script_changes_uids() -> None:
+    assert set(steps(FakeXnat(changes_at="archive"), ONE).run().short) == {"1.2.1"}
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_xnat_overwrites_only_when_asked_to(*, overwrite: bool) -> None:
+    asked: list[bool] = []
+
+    class Asked(FakeXnat):
+        def archive(self, url: str, label: Label, *, overwrite: bool, note: str = "") -> None:
+            asked.append(overwrite)
+            super().archive(url, label, overwrite=overwrite, note=note)
+
+    assert steps(Asked(), ONE, overwrite=overwrite).run().is_whole
+    assert asked == [overwrite]
