@@ -186,6 +186,6 @@ def test_three_users_at_once_with_other_series_of_the_same_studies(sandbox: Sand
         )
         for listed in manifests
     ]
-    ends = [ended(process, output, 90) for process, output in runs]
+    ends = [ended(process, output, 240) for process, output in runs]
     assert {done.code for done in ends} == {0}, [done.out + done.err for done in ends if done.code]
     assert_holds(sandbox, project, expected(sandbox, manifests[2]))

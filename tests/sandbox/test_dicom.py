@@ -214,9 +214,9 @@ def test_an_index_that_fits_is_used_again_and_one_that_does_not_is_not(tmp_path:
 
 def test_a_series_is_found_quickly(index: Index) -> None:
     asked = index.nbia("SELECT SeriesInstanceUID, crdc_series_uuid FROM nbia USING SAMPLE 20 ROWS")
-    started = time.perf_counter()
+    started = time.process_time()
     for row in asked:
         found = index.nbia_series(row["SeriesInstanceUID"])
         assert found is not None
         assert found == index.idc_series(row["crdc_series_uuid"])
-    assert time.perf_counter() - started < 2  # a scan of the whole for each would take longer
+    assert time.process_time() - started < 2  # a scan of the whole for each would take longer

@@ -76,6 +76,6 @@ def test_the_wait_that_xnat_asks_for_is_carried(status: int, kind: type[Exceptio
 
 @pytest.mark.parametrize("start", ["<", "<h3>", "<title>", "<style", "<p><b>Message</b>"])
 def test_a_hostile_error_page_takes_no_time(start: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()  # seconds of CPU: others may be at work on the machine
     assert Answer(500, start * (1 << 18)).reason is not None
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
