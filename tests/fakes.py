@@ -66,6 +66,8 @@ class FakeXnat:
         Whether a script drops an image, told its SOPInstanceUID; `rejects_at` says when.
     fails
         Name of a method → errors that its next calls raise, first first.
+    closed
+        URLs of sessions of the prearchive that take no more images.
     uncounted
         Whether XNAT tells no counts until they are refreshed.
     """
@@ -74,6 +76,7 @@ class FakeXnat:
     rejects: Callable[[str], bool] = lambda _sop: False
     rejects_at: str = "archive"
     fails: dict[str, list[Exception]] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)
     uncounted: bool = False
     unlisted: bool = False
     is_of_member: bool = False
@@ -109,7 +112,8 @@ class FakeXnat:
         hashed = self.changes_at == "import"
         study = changed(series.study_instance_uid) if hashed else series.study_instance_uid
         key = study, label
-        url = next((url for url, one in self.waiting.items() if (one.study_instance_uid, one.label) == key), "")
+        mine = ((url, one) for url, one in self.waiting.items() if url not in self.closed)
+        url = next((url for url, one in mine if (one.study_instance_uid, one.label) == key), "")
         if not url:
             url = f"/prearchive/projects/{self.project}/{len(self.calls)}/{label.session}"
             self.waiting[url] = Session(study, label, mark=self.mark)

@@ -236,7 +236,8 @@ class _Run:
         """Record what XNAT keeps nothing of, when nothing else of the study is under way."""
         is_busy = study.waiting or (study.sent and not study.may_still_come)
         if study.rejected and (published := study.published) and not is_busy and not self._workers.ended_by:
-            work = partial(try_to_record, self._lane, published, study.plan.label, study.take_rejected())
+            copies = SessionSteps(self._lane.project, study.plan.prearchive, study.plan.label, {})
+            work = partial(try_to_record, self._lane, published, copies, study.take_rejected())
             self._workers.hand_out(self._sessions, work, lambda _result: None)
 
     def _archived(self, study: Study, result: Finished) -> None:

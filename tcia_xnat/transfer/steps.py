@@ -6,7 +6,7 @@ from functools import partial
 
 from tcia_xnat.core.errors import FATAL, ArchiveConflict, Error, XnatError, XnatUnreachable
 from tcia_xnat.core.events import Step, StepDone, Tell
-from tcia_xnat.core.model import Label, Series
+from tcia_xnat.core.model import Series
 from tcia_xnat.core.unexpected import unexpected
 from tcia_xnat.destinations.xnat import provenance, rejected
 from tcia_xnat.destinations.xnat.archive import SessionSteps
@@ -80,10 +80,14 @@ def _taken(project: XnatProject, study: Study, archived: Iterable[ArchivedSessio
     return None
 
 
-def try_to_record(lane: Lane, study: tuple[str, str], label: Label, series: Mapping[str, Shipment]) -> None:
-    """Record series of which XNAT keeps nothing, as far as that works: else another machine sends them once more."""
+def try_to_record(lane: Lane, study: tuple[str, str], steps: SessionSteps, series: Mapping[str, Shipment]) -> None:
+    """Record series of which XNAT keeps nothing, as far as that works: else another machine sends them once more.
+
+    Then `steps` drop copies in the prearchive of which the record says that nothing more comes of them.
+    """
     try:
-        rejected.keep(lane.project, study, label, series, lane.keep)
+        rejected.keep(lane.project, study, steps.label, series, lane.keep)
+        steps.tidy()
     except FATAL:
         raise
     except Exception:  # noqa: BLE001  a record that is lacking costs time

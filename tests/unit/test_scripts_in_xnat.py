@@ -19,7 +19,7 @@ from tcia_xnat.planning.identity import Templates, identify
 from tcia_xnat.transfer.ledger import Ledger
 from tcia_xnat.transfer.scheduler import transfer
 from tcia_xnat.xnat.scripts import NameTemplate, ScriptEffect, Scripts
-from tests.fakes import FakeLane, FakeXnat, images, series
+from tests.fakes import FakeLane, FakeXnat, Session, images, series
 
 HASHING = ScriptEffect(is_on=True, changed_uids=frozenset({"0020,000D"}))
 REJECTING = ScriptEffect(is_on=True, may_reject=True)
@@ -100,6 +100,27 @@ def test_a_copy_of_a_killed_run_goes_when_the_archive_has_what_is_kept_of_it(
     run(tmp_path / "other", lane, BOTH)
     assert set(lane.xnat.waiting) == (urls if more else set())
     assert len(lane.sent) == sends
+
+
+@pytest.mark.parametrize("asked", [BOTH, BOTH[1:]], ids=["beside another", "alone"])
+@pytest.mark.parametrize("copied", [BOTH, BOTH[1:]], ids=["copy of both", "copy of the rejected"])
+@pytest.mark.parametrize("more", [False, True])
+def test_a_copy_with_a_series_that_is_rejected_whole_goes_in_the_same_run(
+    tmp_path: Path, asked: list[Series], copied: list[Series], *, more: bool
+) -> None:
+    """Let a copy of a killed run wait beside the session into which this run sends."""
+    xnat = FakeXnat(rejects=lambda sop: sop.startswith("1.2.2."), scripts=PROJECT_REJECTS)
+    lane, copy = FakeLane(xnat), "/prearchive/projects/P1/0/PAT"
+    xnat.waiting[copy] = Session("1.2", Label("PAT", "PAT"), mark=xnat.mark)
+    for one in copied:
+        xnat.waiting[copy].add(one.series_instance_uid, one.series_number, images(one))
+    if more:  # than ever was sent
+        xnat.waiting[copy].images["2"].add("1.2.2.9")
+    xnat.closed.add(copy)
+    outcomes = run(tmp_path, lane, asked)
+    assert outcomes["1.2.2"].state is State.FAILED
+    stays = more or (copied == BOTH and asked != BOTH)
+    assert list(xnat.waiting) == ([copy] if stays else [])
 
 
 @pytest.mark.parametrize("accept", [False, True])

@@ -7,7 +7,7 @@ from tcia_xnat.core.errors import ArchiveConflict, XnatBusy, XnatError, XnatRefu
 from tcia_xnat.core.model import Label
 from tcia_xnat.destinations.xnat import provenance
 from tcia_xnat.destinations.xnat.confirm import Finished, confirm
-from tcia_xnat.destinations.xnat.leftovers import is_archived
+from tcia_xnat.destinations.xnat.leftovers import holds_no_more, is_archived
 from tcia_xnat.destinations.xnat.shipment import Shipment
 from tcia_xnat.planning import left_out
 from tcia_xnat.planning.archive_note import ArchiveNote, read_note
@@ -104,6 +104,13 @@ class SessionSteps:
             if self._built(url) and is_archived(self.project, url, self.label):
                 self.project.prearchive.delete(url)
 
+    def _drop_rejected(self) -> None:
+        """Drop a session of which nothing will ever be archived, and copies that hold nothing else."""
+        for url in self.urls[1:]:
+            if self._built(url) and holds_no_more(self.project, url, self._url):
+                self.project.prearchive.delete(url)
+        self.project.prearchive.delete(self._url)
+
     @property
     def _url(self) -> str:
         return self.urls[0]
@@ -120,7 +127,7 @@ class SessionSteps:
             if finished.is_whole:
                 return self._tidied(finished)  # the archive has all of it already (xnat-http.md §16.13)
             if left_out.is_rejection(str(error), self.project.scripts):
-                self.project.prearchive.delete(self._url)  # nothing of it will ever be archived
+                self._drop_rejected()
                 return finished
             raise ArchiveConflict(str(error), error.hint or _WAY_OUT) from error
         self.at_step("confirm")  # from here on the session is no longer in the prearchive

@@ -28,6 +28,23 @@ def is_archived(project: XnatProject, url: str, label: Label) -> bool:
     return not lacking or _were_sent(project, url, lacking, experiment_id, there)
 
 
+def holds_no_more(project: XnatProject, url: str, than: str) -> bool:
+    """Whether a built session of the prearchive holds no other images than another one there."""
+    prearchive = project.prearchive
+    scans, others = prearchive.scans(url), prearchive.scans(than)
+    return bool(scans) and all(
+        uid in others and _is_copied(project, (url, scan), (than, others[uid])) for uid, scan in scans.items()
+    )
+
+
+def _is_copied(project: XnatProject, copy: tuple[str, str], other: tuple[str, str]) -> bool:
+    names, there = project.prearchive.file_names(*copy), project.prearchive.file_names(*other)
+    if names is not None and there is not None and _names_tell_images(project.scripts):
+        return names <= there
+    count, most = project.prearchive.image_count(*copy), project.prearchive.image_count(*other)
+    return count is not None and most is not None and count <= most
+
+
 def _has(project: XnatProject, copy: tuple[str, str], archived: tuple[str, str | None]) -> bool:
     experiment_id, scan_id = archived
     if scan_id is None:
