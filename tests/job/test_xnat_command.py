@@ -208,7 +208,7 @@ def test_rs_04_a_context_path_and_a_slash_at_the_end(tmp_path: Path) -> None:
 
 
 def test_rs_05_a_token_that_ends_and_sessions_that_are_forgotten(tmp_path: Path) -> None:
-    settings = Settings(alias_token_timeout=4, session_timeout=2)
+    settings = Settings(alias_token_timeout=8, session_timeout=2)
     with Sandbox(tmp_path / "s", collections=["cmb_aml"], pixels=16, xnat=settings) as sandbox:
         launch = Launch(sandbox, tmp_path, "TOKEN")
         sandbox.xnat_faults.add(Fault("services/import", faults.slow(1.5), times=None))
